@@ -1,0 +1,1 @@
+"""The stages: one folder each, with thin nodes and their wiring."""

@@ -1,0 +1,35 @@
+"""Wiring of the stage `evaluate`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from mnist_localization.pipelines.evaluate.nodes import predict_test_split, score_predictions
+
+
+def create_pipeline() -> Pipeline:
+    """Predict the test split, and score it beside the baselines."""
+    return Pipeline(
+        [
+            Node(
+                func=predict_test_split,
+                inputs=["params:evaluate", "localizer", "test_split"],
+                outputs="predictions",
+                name="predict_test_split",
+            ),
+            Node(
+                func=score_predictions,
+                inputs=[
+                    "params:evaluate",
+                    "params:dataset",
+                    "predictions",
+                    "localizer",
+                    "train_annotations",
+                    "test_split",
+                    "dataset_card",
+                    "tracker",
+                ],
+                outputs="metrics",
+                name="score_predictions",
+            ),
+        ],
+        tags="evaluate",
+    )
