@@ -1,0 +1,63 @@
+"""A split as a dataset: saved as an image store, loaded as `tf.data`."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from mnist_localization.errors import ImageError
+from mnist_localization.images import ImageStore, SplitPipeline, SplitRequest
+from mnist_localization.images.store import write_store
+
+
+class ImageSplitDataset(AbstractDataset[SplitRequest, SplitPipeline]):
+    """Decodes a `SplitRequest` on saving; loads as a `tf.data.Dataset` of batches.
+
+    The loaded dataset's attribute `store` is the `ImageStore` behind it: what needs other
+    batches, another order, or plain arrays asks that.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        load_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Name the store's folder.
+
+        Args:
+            path: Local folder; relative paths start at the project.
+            load_args: `batch_size`, `shuffle` and `seed` of the pipeline that `load` gives.
+            metadata: Ignored by Kedro; read by plugins.
+        """
+        self._path = Path(path)
+        self._load_args = {"batch_size": 128, **(load_args or {})}
+        self.metadata = metadata
+
+    def load(self) -> SplitPipeline:
+        """Batches `(image, {"label", "bbox"})`; see `images.pipeline.batches`."""
+        from mnist_localization.images.pipeline import batches
+
+        pipeline: SplitPipeline = batches(ImageStore(self._path), **self._load_args)
+        return pipeline
+
+    def save(self, data: SplitRequest) -> None:
+        """Decode the images of the request into the store."""
+        write_store(data, self._path)
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """First annotations of the split."""
+        table = ImageStore(self._path).annotations.head(nrows)
+        return TablePreview(table.to_dict(orient="split"))
+
+    def _exists(self) -> bool:
+        try:
+            ImageStore(self._path)
+        except ImageError:
+            return False
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path.as_posix(), "load_args": self._load_args}

@@ -1,0 +1,79 @@
+"""Batches of a store as `tf.data`: shuffled over the whole split, read by index."""
+
+import numpy as np
+import tensorflow as tf
+
+from mnist_localization.images.store import ImageStore
+
+# Batches in flight: what bounds the memory of a pipeline.
+_PREFETCHED = 4
+
+
+def batches(
+    store: ImageStore, batch_size: int, *, shuffle: bool = False, seed: int | None = None
+) -> tf.data.Dataset:
+    """One pass over a store.
+
+    Args:
+        store: The split.
+        batch_size: Images a batch; the last one may be smaller.
+        shuffle: Whether each pass draws a new order of the whole split.
+        seed: Makes the orders repeatable.
+
+    Returns:
+        Batches `(image, {"label", "bbox"})`: uint8 0..255 `[batch, height, width, channels]`,
+        integer `[batch]`, relative corners `[batch, 4]`. Its attribute `store` is the store.
+    """
+    indices = tf.data.Dataset.range(len(store))
+    if shuffle:
+        indices = indices.shuffle(len(store), seed=seed, reshuffle_each_iteration=True)
+    return _read(store, indices.batch(batch_size))
+
+
+def endless_batches(
+    store: ImageStore, batch_size: int, *, seed: int, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Passes without end, the order of each given by seed and epoch alone.
+
+    So a training that goes on at some epoch sees the images in the order in which an
+    undisturbed one would have seen them.
+
+    Args:
+        store: The split.
+        batch_size: Images a batch; the last one of each pass may be smaller.
+        seed: Seed of the orders.
+        first_epoch: Number of the first pass, counted from 0.
+
+    Returns:
+        Batches as from `batches`.
+    """
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(store), dtype=tf.int64), seed=tf.stack([seed, epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    epochs = tf.data.Dataset.counter(start=first_epoch)
+    return _read(store, epochs.flat_map(one_epoch))
+
+
+def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
+    labels, boxes = tf.constant(store.labels), tf.constant(store.boxes)
+
+    def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        images = tf.numpy_function(_reader(store), [index], tf.uint8)
+        images = tf.ensure_shape(images, (None, *store.shape))
+        targets = {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
+        return images, targets
+
+    dataset = indices.map(read, num_parallel_calls=2, deterministic=True).prefetch(_PREFETCHED)
+    dataset.store = store
+    return dataset
+
+
+def _reader(store: ImageStore):  # type: ignore[no-untyped-def]
+    def read(index: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return store.read(index)
+
+    return read

@@ -1,0 +1,242 @@
+"""A split on disk: every image decoded once, uint8, in one file that is read row by row."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm import tqdm
+
+from mnist_localization.boxes import BOX_COLUMNS
+from mnist_localization.config import ImageSettings
+from mnist_localization.errors import ImageError
+from mnist_localization.images.decode import read_image
+
+ANNOTATION_COLUMNS = ("file", "label", *BOX_COLUMNS)
+
+_IMAGES = "images.npy"
+_ANNOTATIONS = "annotations.parquet"
+_META = "split.json"
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class SplitMeta:
+    """What is recorded of a split.
+
+    Attributes:
+        split: Its name: `train`, `validation` or `test`.
+        source: Source of the dataset: `upstream`, `base_url` or `synthetic`.
+        drawn_from: The annotations that its rows come from: `train` or `test`.
+        fingerprint: SHA-256 of its annotations and pixels, in order.
+        request_key: Digest of what the store was made from.
+    """
+
+    split: str
+    source: str
+    drawn_from: str
+    fingerprint: str
+    request_key: str
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """A split that is still to be decoded.
+
+    Attributes:
+        split: Its name: `train`, `validation` or `test`.
+        source: Source of the dataset.
+        drawn_from: The annotations that its rows come from: `train` or `test`.
+        annotations: One row an image, columns `file, label, xmin, ymin, xmax, ymax`.
+        images: Folder that holds the files.
+        images_key: What identifies the content of that folder, such as its archive's hash.
+        image: Expected shape of each image.
+        max_image_mb: Size above which an image is refused unread, in MiB.
+    """
+
+    split: str
+    source: str
+    drawn_from: str
+    annotations: pd.DataFrame
+    images: Path
+    images_key: str
+    image: ImageSettings
+    max_image_mb: float
+
+    @property
+    def key(self) -> str:
+        """Digest of the request: equal requests give equal stores."""
+        digest = hashlib.sha256(_annotation_bytes(self.annotations))
+        said = [self.split, self.source, self.drawn_from, self.images_key, *self.image.shape]
+        digest.update(json.dumps(said).encode())
+        return digest.hexdigest()
+
+
+class ImageStore:
+    """A split on disk, read row by row: memory does not grow with the number of images.
+
+    Attributes:
+        annotations: One row an image, in the order of the images.
+        meta: What is recorded of the split.
+        shape: Height, width, channels of each image.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a finished store.
+
+        Args:
+            folder: Folder that `write_store` made.
+
+        Raises:
+            ImageError: The folder holds no finished store.
+        """
+        try:
+            self.meta = SplitMeta(**json.loads((folder / _META).read_text("utf-8")))
+            self.annotations = pd.read_parquet(folder / _ANNOTATIONS)
+            with (folder / _IMAGES).open("rb") as file:
+                self._rows, self.shape, self._start = _read_header(file)
+        except (OSError, ValueError, TypeError) as error:
+            raise ImageError(
+                f"{folder}: no complete image store ({error}); run `kedro run --pipeline=split`"
+            ) from error
+        self._path = folder / _IMAGES
+        self._row_bytes = int(np.prod(self.shape))
+        expected = self._start + self._rows * self._row_bytes
+        if self._rows != len(self.annotations) or self._path.stat().st_size != expected:
+            raise ImageError(
+                f"{folder}: images and annotations of the store do not fit each other; delete the "
+                "folder and run `kedro run --pipeline=split`"
+            )
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+        """Images of the given rows.
+
+        Args:
+            indices: Row numbers, `[n]`.
+
+        Returns:
+            Pixels, uint8 0..255, `[n, height, width, channels]`.
+        """
+        rows = np.empty((len(indices), self._row_bytes), dtype=np.uint8)
+        # Plain reads, not a memory map: mapped pages would count as resident memory.
+        with self._path.open("rb", buffering=0) as file:
+            for row, index in zip(rows, indices, strict=True):
+                file.seek(self._start + int(index) * self._row_bytes)
+                file.readinto(row)
+        return rows.reshape(-1, *self.shape)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Label of each image, `[n]`."""
+        return self.annotations["label"].to_numpy(np.int64)
+
+    @property
+    def boxes(self) -> npt.NDArray[np.float32]:
+        """Relative corners of each image's box, `[n, 4]`."""
+        return self.annotations[list(BOX_COLUMNS)].to_numpy(np.float32)
+
+
+class SplitPipeline(Protocol):
+    """A `tf.data.Dataset` of `(image, {"label", "bbox"})` batches, and the store behind it."""
+
+    store: ImageStore
+
+
+def write_store(request: SplitRequest, folder: Path) -> None:
+    """Decode the images of a request into a store, made beside and renamed at the end.
+
+    A store that was made from an equal request is kept.
+
+    Args:
+        request: The split to decode.
+        folder: Where the store shall stand; what stood there is replaced.
+
+    Raises:
+        ImageError: An image is missing, unreadable or of another shape.
+    """
+    if _is_made_from(request, folder):
+        return
+    beside = folder.with_name(f".{folder.name}.part")
+    _remove(beside)
+    beside.mkdir(parents=True)
+    annotations = request.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
+    annotations.to_parquet(beside / _ANNOTATIONS, index=False)
+    fingerprint = hashlib.sha256(_annotation_bytes(annotations))
+    with (beside / _IMAGES).open("wb") as file:
+        header = {
+            "descr": "|u1",
+            "fortran_order": False,
+            "shape": (len(annotations), *request.image.shape),
+        }
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in _decoded_chunks(request):
+            data = chunk.tobytes()
+            fingerprint.update(data)
+            file.write(data)
+    meta = SplitMeta(
+        split=request.split,
+        source=request.source,
+        drawn_from=request.drawn_from,
+        fingerprint=fingerprint.hexdigest(),
+        request_key=request.key,
+    )
+    (beside / _META).write_text(json.dumps(asdict(meta), indent=2), "utf-8")
+    _remove(folder)
+    beside.replace(folder)
+
+
+def _decoded_chunks(request: SplitRequest) -> Iterator[npt.NDArray[np.uint8]]:
+    def read(name: str) -> npt.NDArray[np.uint8]:
+        return read_image(request.images / name, request.image.shape, request.max_image_mb)
+
+    files = request.annotations["file"].tolist()
+    with (
+        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
+        tqdm(total=len(files), desc=f"decode {request.split}", unit="image", disable=None) as bar,
+    ):
+        for start in range(0, len(files), _CHUNK):
+            chunk = list(pool.map(read, files[start : start + _CHUNK]))
+            bar.update(len(chunk))
+            yield np.stack(chunk)
+
+
+def _is_made_from(request: SplitRequest, folder: Path) -> bool:
+    try:
+        return ImageStore(folder).meta.request_key == request.key
+    except ImageError:
+        return False
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder under another name first: half a store never stands under its own."""
+    if folder.exists():
+        doomed = folder.with_name(f".{folder.name.lstrip('.')}.old")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.replace(doomed)
+        shutil.rmtree(doomed)
+
+
+def _read_header(file: io.BufferedIOBase) -> tuple[int, tuple[int, int, int], int]:
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"unknown version {version} of the image file")
+    (rows, height, width, channels), fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran or dtype != np.uint8:
+        raise ValueError(f"images of type {dtype}, expected uint8 in rows")
+    return rows, (height, width, channels), file.tell()
+
+
+def _annotation_bytes(annotations: pd.DataFrame) -> bytes:
+    return annotations[list(ANNOTATION_COLUMNS)].to_csv(index=False).encode()

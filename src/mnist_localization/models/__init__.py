@@ -1,0 +1,19 @@
+"""Two-head models: architectures behind one registry, their layers, losses and metrics.
+
+Importing this package imports Keras, and registers the objects that a saved model needs.
+"""
+
+from mnist_localization.models import losses, metrics
+from mnist_localization.models.inspection import loadable, prediction_model, provenance
+from mnist_localization.models.registry import ModelSpec, Network, build_network
+
+__all__ = [
+    "ModelSpec",
+    "Network",
+    "build_network",
+    "loadable",
+    "losses",
+    "metrics",
+    "prediction_model",
+    "provenance",
+]

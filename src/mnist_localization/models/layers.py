@@ -1,0 +1,82 @@
+"""Layers that every architecture may use: what comes in, and what goes out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class ImageInput(keras.layers.Layer):
+    """Casts the pixels of a file to floats and scales them; carries the model's provenance.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = ImageInput(scale=1 / 255)
+        >>> float(layer(np.full((1, 2, 2, 1), 255, "uint8")).numpy().max())
+        1.0
+    """
+
+    def __init__(
+        self, scale: float = 1.0, provenance: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Set the factor.
+
+        Args:
+            scale: Factor of the pixels.
+            provenance: What is known of the training data, as JSON values.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(autocast=False, **kwargs)
+        self.scale = scale
+        self._provenance = dict(provenance or {})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What is known of the training data."""
+        return dict(self._provenance)
+
+    def call(self, images: Any) -> Any:
+        """Pixels 0..255 `[batch, height, width, channels]` to floats of the same shape."""
+        return ops.cast(images, self.compute_dtype) * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "scale": self.scale, "provenance": self._provenance}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class OrderedBox(keras.layers.Layer):
+    """Corners inside the image, ordered, and on whole pixels where a grid is given.
+
+    Example:
+        >>> layer = OrderedBox(grid=(100, 100))
+        >>> layer([[0.526, 0.1, 0.81, 0.377]]).numpy().round(2).tolist()
+        [[0.53, 0.1, 0.81, 0.38]]
+    """
+
+    def __init__(self, grid: tuple[int, int] | None = None, **kwargs: Any) -> None:
+        """Set the grid.
+
+        Args:
+            grid: Height and width of the image in pixels, to snap to; none to keep the corners.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.grid = tuple(grid) if grid is not None else None
+
+    def call(self, boxes: Any) -> Any:
+        """Relative corners `[batch, 4]` to relative corners in [0, 1], ordered."""
+        boxes = ops.clip(boxes, 0.0, 1.0)
+        first, second = boxes[:, :2], boxes[:, 2:]
+        boxes = ops.concatenate([ops.minimum(first, second), ops.maximum(first, second)], axis=-1)
+        if self.grid is None:
+            return boxes
+        height, width = self.grid
+        size = ops.convert_to_tensor([width, height, width, height], dtype=boxes.dtype)
+        return ops.round(boxes * size) / size
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "grid": self.grid}

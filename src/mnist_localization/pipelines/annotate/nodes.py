@@ -1,0 +1,42 @@
+"""Nodes of the stage `annotate`."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.annotations import describe, read_annotations, require_good
+from mnist_localization.config import AnnotateSettings, DatasetSettings
+
+logger = logging.getLogger(__name__)
+
+
+def annotate_dataset(
+    settings: AnnotateSettings,
+    dataset: DatasetSettings,
+    dataset_card: dict[str, Any],
+    raw_folder: Path,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Parse and check the CSVs of the fetched dataset.
+
+    Returns:
+        The training table, the test table (`file, label, xmin, ymin, xmax, ymax`, boxes
+        relative), and a report of what was found.
+    """
+    folder = raw_folder / dataset_card["folder"]
+    annotations = {
+        name: read_annotations(folder / at["csv"], folder / at["images"], dataset.class_names)
+        for name, at in dataset_card["splits"].items()
+    }
+    drop = settings.on_bad_rows == "drop"
+    require_good(annotations, drop_bad_rows=drop, listed=settings.listed_bad_rows)
+    report = {
+        name: describe(split, dataset.class_names, settings.listed_bad_rows)
+        for name, split in annotations.items()
+    }
+    for name, split in annotations.items():
+        if split.bad_rows:
+            logger.warning("%d bad rows of %s set aside.", len(split.bad_rows), name)
+        logger.info("Annotated %d %s images.", len(split.table), name)
+    return annotations["train"].table, annotations["test"].table, report

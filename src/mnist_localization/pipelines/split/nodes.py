@@ -1,0 +1,62 @@
+"""Nodes of the stage `split`."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.config import DatasetSettings, SplitSettings
+from mnist_localization.images import SplitRequest
+from mnist_localization.splitting import stratified_holdout
+
+logger = logging.getLogger(__name__)
+
+
+def split_images(
+    settings: SplitSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    dataset_card: dict[str, Any],
+    raw_folder: Path,
+    train_annotations: pd.DataFrame,
+    test_annotations: pd.DataFrame,
+) -> tuple[SplitRequest, SplitRequest, SplitRequest]:
+    """Share the rows out; the datasets that save the requests decode the images.
+
+    Returns:
+        Training, validation and test split.
+    """
+    folder = raw_folder / dataset_card["folder"]
+
+    def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitRequest:
+        at = dataset_card["splits"][drawn_from]
+        return SplitRequest(
+            split=split,
+            source=dataset_card["source"],
+            drawn_from=drawn_from,
+            annotations=annotations,
+            images=folder / at["images"],
+            images_key=dataset_card["files"][at["archive"]]["sha256"],
+            image=dataset.image,
+            max_image_mb=settings.max_image_mb,
+        )
+
+    if settings.validation.source == "test":
+        training = train_annotations
+        validation = request("validation", "test", test_annotations)
+        logger.warning("The validation split IS the test split: no figure on it is unbiased.")
+    else:
+        training, held_out = stratified_holdout(train_annotations, settings.validation.share, seed)
+        validation = request("validation", "train", held_out)
+    logger.info(
+        "Split: %d training, %d validation, %d test images.",
+        len(training),
+        len(validation.annotations),
+        len(test_annotations),
+    )
+    return (
+        request("train", "train", training),
+        validation,
+        request("test", "test", test_annotations),
+    )

@@ -1,0 +1,122 @@
+"""Nodes of the stage `train`."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnist_localization.config import (
+    DatasetSettings,
+    EpochSampleSettings,
+    TrainSettings,
+    WandbSettings,
+)
+from mnist_localization.images import ImageStore, SplitPipeline
+from mnist_localization.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+def train_localizer(
+    settings: TrainSettings,
+    dataset: DatasetSettings,
+    wandb: WandbSettings,
+    seed: int,
+    dataset_card: dict[str, Any],
+    train_split: SplitPipeline,
+    validation_split: SplitPipeline,
+    training_checkpoints: Path,
+    tracker: Tracker,
+) -> tuple[Any, pd.DataFrame]:
+    """Build the configured architecture and fit it.
+
+    Returns:
+        The localizer (a Keras model) with the weights of its best epoch, and the history.
+    """
+    from mnist_localization.models import ModelSpec, build_network
+    from mnist_localization.training import fit_network, make_repeatable, training_key
+
+    train, validation = train_split.store, validation_split.store
+    make_repeatable(seed, deterministic=settings.deterministic)
+    provenance = _provenance(settings, seed, dataset_card, train, validation)
+    spec = ModelSpec(
+        *dataset.image.shape,
+        classes=len(dataset.class_names),
+        whole_pixel_boxes=dataset.whole_pixel_boxes,
+        provenance=provenance,
+    )
+    network = build_network(
+        settings.architecture, settings.architectures.get(settings.architecture, {}), spec
+    )
+    if validation.meta.drawn_from == "test":
+        logger.warning("This training validates on the test split.")
+    logger.info(
+        "Training %s (%s parameters) on %d images, validating on %d.",
+        settings.architecture,
+        f"{network.localizer.count_params():,}",
+        len(train),
+        len(validation),
+    )
+    key = training_key(settings, seed, provenance)
+    tracker.start_training({"training": provenance, "dataset_card": dataset_card})
+    result = fit_network(
+        network,
+        train,
+        validation,
+        settings,
+        seed=seed,
+        checkpoint_folder=training_checkpoints / key,
+        on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
+    )
+    return result.localizer, result.history
+
+
+def plot_learning_curves(training_history: pd.DataFrame) -> Any:
+    """Loss, label accuracy and mean IoU over the epochs, as a Plotly figure."""
+    from mnist_localization.figures import learning_curves
+
+    return learning_curves(training_history)
+
+
+def _provenance(
+    settings: TrainSettings,
+    seed: int,
+    dataset_card: Mapping[str, Any],
+    train: ImageStore,
+    validation: ImageStore,
+) -> dict[str, Any]:
+    return {
+        "architecture": settings.architecture,
+        "seed": seed,
+        "source": dataset_card["source"],
+        "train_images": len(train),
+        "train_fingerprint": train.meta.fingerprint,
+        "validation_images": len(validation),
+        "validation_fingerprint": validation.meta.fingerprint,
+        "validated_on": validation.meta.drawn_from,
+    }
+
+
+def _epoch_logger(
+    tracker: Tracker,
+    validation: ImageStore,
+    dataset: DatasetSettings,
+    settings: EpochSampleSettings,
+    seed: int,
+) -> Any:
+    """What is logged at the end of each epoch: metrics, and a fixed sample with its boxes."""
+    from mnist_localization.training.sample import EpochSample
+
+    count = min(settings.images, len(validation))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(validation), count, replace=False))
+    sample = EpochSample(validation, chosen, settings.sets)
+
+    def log(epoch: int, logs: Mapping[str, float], model: Any) -> None:
+        due = count > 0 and (epoch - 1) % settings.every == 0
+        records = sample.records(model) if due else []
+        tracker.log_epoch(epoch, logs, records, class_names=dataset.class_names)
+
+    return log

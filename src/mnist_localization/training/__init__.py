@@ -1,0 +1,10 @@
+"""Fitting a network: repeatable, resumable, judged on the validation split."""
+
+from mnist_localization.training.loop import (
+    TrainingResult,
+    fit_network,
+    make_repeatable,
+    training_key,
+)
+
+__all__ = ["TrainingResult", "fit_network", "make_repeatable", "training_key"]

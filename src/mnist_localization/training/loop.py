@@ -1,0 +1,158 @@
+"""Fitting a network to a split."""
+
+import hashlib
+import json
+import logging
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from mnist_localization.config import TrainSettings
+from mnist_localization.images import ImageStore
+from mnist_localization.images.pipeline import batches, endless_batches
+from mnist_localization.models import Network
+from mnist_localization.models.losses import bbox_loss
+from mnist_localization.models.metrics import MeanBoxIoU
+from mnist_localization.training.callbacks import (
+    EpochEnd,
+    EpochEndCallback,
+    EpochRecorder,
+    patience_is_over,
+)
+from mnist_localization.training.checkpoint import Checkpoint, TrainingState
+from mnist_localization.training.progress import EpochLines
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training gives.
+
+    Attributes:
+        localizer: Model with the weights of the best epoch.
+        history: One row an epoch: `epoch` from 1, Keras' logs, `learning_rate`, `seconds`.
+        best_epoch: Number of the epoch whose weights the model has.
+    """
+
+    localizer: keras.Model
+    history: pd.DataFrame
+    best_epoch: int
+
+
+def make_repeatable(seed: int, *, deterministic: bool) -> None:
+    """Seed Python, NumPy and TensorFlow, before a network is built.
+
+    Args:
+        seed: The seed.
+        deterministic: Whether TensorFlow is held to operations that repeat to the bit.
+    """
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def training_key(settings: TrainSettings, seed: int, provenance: Mapping[str, Any]) -> str:
+    """Digest of all that makes two trainings the same: parameters, seed, data, versions."""
+    said = [
+        settings.model_dump(exclude={"resume"}),
+        seed,
+        dict(provenance),
+        keras.__version__,
+        tf.__version__,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fit_network(
+    network: Network,
+    train: ImageStore,
+    validation: ImageStore,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    checkpoint_folder: Path,
+    on_epoch_end: EpochEnd | None = None,
+) -> TrainingResult:
+    """Fit a network; its localizer gets the weights of the best epoch.
+
+    A training that was killed goes on from its last finished epoch. A finished one forgets
+    its checkpoint.
+
+    Args:
+        network: Network with fresh weights.
+        train: Split to fit.
+        validation: Split to judge each epoch on.
+        settings: The section `train`.
+        seed: Seed of the order of the images.
+        checkpoint_folder: Folder of this training alone.
+        on_epoch_end: Called with the epoch (from 1), its logs and the model.
+
+    Returns:
+        The trained localizer and its history.
+    """
+    model = network.trainable
+    steps = math.ceil(len(train) / settings.batch_size)
+    _compile(model, settings, steps)
+    checkpoint = Checkpoint(checkpoint_folder)
+    if not settings.resume:
+        checkpoint.remove()
+    state = checkpoint.read() or TrainingState()
+    if state.epochs:
+        checkpoint.restore_last(model)
+        logger.info("Going on from epoch %d of %d.", state.epochs, settings.epochs)
+    # The recorder comes first: what it records must be there whatever the others do.
+    callbacks = [EpochRecorder(state, checkpoint, settings.early_stopping)]
+    if on_epoch_end is not None:
+        callbacks.append(EpochEndCallback(on_epoch_end))
+    if not patience_is_over(state, settings.early_stopping):
+        model.fit(
+            endless_batches(train, settings.batch_size, seed=seed, first_epoch=state.epochs),
+            validation_data=batches(validation, settings.batch_size),
+            steps_per_epoch=steps,
+            initial_epoch=state.epochs,
+            epochs=settings.epochs,
+            callbacks=[*callbacks, EpochLines(settings.epochs)],
+            # Keras' bar redraws its line: for a terminal only.
+            verbose=1 if sys.stderr.isatty() and sys.stdout.isatty() else 0,
+        )
+    checkpoint.restore_best(model).remove()
+    return TrainingResult(network.localizer, pd.DataFrame(state.rows), state.best_epoch)
+
+
+def _compile(model: keras.Model, settings: TrainSettings, steps: int) -> None:
+    model.compile(
+        optimizer=keras.optimizers.Adam(_learning_rate(settings, steps)),
+        loss={
+            "label": keras.losses.SparseCategoricalCrossentropy(),
+            "bbox": bbox_loss(settings.bbox_loss),
+        },
+        loss_weights=settings.loss_weights.model_dump(),
+        metrics={
+            "label": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            "bbox": MeanBoxIoU(),
+        },
+    )
+
+
+def _learning_rate(
+    settings: TrainSettings, steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    total = steps * settings.epochs
+    warmup = min(steps, total // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / 25,
+        decay_steps=max(1, total - warmup),
+        alpha=0.001,
+        warmup_target=settings.learning_rate,
+        warmup_steps=warmup,
+    )
