@@ -1,0 +1,154 @@
+"""The gallery: which test images a report shows, and the box records they are drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mnist_localization.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
+from mnist_localization.config import GallerySettings
+from mnist_localization.errors import StaleError
+from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord, checked
+
+Reason = Literal["worst", "mistake", "random"]
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One image of the gallery, and why it is there.
+
+    Attributes:
+        record: The image with its true and its predicted box.
+        reason: `worst` by IoU, a confident `mistake` in the label, or drawn at `random`.
+        row: Row of the image in its split, from 0.
+        label: True label.
+        predicted_label: Most probable label.
+        confidence: Probability of the predicted label, in [0, 1].
+        iou: IoU of predicted and true box, in [0, 1].
+    """
+
+    record: BoxRecord
+    reason: Reason
+    row: int
+    label: int
+    predicted_label: int
+    confidence: float
+    iou: float
+
+
+class ImageSource(Protocol):
+    """Images that are read by row, and the table that names them in the same order."""
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """One row an image, with the column `file`."""
+        ...
+
+    def read(self, indices: Sequence[int], /) -> npt.NDArray[np.uint8]:
+        """Pixels of the given rows, uint8 0..255, `[n, height, width, channels]`."""
+        ...
+
+
+def chosen_rows(
+    predictions: pd.DataFrame, settings: GallerySettings, seed: int
+) -> list[tuple[int, Reason]]:
+    """Which rows of the predictions are shown, each once, and why.
+
+    The worst are taken first, then the mistakes among the rest, then a random sample of what
+    is left, in the order of the table. Ties go to the earlier row. Where there are fewer than
+    asked for, there are fewer.
+
+    Args:
+        predictions: Columns `label, predicted_label, confidence, iou`.
+        settings: How many of each kind.
+        seed: Seed of the random sample.
+    """
+    free = np.arange(len(predictions))
+    iou = predictions["iou"].to_numpy(np.float64)
+    confidence = predictions["confidence"].to_numpy(np.float64)
+    wrong = (predictions["label"] != predictions["predicted_label"]).to_numpy()
+
+    worst = free[np.argsort(iou, kind="stable")][: settings.worst]
+    free = np.setdiff1d(free, worst)
+    candidates = free[wrong[free]]
+    mistakes = candidates[np.argsort(-confidence[candidates], kind="stable")][: settings.mistakes]
+    free = np.setdiff1d(free, mistakes)
+    generator = np.random.default_rng(seed)
+    sample = generator.choice(free, size=min(settings.random, len(free)), replace=False)
+
+    chosen: list[tuple[int, Reason]] = [(int(row), "worst") for row in worst]
+    chosen += [(int(row), "mistake") for row in mistakes]
+    chosen += [(int(row), "random") for row in np.sort(sample)]
+    return chosen
+
+
+def collect(
+    predictions: pd.DataFrame,
+    images: ImageSource,
+    settings: GallerySettings,
+    class_names: Sequence[str],
+    seed: int,
+) -> list[GalleryItem]:
+    """Choose the images that are shown, and make their box records.
+
+    Args:
+        predictions: One row an image, keyed by `file`.
+        images: The split that was predicted.
+        settings: How many of each kind.
+        class_names: Name of each class, in the order of the labels.
+        seed: Seed of the random sample.
+
+    Raises:
+        StaleError: A predicted file is not in the split.
+        RecordError: A box is not fit to be shown.
+    """
+    chosen = chosen_rows(predictions, settings, seed)
+    rows = predictions.iloc[[row for row, _ in chosen]].to_dict("records")
+    where = {str(file): at for at, file in enumerate(images.annotations["file"])}
+    if unknown := [row["file"] for row in rows if row["file"] not in where]:
+        raise StaleError(
+            f"The predictions name {unknown[0]}, which is not in the test split: they belong to "
+            "another split; run `kedro run --pipeline=evaluate` again"
+        )
+    positions = [where[row["file"]] for row in rows]
+    pixels = images.read(positions)
+    items = [
+        _item(row, position, image, reason)
+        for row, position, image, (_, reason) in zip(rows, positions, pixels, chosen, strict=True)
+    ]
+    checked([item.record for item in items], class_names)
+    return items
+
+
+def _item(
+    row: dict[str, Any], position: int, image: npt.NDArray[np.uint8], reason: Reason
+) -> GalleryItem:
+    confidence, iou = float(row["confidence"]), float(row["iou"])
+    label, predicted_label = int(row["label"]), int(row["predicted_label"])
+    predicted = Box(
+        corners=_corners(row, PREDICTED_BOX_COLUMNS),
+        class_id=predicted_label,
+        scores={"confidence": confidence, "iou": iou},
+    )
+    true = Box(corners=_corners(row, BOX_COLUMNS), class_id=label)
+    return GalleryItem(
+        record=BoxRecord(
+            file=str(row["file"]),
+            image=image,
+            sets={PREDICTIONS: (predicted,), GROUND_TRUTH: (true,)},
+        ),
+        reason=reason,
+        row=position,
+        label=label,
+        predicted_label=predicted_label,
+        confidence=confidence,
+        iou=iou,
+    )
+
+
+def _corners(row: dict[str, Any], columns: Sequence[str]) -> tuple[float, float, float, float]:
+    xmin, ymin, xmax, ymax = (float(row[column]) for column in columns)
+    return xmin, ymin, xmax, ymax

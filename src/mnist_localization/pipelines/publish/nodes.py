@@ -1,0 +1,35 @@
+"""Nodes of the stage `publish`."""
+
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.config import DatasetSettings, PublishSettings
+from mnist_localization.gallery import GalleryItem, collect
+from mnist_localization.images import SplitPipeline
+from mnist_localization.page import render_page
+
+
+def collect_gallery(
+    settings: PublishSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    predictions: pd.DataFrame,
+    test_split: SplitPipeline,
+) -> list[GalleryItem]:
+    """Choose the test images that every report shows, as checked box records."""
+    return collect(predictions, test_split.store, settings.gallery, dataset.class_names, seed)
+
+
+def render_html_report(
+    dataset: DatasetSettings,
+    gallery: list[GalleryItem],
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    training_history: pd.DataFrame,
+    dataset_card: dict[str, Any],
+) -> str:
+    """The report as one HTML page that needs nothing but a browser."""
+    return render_page(
+        dataset, gallery, predictions, metrics=metrics, history=training_history, card=dataset_card
+    )
