@@ -121,6 +121,7 @@ def fit_network(
             epochs=settings.epochs,
             callbacks=[*callbacks, EpochLines(settings.epochs)],
             # Keras' bar redraws its line: for a terminal only.
+            shuffle=False,  # the pipeline shuffles
             verbose=1 if sys.stderr.isatty() and sys.stdout.isatty() else 0,
         )
     checkpoint.restore_best(model).remove()

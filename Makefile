@@ -1,0 +1,78 @@
+# `make run` and `make test` do everything: environment, locked dependencies, and the work.
+
+# Any of Python 3.11 to 3.13; `make run PYTHON=python3.12` names one.
+PYTHON ?= python3 python3.13 python3.12 python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow viz lint format lock clean distclean install install-dev
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: install ## Install what is missing, then `kedro run $(ARGS)`.
+	@$(BIN)/kedro run $(ARGS)
+
+test: install-dev ## Install what is missing, then run the tests but the slow ones.
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: install-dev ## Run the tests that take minutes.
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+viz: install ## Show the flow of the data in a browser.
+	@$(BIN)/kedro viz run $(ARGS)
+
+lint: install-dev ## Check style, types and the import rules.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install-dev ## Format the code.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove what runs and tools have made; downloads and the environment stay.
+	@find data -type f ! -name .gitkeep ! -path 'data/01_raw/*' -delete
+	@find data -mindepth 2 -depth -type d -empty ! -path 'data/01_raw/*' -delete
+	@rm -rf build .viz wandb .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## Also remove the downloads and the environment.
+	@find data -mindepth 2 ! -name .gitkeep -delete
+	@rm -rf $(VENV)
+
+install: $(VENV)/.installed ## Make the environment, from the lock with hashes.
+install-dev: $(VENV)/.installed-dev ## The same, and what the tests need.
+
+$(VENV)/bin/python:
+	@set -e; for python in $(PYTHON); do \
+	  if found=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then \
+	    case "$$found" in \
+	      3.11|3.12|3.13) echo "Making $(VENV) with Python $$found"; exec $$python -m venv $(VENV);; \
+	      *) refused="$$refused $$python is $$found;";; \
+	    esac; \
+	  fi; \
+	done; \
+	echo "error: TensorFlow and the locked packages need Python 3.11, 3.12 or 3.13, but:$${refused:- none of '$(PYTHON)' runs;}" \
+	  "install one of these and name it: make run PYTHON=python3.12" >&2; exit 1
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the locked packages (once; a few minutes)"
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing the locked packages of the tests"
+	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+lock: install-dev ## Write both lock files anew from the ranges in pyproject.toml.
+	@unset PIP_FIND_LINKS UV_FIND_LINKS; \
+	compile="$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"; \
+	$$compile pyproject.toml --output-file requirements.lock && \
+	$$compile pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
