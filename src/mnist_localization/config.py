@@ -290,11 +290,17 @@ class EvaluateSettings(Settings):
 
     Attributes:
         batch_size: Images predicted at once.
-        on_stale: What to do when model and split do not belong together.
+        on_stale: What to do when model, splits and predictions do not belong together.
+        bootstrap_resamples: Resamples behind the interval of a mean.
+        calibration_bins: Bins of confidence, of equal width.
+        position_grid: Regions of the image along each side, by the centre of the true box.
     """
 
     batch_size: PositiveInt
     on_stale: Literal["warn", "error"]
+    bootstrap_resamples: PositiveInt
+    calibration_bins: PositiveInt
+    position_grid: PositiveInt
 
 
 class GallerySettings(Settings):

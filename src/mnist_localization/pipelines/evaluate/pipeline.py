@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.pipelines.evaluate.nodes import predict_test_split, score_predictions
+from mnist_localization.pipelines.evaluate.nodes import (
+    predict_test_baselines,
+    predict_test_split,
+    score_predictions,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -11,18 +15,31 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=predict_test_split,
-                inputs=["params:evaluate", "localizer", "test_split"],
+                inputs=[
+                    "params:evaluate",
+                    "localizer",
+                    "train_split",
+                    "validation_split",
+                    "test_split",
+                ],
                 outputs="predictions",
                 name="predict_test_split",
+            ),
+            Node(
+                func=predict_test_baselines,
+                inputs=["params:dataset", "train_split", "test_split"],
+                outputs="baseline_predictions",
+                name="predict_test_baselines",
             ),
             Node(
                 func=score_predictions,
                 inputs=[
                     "params:evaluate",
                     "params:dataset",
+                    "params:seed",
                     "predictions",
+                    "baseline_predictions",
                     "localizer",
-                    "train_annotations",
                     "test_split",
                     "dataset_card",
                     "tracker",

@@ -1,0 +1,107 @@
+"""Nodes of the stage `evaluate`."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.baselines import BASELINES, predict_baselines
+from mnist_localization.config import DatasetSettings, EvaluateSettings
+from mnist_localization.images import SplitPipeline
+from mnist_localization.scoring import (
+    Localizer,
+    baseline_remarks,
+    evaluation_metrics,
+    predict_store,
+    stale_model,
+    stale_predictions,
+    stamped,
+    tell_stale,
+)
+from mnist_localization.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+def predict_test_split(
+    settings: EvaluateSettings,
+    localizer: Localizer,
+    train_split: SplitPipeline,
+    validation_split: SplitPipeline,
+    test_split: SplitPipeline,
+) -> pd.DataFrame:
+    """Predict every test image, once the model is known to be of the splits on disk.
+
+    Returns:
+        The table `predictions`; its `attrs` hold the fingerprints of model and test split.
+    """
+    from mnist_localization.models import prediction_model, provenance
+
+    splits = [train_split.store.meta, validation_split.store.meta]
+    tell_stale(stale_model(provenance(localizer), splits), settings.on_stale)
+    test = test_split.store
+    predictor = prediction_model(localizer).predict_on_batch
+    return stamped(predict_store(predictor, test, settings.batch_size), localizer, test.meta)
+
+
+def predict_test_baselines(
+    dataset: DatasetSettings, train_split: SplitPipeline, test_split: SplitPipeline
+) -> pd.DataFrame:
+    """What the baselines answer for every test image."""
+    return predict_baselines(train_split.store, test_split.store, dataset.whole_pixel_boxes)
+
+
+def score_predictions(
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    localizer: Localizer,
+    test_split: SplitPipeline,
+    dataset_card: dict[str, Any],
+    tracker: Tracker,
+) -> dict[str, Any]:
+    """Score the predictions beside the baselines.
+
+    Returns:
+        The dataset `metrics`.
+    """
+    from mnist_localization.models import provenance
+
+    meta = test_split.store.meta
+    tell_stale(stale_predictions(predictions, localizer, meta), settings.on_stale)
+    answers = dict(list(baseline_predictions.groupby("baseline")))
+    baselines = {name: answers.get(name) for name in BASELINES}
+    metrics = evaluation_metrics(predictions, baselines, settings, dataset, seed)
+    metrics["dataset"] = {
+        "source": dataset_card["source"],
+        "split": meta.split,
+        "images": len(predictions),
+        "fingerprint": meta.fingerprint,
+        "validated_on": provenance(localizer).get("validated_on"),
+    }
+    _log_summary(metrics)
+    tracker.log_scores(metrics)
+    return metrics
+
+
+def _log_summary(metrics: dict[str, Any]) -> None:
+    logger.info(
+        "Test split (%s, %d images): label accuracy %.2f %%, mean IoU %.4f (%.4f before any "
+        "snapping), exact boxes %.2f %%, localization accuracy %.2f %%.",
+        metrics["dataset"]["source"],
+        metrics["images"],
+        100 * metrics["label_accuracy"],
+        metrics["mean_iou"],
+        metrics["mean_iou_raw"],
+        100 * metrics["exact_box"],
+        100 * metrics["loc_accuracy"],
+    )
+    if metrics["dataset"]["validated_on"] == "test":
+        logger.warning(
+            "The model was validated on the test split: no figure on it is unbiased (use "
+            "split.validation.source: train)."
+        )
+    for remark in baseline_remarks(metrics):
+        logger.warning("Note: %s.", remark)

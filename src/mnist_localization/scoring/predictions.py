@@ -1,0 +1,125 @@
+"""The table `predictions`: one row an image, what was annotated beside what was predicted."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm import tqdm
+
+from mnist_localization.boxes import (
+    BOX_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    RAW_BOX_COLUMNS,
+    confined,
+    paired_iou,
+)
+from mnist_localization.errors import ModelError
+from mnist_localization.images import ImageStore
+
+logger = logging.getLogger(__name__)
+
+PREDICTION_COLUMNS = (
+    "file",
+    "label",
+    *BOX_COLUMNS,
+    "predicted_label",
+    "confidence",
+    *PREDICTED_BOX_COLUMNS,
+    *RAW_BOX_COLUMNS,
+    "iou",
+)
+
+Images = npt.NDArray[np.uint8]
+# Images [n, height, width, channels] to the arrays `label` [n, classes], `bbox` and
+# `bbox_raw` [n, 4].
+Predictor = Callable[[Images], Mapping[str, npt.ArrayLike]]
+
+# What rounding in 32 bits may add to a probability.
+_TOLERANCE = 1e-4
+
+
+def predict_store(predictor: Predictor, store: ImageStore, batch_size: int) -> pd.DataFrame:
+    """Predict every image of a split, batch by batch.
+
+    Memory is bounded by the batch. Every batch has the same shape, the last one filled up
+    with copies that are cut off again, so that the model is traced once.
+
+    Args:
+        predictor: Gives `label` (probabilities), `bbox` and `bbox_raw` (relative corners).
+        store: The split.
+        batch_size: Images predicted at once.
+
+    Returns:
+        One row an image, columns `PREDICTION_COLUMNS`.
+
+    Raises:
+        ModelError: A prediction is not finite or no probability. Names the file.
+    """
+    files = store.annotations["file"].tolist()
+    size = min(batch_size, len(store))
+    tables = []
+    with tqdm(total=len(store), desc="predict", unit="image", disable=None) as bar:
+        for start in range(0, len(store), size):
+            rows = np.arange(start, min(start + size, len(store)))
+            filled = np.resize(rows, size)
+            outputs = {
+                name: np.asarray(values, dtype=np.float64)[: len(rows)]
+                for name, values in predictor(store.read(filled)).items()
+            }
+            _check(outputs, files[rows[0] : rows[-1] + 1])
+            tables.append(outputs)
+            bar.update(len(rows))
+    label, bbox, raw = (
+        np.concatenate([outputs[name] for outputs in tables])
+        for name in ("label", "bbox", "bbox_raw")
+    )
+    return prediction_table(store.annotations, label.argmax(axis=1), label.max(axis=1), bbox, raw)
+
+
+def prediction_table(
+    annotations: pd.DataFrame,
+    labels: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    boxes: npt.ArrayLike,
+    raw_boxes: npt.ArrayLike,
+) -> pd.DataFrame:
+    """Annotations with what was predicted for them.
+
+    Args:
+        annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`.
+        labels: Predicted labels, `[n]`.
+        confidence: Probability of the predicted label, `[n]`, in [0, 1].
+        boxes: Relative corners given to the user, `[n, 4]`; confined to the image.
+        raw_boxes: Relative corners before any snapping, `[n, 4]`; confined to the image.
+
+    Returns:
+        `n` rows, columns `PREDICTION_COLUMNS`.
+    """
+    table = annotations[["file", "label", *BOX_COLUMNS]].reset_index(drop=True)
+    table["predicted_label"] = np.asarray(labels, dtype=np.int64)
+    table["confidence"] = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
+    given = confined(boxes)
+    table[list(PREDICTED_BOX_COLUMNS)] = given
+    table[list(RAW_BOX_COLUMNS)] = confined(raw_boxes)
+    table["iou"] = paired_iou(table[list(BOX_COLUMNS)].to_numpy(), given)
+    return table
+
+
+def _check(outputs: Mapping[str, npt.NDArray[np.float64]], files: list[str]) -> None:
+    for name, values in outputs.items():
+        wrong = ~np.isfinite(values).all(axis=1)
+        if wrong.any():
+            raise ModelError(
+                f"{files[int(wrong.argmax())]}: the model's output {name!r} is not finite "
+                f"({int(wrong.sum())} of {len(files)} images of this batch); the training has "
+                "diverged: lower train.learning_rate and train again"
+            )
+    label = outputs["label"]
+    wrong = (label.min(axis=1) < -_TOLERANCE) | (label.max(axis=1) > 1 + _TOLERANCE)
+    if wrong.any():
+        raise ModelError(
+            f"{files[int(wrong.argmax())]}: the model's output 'label' holds values outside "
+            "0..1; the head must give probabilities, such as a softmax does"
+        )
