@@ -8,6 +8,8 @@ from mnist_localization.config import DatasetSettings, PublishSettings
 from mnist_localization.gallery import GalleryItem, collect
 from mnist_localization.images import SplitPipeline
 from mnist_localization.page import render_page
+from mnist_localization.tracking import Publication, Tracker
+from mnist_localization.tracking.publication import Localizer
 
 
 def collect_gallery(
@@ -32,4 +34,30 @@ def render_html_report(
     """The report as one HTML page that needs nothing but a browser."""
     return render_page(
         dataset, gallery, predictions, metrics=metrics, history=training_history, card=dataset_card
+    )
+
+
+def publish_to_wandb(
+    dataset: DatasetSettings,
+    gallery: list[GalleryItem],
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    training_history: pd.DataFrame,
+    dataset_card: dict[str, Any],
+    html_report: str,
+    localizer: Localizer,
+    tracker: Tracker,
+) -> dict[str, Any]:
+    """The same records as a W&B run, and as a W&B Report where a key is configured."""
+    return tracker.publish(
+        Publication(
+            class_names=dataset.class_names,
+            gallery=gallery,
+            predictions=predictions,
+            metrics=metrics,
+            history=training_history,
+            dataset_card=dataset_card,
+            localizer=localizer,
+            page=html_report,
+        )
     )

@@ -47,8 +47,9 @@ def create_pipeline() -> Pipeline:
                     "metrics",
                     "training_history",
                     "dataset_card",
+                    # The page is published too; and this node, which closes the run, is last.
+                    "html_report",
                     "localizer",
-                    "test_split",
                     "tracker",
                 ],
                 outputs="wandb_receipt",

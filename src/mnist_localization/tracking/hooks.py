@@ -1,0 +1,109 @@
+"""Kedro hooks that open and close the W&B run of a `kedro run`."""
+
+import atexit
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+
+from mnist_localization.config import WandbSettings
+from mnist_localization.tracking.current import close_run, expect_run
+from mnist_localization.tracking.plan import RunPlan, job_type_of
+
+
+class TrackingHooks:
+    """One W&B run for each `kedro run` that trains, evaluates or publishes.
+
+    The run is closed whatever ends the `kedro run`: success, an error, Ctrl-C or SIGTERM.
+    """
+
+    def __init__(self) -> None:
+        self._context: KedroContext | None = None
+        self._restore_signal: Callable[[], None] | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep what the run is configured with."""
+        self._context = context
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Make a run ready where a stage of the pipeline may log to it."""
+        job_type = job_type_of({tag for node in pipeline.nodes for tag in node.tags})
+        context = self._context
+        if job_type is None or context is None or "wandb" not in context.params:
+            expect_run(RunPlan())
+            return
+        expect_run(
+            RunPlan(
+                settings=WandbSettings.model_validate(context.params["wandb"]),
+                job_type=job_type,
+                project_path=Path(context.project_path),
+                parameters=context.params,
+                credentials=_credentials(context),
+                env=str(run_params.get("env") or ""),
+                runtime_params=run_params.get("runtime_params") or {},
+            )
+        )
+        # Kedro calls no hook for Ctrl-C and SIGTERM: the run is closed on the way out.
+        atexit.register(_close_interrupted)
+        self._restore_signal = _turn_sigterm_into_exit()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Close the run."""
+        self._end(None)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the run as failed, with the error in it."""
+        self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        try:
+            close_run(error)
+        finally:
+            atexit.unregister(_close_interrupted)
+            if self._restore_signal is not None:
+                self._restore_signal()
+                self._restore_signal = None
+
+
+def _credentials(context: KedroContext) -> dict[str, Any]:
+    try:
+        found = context.config_loader["credentials"].get("wandb")
+    except (KeyError, MissingConfigException):
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _close_interrupted() -> None:
+    close_run(InterruptedError("the run was interrupted"))
+
+
+def _turn_sigterm_into_exit() -> Callable[[], None] | None:
+    """Let SIGTERM unwind the program; gives the function that undoes it."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL:
+        return None  # somebody else takes care of it
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    return lambda: _set_default(leave)
+
+
+def _set_default(handler: Callable[[int, FrameType | None], None]) -> None:
+    if signal.getsignal(signal.SIGTERM) is handler:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

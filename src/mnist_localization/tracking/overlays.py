@@ -1,0 +1,56 @@
+"""Box records as W&B images: boxes that can be toggled, filtered by class and by score."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
+
+# W&B cuts a list of images at this length.
+MOST_IMAGES = 108
+
+
+def overlay(record: BoxRecord, class_names: Sequence[str]) -> Any:
+    """One record as a `wandb.Image` with a layer of boxes for each of its sets.
+
+    Args:
+        record: A checked record.
+        class_names: Name of each class, in the order of the labels.
+    """
+    import wandb
+
+    labels = dict(enumerate(class_names))
+    return wandb.Image(
+        record.image,
+        caption=caption(record, class_names),
+        boxes={
+            name: {"box_data": [_box(box, labels) for box in boxes], "class_labels": labels}
+            for name, boxes in record.sets.items()
+        },
+    )
+
+
+def overlays(records: Sequence[BoxRecord], class_names: Sequence[str]) -> list[Any]:
+    """The records as `wandb.Image`s, as many as W&B shows of a list."""
+    return [overlay(record, class_names) for record in records[:MOST_IMAGES]]
+
+
+def caption(record: BoxRecord, class_names: Sequence[str]) -> str:
+    """File, true and predicted classes with their scores, in one line."""
+    parts = [record.file]
+    for name, said in ((GROUND_TRUTH, "true"), (PREDICTIONS, "predicted")):
+        for box in record.sets.get(name, ()):
+            scores = ", ".join(f"{score} {value:.3f}" for score, value in box.scores.items())
+            parts.append(f"{said} {class_names[box.class_id]}" + (f" ({scores})" if scores else ""))
+    return " | ".join(parts)
+
+
+def _box(box: Box, labels: dict[int, str]) -> dict[str, Any]:
+    names = ("minX", "minY", "maxX", "maxY")
+    drawn: dict[str, Any] = {
+        "position": dict(zip(names, map(float, box.corners), strict=True)),
+        "class_id": int(box.class_id),
+        "box_caption": labels[box.class_id],
+    }
+    if box.scores:
+        drawn["scores"] = {name: float(value) for name, value in box.scores.items()}
+    return drawn

@@ -1,0 +1,219 @@
+"""What is published of a trained and evaluated model: gallery, table, figures, artifact."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from mnist_localization.config import WandbSettings
+from mnist_localization.gallery import GalleryItem
+from mnist_localization.records import checked
+from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
+from mnist_localization.tracking.recorder import Recorder
+
+_GALLERY_KEYS = {
+    "worst": "gallery/worst",
+    "mistake": "gallery/mistakes",
+    "random": "gallery/random",
+}
+_IOU_BINS = 50
+_MODEL_FILE = "localizer.keras"
+
+
+class Localizer(Protocol):
+    """What is asked of the trained model."""
+
+    def save(self, filepath: str) -> None:
+        """Write it as one `.keras` file."""
+        ...
+
+    def get_weights(self) -> list[Any]:
+        """Its weights as arrays, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Publication:
+    """All that is published, once.
+
+    Attributes:
+        class_names: Name of each class, in the order of the labels.
+        gallery: The images to show.
+        predictions: The table `predictions`.
+        metrics: The scores.
+        history: One row an epoch, with Keras' log names.
+        dataset_card: What the dataset is.
+        localizer: The trained model.
+        page: The report as one HTML page.
+    """
+
+    class_names: Sequence[str]
+    gallery: Sequence[GalleryItem]
+    predictions: pd.DataFrame
+    metrics: Mapping[str, Any]
+    history: pd.DataFrame
+    dataset_card: Mapping[str, Any]
+    localizer: Localizer
+    page: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the split that was scored."""
+        return str(self.metrics.get("dataset", {}).get("fingerprint", ""))
+
+    def check(self) -> None:
+        """Make sure that every record is fit to be shown.
+
+        Raises:
+            RecordError: One is not; names the image.
+        """
+        checked([item.record for item in self.gallery], self.class_names)
+
+    def facts(self) -> dict[str, Any]:
+        """What the run's configuration says of the data."""
+        return {
+            "dataset_card": dict(self.dataset_card),
+            "fingerprint": self.fingerprint,
+            "evaluated": self.metrics.get("dataset", {}),
+        }
+
+    def content_hash(self, settings: WandbSettings) -> str:
+        """Digest of all that is published and of where: equal where there is nothing new."""
+        digest = hashlib.sha256()
+        said = [
+            settings.project,
+            settings.entity,
+            list(self.class_names),
+            dict(self.metrics),
+            dict(self.dataset_card),
+            [(item.record.file, item.reason) for item in self.gallery],
+        ]
+        digest.update(json.dumps(said, sort_keys=True, default=str).encode())
+        for table in (self.predictions, self.history):
+            digest.update(table.to_csv(index=False, float_format="%.9g").encode())
+        for weights in self.localizer.get_weights():
+            digest.update(str(weights.shape).encode())
+            digest.update(np.ascontiguousarray(weights).tobytes())
+        return digest.hexdigest()
+
+    def record(self, recorder: Recorder, folder: Path, *, with_history: bool) -> None:
+        """Record everything in a run.
+
+        Args:
+            recorder: The open run.
+            folder: Folder of the project where files are staged.
+            with_history: Whether no run has the metrics of the epochs yet.
+        """
+        if with_history:
+            self._record_history(recorder)
+        recorder.log({**self._galleries(), **self._figures(), "gallery/table": self._table()})
+        recorder.summarize(flat_scores(self.metrics))
+        self._record_artifact(recorder, folder)
+
+    def _record_history(self, recorder: Recorder) -> None:
+        for row in self.history.to_dict("records"):
+            named = {f"epoch/{name}": value for name, value in row.items()}
+            recorder.log({name: value for name, value in named.items() if not pd.isna(value)})
+
+    def _galleries(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for reason, key in _GALLERY_KEYS.items():
+            records = [item.record for item in self.gallery if item.reason == reason]
+            if records:
+                shown[key] = overlays(records[:MOST_IMAGES], self.class_names)
+        return shown
+
+    def _figures(self) -> dict[str, Any]:
+        import wandb
+
+        counts, edges = np.histogram(self.predictions["iou"], bins=_IOU_BINS, range=(0.0, 1.0))
+        return {
+            "scores/iou": wandb.Histogram(np_histogram=(counts.tolist(), edges.tolist())),
+            "scores/confusion_matrix": wandb.plot.confusion_matrix(
+                y_true=self.predictions["label"].tolist(),
+                preds=self.predictions["predicted_label"].tolist(),
+                class_names=list(self.class_names),
+                title="Confusion matrix of the test images",
+            ),
+        }
+
+    def _table(self) -> Any:
+        import wandb
+
+        columns: list[str | int] = [
+            "image",
+            "file",
+            "why",
+            "true",
+            "predicted",
+            "right",
+            "confidence",
+            "iou",
+        ]
+        rows: list[Iterable[Any]] = [
+            [
+                overlay(item.record, self.class_names),
+                item.record.file,
+                item.reason,
+                self.class_names[item.label],
+                self.class_names[item.predicted_label],
+                item.label == item.predicted_label,
+                item.confidence,
+                item.iou,
+            ]
+            for item in self.gallery
+        ]
+        return wandb.Table(columns=columns, data=rows)
+
+    def _record_artifact(self, recorder: Recorder, folder: Path) -> None:
+        import wandb
+
+        staging = Path(tempfile.mkdtemp(prefix="staging-", dir=folder))
+        try:
+            self.localizer.save(str(staging / _MODEL_FILE))
+            for name, content in (("metrics", self.metrics), ("dataset_card", self.dataset_card)):
+                text = json.dumps(content, indent=2, sort_keys=True)
+                (staging / f"{name}.json").write_text(text, "utf-8")
+            self.predictions.to_parquet(staging / "predictions.parquet", index=False)
+            self.history.to_parquet(staging / "training_history.parquet", index=False)
+            (staging / "report.html").write_text(self.page, "utf-8")
+            artifact = wandb.Artifact(
+                "localizer",
+                type="model",
+                description="Trained localizer with its scores, predictions and report.",
+                metadata={"fingerprint": self.fingerprint, **flat_scores(self.metrics)},
+            )
+            for path in sorted(staging.iterdir()):
+                artifact.add_file(str(path))
+            recorder.run.log_artifact(artifact, aliases=self._aliases())
+        finally:
+            # The client has copied the files into its own staging inside the project.
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _aliases(self) -> list[str]:
+        return ["latest", *([f"data-{self.fingerprint[:8]}"] if self.fingerprint else [])]
+
+    def report(self, group: str) -> Any:
+        """What the W&B Report says."""
+        return None
+
+
+def flat_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of `metrics`: `test/<score>` and `baseline/<name>/<score>`."""
+    flat = {f"test/{name}": value for name, value in metrics.items() if _is_number(value)}
+    for baseline, scores in metrics.get("baselines", {}).items():
+        for name, value in scores.items():
+            if _is_number(value):
+                flat[f"baseline/{baseline}/{name}"] = value
+    return flat
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,330 @@
+"""The W&B run of one `kedro run`: opened at the first thing logged, closed by the hooks."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mnist_localization.config import WandbSettings
+from mnist_localization.records import BoxRecord, checked
+from mnist_localization.tracking.facts import git_state, versions
+from mnist_localization.tracking.ledger import (
+    Ledger,
+    RunEntry,
+    described,
+    new_ledger,
+    read_ledger,
+    write_ledger,
+)
+from mnist_localization.tracking.overlays import overlays
+from mnist_localization.tracking.plan import RunPlan
+from mnist_localization.tracking.publication import Publication, flat_scores
+from mnist_localization.tracking.recorder import Recorder
+from mnist_localization.tracking.redaction import Redactor
+from mnist_localization.tracking.uplink import Uplink
+
+logger = logging.getLogger(__name__)
+
+LEDGER = "runs.json"
+Result = TypeVar("Result")
+
+
+class Tracker:
+    """One W&B run, recorded on disk, and uploaded beside it where W&B can be reached.
+
+    Trouble with W&B is said in a warning and never stops a stage; only a box record that is
+    not fit to be shown does.
+    """
+
+    def __init__(self, plan: RunPlan, folder: Path) -> None:
+        """Prepare a run; nothing is opened, read or written yet.
+
+        Args:
+            plan: What the `kedro run` says about its run.
+            folder: Folder of the ledger and of all that W&B writes.
+        """
+        self._plan = plan
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._config: dict[str, Any] = {}
+        self._recorder: Recorder | None = None
+        self._entry: RunEntry | None = None
+        self._ledger: Ledger | None = None
+        self._uplink = Uplink(plan, folder)
+        self._redactor = Redactor(self._uplink.secrets)
+        self._is_broken = False
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether nothing at all is recorded."""
+        return self._plan.settings is None or self._plan.mode == "disabled"
+
+    def start_training(self, facts: Mapping[str, Any], key: str = "") -> None:
+        """Begin a training: its runs, in this process and in later ones, share a group.
+
+        Args:
+            facts: Added to the run's configuration: dataset card, fingerprints and the like.
+            key: What tells this training from another. A training that did not come to its
+                end goes on in its group when one with the same key is started.
+        """
+
+        def start() -> None:
+            last = read_ledger(self._ledger_path)
+            if last is None or last.trained or not key or last.key != key:
+                last = new_ledger(self._settings.group, key)
+            self._save(last)
+            self._configure(facts)
+            self._opened()
+
+        self._shielded("start the run of the training", start)
+
+    def end_training(self) -> None:
+        """Say that the training came to its end: the next one starts a new group."""
+
+        def end() -> None:
+            ledger = self._current_ledger()
+            ledger.trained = True
+            self._save(ledger)
+
+        self._shielded("note the end of the training", end)
+
+    def log_epoch(
+        self,
+        epoch: int,
+        logs: Mapping[str, float],
+        records: Sequence[BoxRecord] = (),
+        class_names: Sequence[str] = (),
+    ) -> None:
+        """Log one epoch as one row of the history: its metrics and its overlays.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+            logs: Keras' logs of it.
+            records: The fixed sample, as the model sees it now; may be empty.
+            class_names: Name of each class, in the order of the labels.
+
+        Raises:
+            RecordError: A record is not fit to be shown.
+        """
+        if self.is_disabled:
+            return
+        fit = checked(records, class_names)
+
+        def log() -> None:
+            recorder, entry = self._opened()
+            row: dict[str, Any] = {f"epoch/{name}": float(value) for name, value in logs.items()}
+            if entry.epochs == 0:
+                for metric in row:
+                    recorder.keep_best(metric)
+            row["epoch/epoch"] = epoch
+            if fit:
+                row["epoch/sample"] = overlays(fit, class_names)
+            recorder.log(row)
+            entry.epochs += 1
+            self._save(self._current_ledger())
+
+        self._shielded(f"log epoch {epoch}", log)
+
+    def log_scores(self, metrics: Mapping[str, Any]) -> None:
+        """Put the scores of the test split into the run's summary.
+
+        Args:
+            metrics: The dataset `metrics`.
+        """
+
+        def log() -> None:
+            self._configure({"evaluated": metrics.get("dataset", {})})
+            recorder, _ = self._opened()
+            recorder.summarize(flat_scores(metrics))
+
+        self._shielded("log the scores", log)
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        """Publish gallery, table, figures, scores and model; close the run; sync; report.
+
+        What was published before, unchanged, opens no run. W&B trouble leaves everything on
+        disk for the next call.
+
+        Args:
+            publication: What there is to publish.
+
+        Returns:
+            The receipt: `mode`, `group`, `runs` (id, job_type, folder, url), `report_url`,
+            `sync_command`, and `unchanged` where there was nothing new.
+
+        Raises:
+            RecordError: A record of the gallery is not fit to be shown.
+        """
+        if self.is_disabled:
+            return _empty_receipt()
+        publication.check()
+        content = publication.content_hash(self._settings)
+        ledger = self._current_ledger()
+        unchanged = ledger.published == content
+        recorded = unchanged or self._shielded("publish", lambda: self._record(publication))
+        self.close()
+        if recorded:
+            ledger.published = content
+        self._shielded("bring W&B up to date", lambda: self._bring_up_to_date(publication))
+        return self._receipt(unchanged=unchanged)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close the run, where one is open, and wait for its upload within the time limit.
+
+        Args:
+            error: What stopped the `kedro run`; it marks the run failed.
+        """
+        with self._lock:
+            recorder, entry = self._recorder, self._entry
+            self._recorder = self._entry = None
+            if recorder is None or entry is None:
+                return
+            self._shielded("close the run", lambda: self._finish(recorder, error))
+            entry.state = "finished" if error is None else "failed"
+            self._shielded("finish the upload", lambda: self._settle_upload(entry))
+            self._shielded("write the ledger", lambda: self._save(self._current_ledger()))
+            logger.info(
+                "W&B run %s (%s) %s: %s",
+                entry.id,
+                entry.job_type,
+                "failed" if error else "recorded",
+                entry.url or entry.folder,
+            )
+
+    # --- inside ---------------------------------------------------------------------------
+
+    @property
+    def _settings(self) -> WandbSettings:
+        if self._plan.settings is None:
+            raise LookupError("no section `wandb` among the parameters")
+        return self._plan.settings
+
+    @property
+    def _ledger_path(self) -> Path:
+        return self._folder / LEDGER
+
+    def _shielded(self, what: str, work: Callable[[], Result]) -> Result | None:
+        """Do the work; trouble with W&B becomes one warning."""
+        if self.is_disabled or self._is_broken:
+            return None
+        with self._lock:
+            try:
+                return work()
+            except Exception as error:
+                said = self._redactor.text(f"{type(error).__name__}: {error}")
+                logger.warning("W&B: could not %s (%s); the run goes on without", what, said)
+                logger.debug("W&B trouble", exc_info=True)
+                return None
+
+    def _opened(self) -> tuple[Recorder, RunEntry]:
+        """The open run, opened now where none is."""
+        if self._recorder is not None and self._entry is not None:
+            return self._recorder, self._entry
+        ledger = self._current_ledger()
+        try:
+            recorder = Recorder(
+                self._folder,
+                project=self._settings.project,
+                entity=self._settings.entity,
+                group=ledger.group,
+                job_type=self._plan.job_type,
+                config=self._redactor.value(self._first_config()),
+            )
+        except Exception:
+            self._is_broken = True  # said once, not at each epoch
+            raise
+        entry = RunEntry(
+            id=recorder.id,
+            job_type=self._plan.job_type,
+            folder=self._plan.shown(recorder.folder),
+            pid=os.getpid(),
+        )
+        ledger.runs.append(entry)
+        self._recorder, self._entry = recorder, entry
+        entry.url = self._uplink.follow(recorder)
+        self._save(ledger)
+        logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
+        return recorder, entry
+
+    def _first_config(self) -> dict[str, Any]:
+        return {
+            **self._plan.parameters,
+            **git_state(self._plan.project_path),
+            "versions": versions(),
+            **self._config,
+        }
+
+    def _configure(self, facts: Mapping[str, Any]) -> None:
+        """Add facts to the run's configuration, now or when it is opened."""
+        self._config.update(facts)
+        if self._recorder is not None:
+            self._recorder.configure(self._redactor.value(facts))
+
+    def _record(self, publication: Publication) -> bool:
+        self._configure(publication.facts())
+        recorder, _ = self._opened()
+        nothing_of_training = all(run.epochs == 0 for run in self._current_ledger().runs)
+        publication.record(recorder, self._folder, with_history=nothing_of_training)
+        return True
+
+    def _bring_up_to_date(self, publication: Publication) -> None:
+        """Upload what the server lacks, then make or update the report."""
+        ledger = self._current_ledger()
+        pending = ledger.pending()
+        if pending and self._uplink.sync([self._plan.located(run.folder) for run in pending]):
+            for run in pending:
+                run.uploaded, run.url = True, self._uplink.run_url(run.id)
+        if self._uplink.is_online and not ledger.pending():
+            report = self._uplink.report(publication.report(ledger.group), ledger.report_id)
+            if report is not None:
+                ledger.report_id, ledger.report_url = report
+        self._save(ledger)
+
+    def _receipt(self, *, unchanged: bool) -> dict[str, Any]:
+        ledger = self._current_ledger()
+        is_online = self._uplink.is_online
+        receipt: dict[str, Any] = {
+            "mode": "online" if is_online else "offline",
+            "group": ledger.group,
+            "runs": described(ledger.runs),
+            "report_url": ledger.report_url or None,
+            "sync_command": None
+            if is_online
+            else self._redactor.text(self._plan.publish_command()),
+        }
+        if unchanged:
+            receipt["unchanged"] = True
+            logger.info("W&B: nothing has changed since it was last published; no run was opened")
+        return receipt
+
+    def _current_ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = read_ledger(self._ledger_path) or new_ledger(self._settings.group)
+        return self._ledger
+
+    def _save(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        write_ledger(ledger, self._ledger_path)
+
+    def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
+        if error is not None:
+            said = f"{type(error).__name__}: {error}".removesuffix(": ")
+            recorder.summarize({"error": self._redactor.text(said)})
+        recorder.close(failed=error is not None)
+
+    def _settle_upload(self, entry: RunEntry) -> None:
+        entry.uploaded = self._uplink.finish()
+        if not entry.uploaded:
+            entry.url = None
+
+
+def _empty_receipt() -> dict[str, Any]:
+    return {
+        "mode": "disabled",
+        "group": None,
+        "runs": [],
+        "report_url": None,
+        "sync_command": None,
+    }
