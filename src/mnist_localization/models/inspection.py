@@ -31,7 +31,7 @@ def prediction_model(localizer: keras.Model) -> keras.Model:
     Raises:
         ModelError: The model has not the two heads.
     """
-    output = localizer.output
+    output = getattr(localizer, "output", None)
     if not isinstance(output, dict) or not {"label", "bbox"} <= set(output):
         raise ModelError(
             f"the model {localizer.name!r} must give a dict with `label` and `bbox`; train one "

@@ -21,11 +21,14 @@ class TrainingState:
         rows: One row of logs for each finished epoch.
         best_epoch: Number of the best epoch, from 1; 0 before the first.
         best_value: Value of the monitored metric in it.
+        random_states: States of the model's random generators (dropout, noise), which Keras
+            does not count among the weights.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float | None = None
+    random_states: list[list[int]] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -60,6 +63,7 @@ class Checkpoint:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         model.save_weights(beside / _LAST)
+        state.random_states = [variable.numpy().tolist() for variable in _random_variables(model)]
         best = beside / _LAST if is_best else self._folder / _BEST
         if best.exists():
             shutil.copyfile(best, beside / _BEST)
@@ -82,10 +86,12 @@ class Checkpoint:
         except (OSError, ValueError, TypeError):
             return None
 
-    def restore_last(self, model: keras.Model) -> Self:
-        """Give the model the weights, and its optimizer the state, of the last epoch."""
+    def restore_last(self, model: keras.Model, state: TrainingState) -> Self:
+        """Give the model its weights, optimizer and random generators of the last epoch."""
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self._folder / _LAST)
+        for variable, value in zip(_random_variables(model), state.random_states, strict=True):
+            variable.assign(value)
         return self
 
     def restore_best(self, model: keras.Model) -> Self:
@@ -96,3 +102,8 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the training."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _random_variables(model: keras.Model) -> list[keras.Variable]:
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]

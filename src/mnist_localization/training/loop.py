@@ -106,7 +106,7 @@ def fit_network(
         checkpoint.remove()
     state = checkpoint.read() or TrainingState()
     if state.epochs:
-        checkpoint.restore_last(model)
+        checkpoint.restore_last(model, state)
         logger.info("Going on from epoch %d of %d.", state.epochs, settings.epochs)
     # The recorder comes first: what it records must be there whatever the others do.
     callbacks = [EpochRecorder(state, checkpoint, settings.early_stopping)]

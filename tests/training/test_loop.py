@@ -1,0 +1,148 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_localization.config import TrainSettings
+from mnist_localization.errors import LocalizationError, ModelError
+from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.training import fit_network, make_repeatable, training_key
+from small_stores import CLASS_SIDES, SIDE, make_store
+
+REPORT = {"dropout": 0.3, "regression_units": [8], "rescale": True}
+
+
+def settings(**changes) -> TrainSettings:
+    return TrainSettings.model_validate(
+        {
+            "architecture": "report2020",
+            "architectures": {"report2020": REPORT},
+            "epochs": 4,
+            "batch_size": 16,
+            "learning_rate": 0.01,
+            "schedule": "cosine",
+            "bbox_loss": "mse",
+            "loss_weights": {"label": 1.0, "bbox": 1.0},
+            "early_stopping": {
+                "monitor": "val_loss",
+                "mode": "min",
+                "patience": 10,
+                "min_delta": 0.0,
+            },
+            "resume": True,
+            "deterministic": True,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stores")
+    return make_store(folder, 50, 0), make_store(folder, 20, 1, "validation")
+
+
+class Killed(Exception):
+    """Stands for the end of the process, right after an epoch was recorded."""
+
+
+def train(stores, folder, options=None, kill_after=None):
+    options = options or settings()
+    make_repeatable(3, deterministic=True)
+    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {"a": 1})
+    network = build_network("report2020", REPORT, spec)
+
+    def end(epoch, logs, model):
+        if epoch == kill_after:
+            raise Killed
+
+    return fit_network(
+        network, *stores, options, seed=3, checkpoint_folder=folder / "x", on_epoch_end=end
+    )
+
+
+def figures(history: pd.DataFrame) -> pd.DataFrame:
+    return history.drop(columns="seconds")
+
+
+def test_two_trainings_with_one_seed_are_equal(stores, tmp_path):
+    first, second = train(stores, tmp_path / "1"), train(stores, tmp_path / "2")
+    pd.testing.assert_frame_equal(figures(first.history), figures(second.history))
+    for one, other in zip(
+        first.localizer.get_weights(), second.localizer.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(stores, tmp_path):
+    whole = train(stores, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(stores, tmp_path / "killed", kill_after=2)
+    resumed = train(stores, tmp_path / "killed")
+    assert resumed.history["epoch"].tolist() == [1, 2, 3, 4]
+    pd.testing.assert_frame_equal(
+        figures(whole.history), figures(resumed.history), check_exact=True
+    )
+
+
+def test_a_finished_training_starts_afresh(stores, tmp_path):
+    train(stores, tmp_path, settings(epochs=1))
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_resume_a_killed_training_starts_afresh(stores, tmp_path):
+    with pytest.raises(Killed):
+        train(stores, tmp_path, kill_after=1)
+    seen = []
+    make_repeatable(3, deterministic=True)
+    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {})
+    fit_network(
+        build_network("report2020", REPORT, spec),
+        *stores,
+        settings(resume=False, epochs=2),
+        seed=3,
+        checkpoint_folder=tmp_path / "x",
+        on_epoch_end=lambda epoch, logs, model: seen.append(epoch),
+    )
+    assert seen == [1, 2]
+
+
+def test_the_weights_of_the_best_epoch_are_kept(stores, tmp_path):
+    # A rate far too high spoils the weights: a later epoch is worse than an earlier one.
+    options = settings(learning_rate=0.05, schedule="constant", epochs=6)
+    result = train(stores, tmp_path, options)
+    best = result.history["val_loss"].idxmin()
+    assert result.best_epoch == result.history["epoch"][best]
+    losses = result.history["val_loss"].round(6)
+    assert losses.nunique() > 1
+    outputs = result.localizer.predict(stores[1].read(range(20)), verbose=0)
+    accuracy = (outputs["label"].argmax(axis=1) == stores[1].labels).mean()
+    assert accuracy == pytest.approx(result.history["val_label_accuracy"][best])
+
+
+def test_patience_ends_the_training(stores, tmp_path):
+    stopping = {"monitor": "epoch", "mode": "min", "patience": 2, "min_delta": 0.0}
+    result = train(stores, tmp_path, settings(epochs=9, early_stopping=stopping))
+    assert len(result.history) == 3
+    assert result.best_epoch == 1
+
+
+def test_an_unknown_monitor_is_named_with_the_known_ones(stores, tmp_path):
+    stopping = {"monitor": "val_iou", "mode": "max", "patience": 2, "min_delta": 0.0}
+    with pytest.raises(LocalizationError, match="'val_iou'.*val_bbox_mean_iou"):
+        train(stores, tmp_path, settings(early_stopping=stopping))
+
+
+def test_an_unknown_loss_is_named_with_the_known_ones(stores, tmp_path):
+    with pytest.raises(ModelError, match=r"'l7'.*mse"):
+        train(stores, tmp_path, settings(bbox_loss="l7"))
+
+
+def test_the_key_of_a_training_follows_parameters_seed_and_data_but_not_resume():
+    key = training_key(settings(), 1, {"train_fingerprint": "a"})
+    assert key == training_key(settings(resume=False), 1, {"train_fingerprint": "a"})
+    others = [
+        training_key(settings(epochs=5), 1, {"train_fingerprint": "a"}),
+        training_key(settings(), 2, {"train_fingerprint": "a"}),
+        training_key(settings(), 1, {"train_fingerprint": "b"}),
+    ]
+    assert len({key, *others}) == 4
