@@ -26,7 +26,8 @@ def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
     intersection = np.prod(np.clip(sides, 0.0, None), axis=1)
     union = _area(a) + _area(b) - intersection
     iou: FloatArray = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
-    return iou
+    # Rounding may give a box and itself a hair more than 1.
+    return np.minimum(iou, 1.0)
 
 
 def pixel_corners(boxes: npt.ArrayLike, height: int, width: int) -> FloatArray:

@@ -294,6 +294,7 @@ class EvaluateSettings(Settings):
         bootstrap_resamples: Resamples behind the interval of a mean.
         calibration_bins: Bins of confidence, of equal width.
         position_grid: Regions of the image along each side, by the centre of the true box.
+        contact_sheet: Images on the sheet of the worst, and on that of a random sample.
     """
 
     batch_size: PositiveInt
@@ -301,6 +302,7 @@ class EvaluateSettings(Settings):
     bootstrap_resamples: PositiveInt
     calibration_bins: PositiveInt
     position_grid: PositiveInt
+    contact_sheet: Annotated[int, Field(gt=0, le=120)]
 
 
 class GallerySettings(Settings):

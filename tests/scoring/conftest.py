@@ -36,6 +36,7 @@ def settings() -> EvaluateSettings:
         bootstrap_resamples=200,
         calibration_bins=10,
         position_grid=3,
+        contact_sheet=4,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.baselines import BASELINES, predict_baselines
-from mnist_localization.config import DatasetSettings, EvaluateSettings
+from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
+from mnist_localization.gallery import collect
 from mnist_localization.images import SplitPipeline
 from mnist_localization.scoring import (
     Localizer,
@@ -84,6 +85,56 @@ def score_predictions(
     _log_summary(metrics)
     tracker.log_scores(metrics)
     return metrics
+
+
+def plot_scores(
+    dataset: DatasetSettings,
+    predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Charts of the scores, as Plotly figures.
+
+    Returns:
+        Histogram of the IoU, confusion matrix, bars by class, map by position, reliability.
+    """
+    from mnist_localization import figures
+
+    baselines = {str(name): rows["iou"] for name, rows in baseline_predictions.groupby("baseline")}
+    return (
+        figures.iou_histogram(predictions["iou"], baselines),
+        figures.confusion_heatmap(metrics, dataset.class_names),
+        figures.class_scores(metrics),
+        figures.position_heatmap(metrics, dataset),
+        figures.reliability_diagram(metrics),
+    )
+
+
+def draw_contact_sheets(
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    predictions: pd.DataFrame,
+    test_split: SplitPipeline,
+) -> tuple[Any, Any]:
+    """Test images with true and predicted box, as Matplotlib figures.
+
+    Returns:
+        The images with the lowest IoU, and a random sample.
+    """
+    from mnist_localization.figures import contact_sheet
+
+    count = min(settings.contact_sheet, len(predictions))
+    names = dataset.class_names
+    sheets = []
+    for choice, title in (
+        (GallerySettings(worst=count, mistakes=0, random=0), "with the lowest IoU"),
+        (GallerySettings(worst=0, mistakes=0, random=count), "drawn at random"),
+    ):
+        items = collect(predictions, test_split.store, choice, names, seed)
+        heading = f"{count} of {len(predictions):,} test images, {title}"
+        sheets.append(contact_sheet([item.record for item in items], names, heading))
+    return sheets[0], sheets[1]
 
 
 def _log_summary(metrics: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from mnist_localization.pipelines.evaluate.nodes import (
+    draw_contact_sheets,
+    plot_scores,
     predict_test_baselines,
     predict_test_split,
     score_predictions,
@@ -10,7 +12,7 @@ from mnist_localization.pipelines.evaluate.nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Predict the test split, and score it beside the baselines."""
+    """Predict the test split, score it beside the baselines, and draw what came out."""
     return Pipeline(
         [
             Node(
@@ -46,6 +48,30 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="metrics",
                 name="score_predictions",
+            ),
+            Node(
+                func=plot_scores,
+                inputs=["params:dataset", "predictions", "baseline_predictions", "metrics"],
+                outputs=[
+                    "iou_histogram",
+                    "confusion_heatmap",
+                    "class_scores",
+                    "position_heatmap",
+                    "reliability_diagram",
+                ],
+                name="plot_scores",
+            ),
+            Node(
+                func=draw_contact_sheets,
+                inputs=[
+                    "params:evaluate",
+                    "params:dataset",
+                    "params:seed",
+                    "predictions",
+                    "test_split",
+                ],
+                outputs=["worst_predictions", "random_predictions"],
+                name="draw_contact_sheets",
             ),
         ],
         tags="evaluate",
