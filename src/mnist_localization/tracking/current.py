@@ -6,9 +6,17 @@ from pathlib import Path
 from mnist_localization.tracking.plan import RunPlan
 from mnist_localization.tracking.tracker import Tracker
 
-_lock = threading.Lock()
-_plan = RunPlan()
-_tracker: Tracker | None = None
+
+class _Current:
+    """What this process tracks at the moment."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.plan = RunPlan()
+        self.tracker: Tracker | None = None
+
+
+_current = _Current()
 
 
 def expect_run(plan: RunPlan) -> None:
@@ -17,9 +25,8 @@ def expect_run(plan: RunPlan) -> None:
     Args:
         plan: What the `kedro run` says about its W&B run.
     """
-    global _plan, _tracker
-    with _lock:
-        _plan, _tracker = plan, None
+    with _current.lock:
+        _current.plan, _current.tracker = plan, None
 
 
 def current_tracker(folder: Path) -> Tracker:
@@ -28,11 +35,10 @@ def current_tracker(folder: Path) -> Tracker:
     Args:
         folder: Folder of the ledger and of all that W&B writes.
     """
-    global _tracker
-    with _lock:
-        if _tracker is None:
-            _tracker = Tracker(_plan, folder)
-        return _tracker
+    with _current.lock:
+        if _current.tracker is None:
+            _current.tracker = Tracker(_current.plan, folder)
+        return _current.tracker
 
 
 def close_run(error: BaseException | None = None) -> None:
@@ -41,8 +47,8 @@ def close_run(error: BaseException | None = None) -> None:
     Args:
         error: What stopped the `kedro run`; it marks the run failed.
     """
-    global _plan, _tracker
-    with _lock:
-        tracker, _tracker, _plan = _tracker, None, RunPlan()
+    with _current.lock:
+        tracker = _current.tracker
+        _current.plan, _current.tracker = RunPlan(), None
     if tracker is not None:
         tracker.close(error)

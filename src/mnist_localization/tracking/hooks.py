@@ -1,6 +1,5 @@
 """Kedro hooks that open and close the W&B run of a `kedro run`."""
 
-import atexit
 import signal
 import sys
 import threading
@@ -53,8 +52,7 @@ class TrackingHooks:
                 runtime_params=run_params.get("runtime_params") or {},
             )
         )
-        # Kedro calls no hook for Ctrl-C and SIGTERM: the run is closed on the way out.
-        atexit.register(_close_interrupted)
+        # Kedro calls no hook for Ctrl-C and SIGTERM: the tracker closes its run on the way out.
         self._restore_signal = _turn_sigterm_into_exit()
 
     @hook_impl
@@ -71,7 +69,6 @@ class TrackingHooks:
         try:
             close_run(error)
         finally:
-            atexit.unregister(_close_interrupted)
             if self._restore_signal is not None:
                 self._restore_signal()
                 self._restore_signal = None
@@ -83,10 +80,6 @@ def _credentials(context: KedroContext) -> dict[str, Any]:
     except (KeyError, MissingConfigException):
         return {}
     return dict(found) if isinstance(found, dict) else {}
-
-
-def _close_interrupted() -> None:
-    close_run(InterruptedError("the run was interrupted"))
 
 
 def _turn_sigterm_into_exit() -> Callable[[], None] | None:

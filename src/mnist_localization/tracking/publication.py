@@ -17,6 +17,13 @@ from mnist_localization.gallery import GalleryItem
 from mnist_localization.records import checked
 from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
 from mnist_localization.tracking.recorder import Recorder
+from mnist_localization.tracking.report_text import (
+    SHOWN_SCORES,
+    curves,
+    flat_scores,
+    result_text,
+    task_text,
+)
 
 _GALLERY_KEYS = {
     "worst": "gallery/worst",
@@ -24,6 +31,8 @@ _GALLERY_KEYS = {
     "random": "gallery/random",
 }
 _IOU_BINS = 50
+# What W&B allows.
+_LONGEST_TITLE = 128
 _MODEL_FILE = "localizer.keras"
 
 
@@ -200,20 +209,25 @@ class Publication:
     def _aliases(self) -> list[str]:
         return ["latest", *([f"data-{self.fingerprint[:8]}"] if self.fingerprint else [])]
 
-    def report(self, group: str) -> Any:
-        """What the W&B Report says."""
-        return None
+    def report(self, project: str, group: str) -> dict[str, Any]:
+        """What the W&B Report says; see `tracking.report`.
 
+        Args:
+            project: W&B project.
+            group: Name shared by the runs that the report shows.
+        """
+        media = [key for reason, key in _GALLERY_KEYS.items() if self._shows(reason)]
+        return {
+            "project": project,
+            "group": group,
+            "title": f"Bounding boxes {group}"[:_LONGEST_TITLE],
+            "description": "Single-object localization: one label and one box for each image.",
+            "task": task_text(self.class_names, self.dataset_card),
+            "result": result_text(self.metrics),
+            "scores": [f"test/{name}" for name in SHOWN_SCORES if name in self.metrics],
+            "curves": curves([str(name) for name in self.history.columns]),
+            "media": [*media, "epoch/sample"],
+        }
 
-def flat_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of `metrics`: `test/<score>` and `baseline/<name>/<score>`."""
-    flat = {f"test/{name}": value for name, value in metrics.items() if _is_number(value)}
-    for baseline, scores in metrics.get("baselines", {}).items():
-        for name, value in scores.items():
-            if _is_number(value):
-                flat[f"baseline/{baseline}/{name}"] = value
-    return flat
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def _shows(self, reason: str) -> bool:
+        return any(item.reason == reason for item in self.gallery)

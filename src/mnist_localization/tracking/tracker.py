@@ -1,9 +1,11 @@
 """The W&B run of one `kedro run`: opened at the first thing logged, closed by the hooks."""
 
+import atexit
 import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +22,10 @@ from mnist_localization.tracking.ledger import (
 )
 from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.plan import RunPlan
-from mnist_localization.tracking.publication import Publication, flat_scores
+from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.redaction import Redactor
+from mnist_localization.tracking.report_text import flat_scores
 from mnist_localization.tracking.uplink import Uplink
 
 logger = logging.getLogger(__name__)
@@ -53,7 +56,6 @@ class Tracker:
         self._entry: RunEntry | None = None
         self._ledger: Ledger | None = None
         self._uplink = Uplink(plan, folder)
-        self._redactor = Redactor(self._uplink.secrets)
         self._is_broken = False
 
     @property
@@ -181,6 +183,7 @@ class Tracker:
             self._recorder = self._entry = None
             if recorder is None or entry is None:
                 return
+            atexit.unregister(self._close_interrupted)
             self._shielded("close the run", lambda: self._finish(recorder, error))
             entry.state = "finished" if error is None else "failed"
             self._shielded("finish the upload", lambda: self._settle_upload(entry))
@@ -194,6 +197,10 @@ class Tracker:
             )
 
     # --- inside ---------------------------------------------------------------------------
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor([self._uplink.server.key, *map(str, self._plan.credentials.values())])
 
     @property
     def _settings(self) -> WandbSettings:
@@ -241,9 +248,13 @@ class Tracker:
             folder=self._plan.shown(recorder.folder),
             pid=os.getpid(),
         )
+        # Registered after the client's own, and so called before it.
+        atexit.register(self._close_interrupted)
         ledger.runs.append(entry)
         self._recorder, self._entry = recorder, entry
-        entry.url = self._uplink.follow(recorder)
+        self._uplink.follow(recorder.folder)
+        if self._uplink.is_online:
+            entry.url = self._uplink.run_url(entry.id)
         self._save(ledger)
         logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
         return recorder, entry
@@ -277,7 +288,9 @@ class Tracker:
             for run in pending:
                 run.uploaded, run.url = True, self._uplink.run_url(run.id)
         if self._uplink.is_online and not ledger.pending():
-            report = self._uplink.report(publication.report(ledger.group), ledger.report_id)
+            report = self._uplink.save_report(
+                publication.report(self._settings.project, ledger.group), ledger.report_id
+            )
             if report is not None:
                 ledger.report_id, ledger.report_url = report
         self._save(ledger)
@@ -313,6 +326,9 @@ class Tracker:
             said = f"{type(error).__name__}: {error}".removesuffix(": ")
             recorder.summarize({"error": self._redactor.text(said)})
         recorder.close(failed=error is not None)
+
+    def _close_interrupted(self) -> None:
+        self.close(InterruptedError("the run was interrupted"))
 
     def _settle_upload(self, entry: RunEntry) -> None:
         entry.uploaded = self._uplink.finish()

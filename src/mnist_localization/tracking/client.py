@@ -1,0 +1,98 @@
+"""The W&B client in a process of its own: it may stall or be killed, and nothing else is."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# An answering server may take so many times longer than one that does not answer.
+_PATIENCE = 10
+_ANSWER = "answer: "
+_PROCESS = Path(__file__).with_name("client_process.py")
+
+
+class Client:
+    """One task of the client, running beside."""
+
+    def __init__(self, task: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        """Start it.
+
+        Args:
+            task: What to do, in plain JSON types.
+            environment: Environment variables beside those of this process.
+        """
+        self.answer: dict[str, Any] | None = None
+        self.said = ""
+        self._last_sign = time.monotonic()
+        self.timed_out = False
+        self._child = subprocess.Popen(  # noqa: S603
+            # As a file, not as a module: importing this package would load Kedro first.
+            [sys.executable, "-P", str(_PROCESS)],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # Ctrl-C is for this process, which then ends the client in its own way.
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._tell(task)
+
+    def wait(self, limit_s: float) -> None:
+        """Wait for the end of the task; a client that shows no sign of life is killed.
+
+        Args:
+            limit_s: Seconds without progress, counted from now, that are waited.
+        """
+        started = time.monotonic()
+        while True:
+            quiet_since = max(started, self._last_sign)
+            rest = min(quiet_since + limit_s, started + limit_s * _PATIENCE) - time.monotonic()
+            if rest <= 0:
+                self.timed_out = True
+                self.kill()
+                return
+            try:
+                self._child.wait(min(rest, 0.5))
+            except subprocess.TimeoutExpired:
+                continue
+            self._reader.join(1.0)
+            self._close_input()
+            return
+
+    def kill(self) -> None:
+        """End the task now."""
+        self._close_input()
+        self._child.kill()
+        self._child.wait()
+
+    def _tell(self, task: Mapping[str, Any]) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.write(json.dumps(task) + "\n")
+            self._child.stdin.flush()
+
+    def _close_input(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def _read(self) -> None:
+        for line in self._child.stdout or ():
+            self._last_sign = time.monotonic()
+            if line.startswith(_ANSWER):
+                self.answer = json.loads(line.removeprefix(_ANSWER))
+            else:
+                self.said = line.strip() or self.said
+
+
+def is_uploaded(folder: Path) -> bool:
+    """Whether the client has marked a run as whole on the server."""
+    return any(folder.glob("*.wandb.synced"))
