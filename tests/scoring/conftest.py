@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scoring_tables import StoreMaker, annotations
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
 from mnist_localization.images import ImageStore, SplitRequest
 from mnist_localization.images.store import write_store
 from mnist_localization.scoring import prediction_table
+from scoring_tables import StoreMaker, annotations
 
 CLASSES = 4
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scoring_tables import StoreMaker, annotations
 
 from mnist_localization.baselines import (
     centre_of_mass,
@@ -11,6 +10,7 @@ from mnist_localization.baselines import (
     predict_baselines,
 )
 from mnist_localization.scoring import PREDICTION_COLUMNS
+from scoring_tables import StoreMaker, annotations
 
 
 def test_mean_box_answers_the_mean_and_the_most_frequent_class_of_the_training_rows() -> None:

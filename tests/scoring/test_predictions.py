@@ -3,10 +3,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scoring_tables import StoreMaker
 
 from mnist_localization.errors import ModelError
 from mnist_localization.scoring import PREDICTION_COLUMNS, predict_store
+from scoring_tables import StoreMaker
 
 
 class BrightestPixel:

@@ -1,0 +1,156 @@
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from mnist_localization.config import DatasetSettings, ImageSettings
+from mnist_localization.figures import (
+    class_scores,
+    confusion_heatmap,
+    iou_histogram,
+    learning_curves,
+    position_heatmap,
+    reliability_diagram,
+)
+
+
+@pytest.fixture
+def dataset() -> DatasetSettings:
+    return DatasetSettings(
+        image=ImageSettings(height=50, width=100, channels=1),
+        class_names=("3", "7"),
+        whole_pixel_boxes=True,
+    )
+
+
+@pytest.fixture
+def metrics() -> dict[str, Any]:
+    """Scores of 10 images of two classes; the second class was never predicted right."""
+    cell = {"images": 5, "mean_iou": 0.9, "label_accuracy": 0.8}
+    empty = {"images": 0, "mean_iou": None, "label_accuracy": None}
+    places = [(0, 0, cell), (0, 1, empty), (1, 0, empty), (1, 1, cell | {"mean_iou": 0.7})]
+    return {
+        "images": 10,
+        "label_accuracy": 0.8,
+        "mean_iou": 0.8,
+        "confusion_matrix": [[8, 0], [2, 0]],
+        "per_class": [
+            {"label": 0, "name": "3", "images": 8, "recall": 1.0, "mean_iou": 0.9, "ap": 0.7},
+            {"label": 1, "name": "7", "images": 0, "recall": None, "mean_iou": None, "ap": None},
+        ],
+        "by_position": [{"row": row, "column": column} | rest for row, column, rest in places],
+        "calibration": {
+            "ece": 0.05,
+            "bins": [
+                {"low": 0.0, "high": 0.5, "images": 0, "confidence": None, "accuracy": None},
+                {"low": 0.5, "high": 1.0, "images": 10, "confidence": 0.85, "accuracy": 0.8},
+            ],
+        },
+    }
+
+
+def assert_labelled(figure: go.Figure) -> None:
+    assert figure.layout.title.text
+    for axis in [*figure.select_yaxes()]:
+        assert axis.title.text or len(figure.layout.annotations) > 0
+    assert any(axis.title.text for axis in figure.select_xaxes())
+    json.dumps(json.loads(figure.to_json()), allow_nan=False)
+
+
+def test_the_histogram_shows_shares_of_the_images_beside_the_baselines() -> None:
+    iou = np.array([1.0, 0.999, 0.5, 0.0])
+    figure = iou_histogram(iou, {"mean_box": np.zeros(4)})
+    model, baseline = figure.data
+    assert sum(model.y) == pytest.approx(100)
+    assert model.y[-1] == 50  # an IoU of exactly 1 belongs to the last bar
+    assert (model.y[0], baseline.y[0]) == (25, 100)
+    assert (model.name, baseline.name) == ("model (mean 0.625)", "mean_box (mean 0.000)")
+    assert baseline.line.dash == "dash"
+    assert_labelled(figure)
+
+
+def test_the_confusion_matrix_has_true_classes_in_rows(
+    metrics: dict[str, Any], dataset: DatasetSettings
+) -> None:
+    figure = confusion_heatmap(metrics, dataset.class_names)
+    (heatmap,) = figure.data
+    assert [list(row) for row in heatmap.text] == [["8", ""], ["2", ""]]
+    assert [list(row) for row in heatmap.z] == [[100, 0], [100, 0]]
+    # Names that look like numbers must not become positions.
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"
+    assert figure.layout.yaxis.autorange == "reversed"
+    assert_labelled(figure)
+
+
+def test_bars_by_class_differ_by_pattern_and_start_at_zero(metrics: dict[str, Any]) -> None:
+    figure = class_scores(metrics)
+    assert len({bar.marker.pattern.shape for bar in figure.data}) == 3
+    assert figure.layout.yaxis.range[0] == 0
+    assert figure.data[0].y == (1.0, None)
+    assert figure.data[0].text == ("1.000", "")
+    assert_labelled(figure)
+
+
+def test_the_map_by_position_is_in_pixels_with_y_downwards(
+    metrics: dict[str, Any], dataset: DatasetSettings
+) -> None:
+    figure = position_heatmap(metrics, dataset)
+    (heatmap,) = figure.data
+    assert (heatmap.x, heatmap.y) == ((25, 75), (12.5, 37.5))
+    assert [list(row) for row in heatmap.z] == [[0.9, None], [None, 0.7]]
+    assert heatmap.text[0][1] == "no image"
+    assert figure.layout.yaxis.range == (50, 0)
+    assert (heatmap.zmin, heatmap.zmax) == (0.7, 1)
+    assert_labelled(figure)
+
+
+def test_tiny_differences_between_positions_do_not_span_the_whole_scale(
+    metrics: dict[str, Any], dataset: DatasetSettings
+) -> None:
+    for cell in metrics["by_position"]:
+        cell["mean_iou"] = None if cell["mean_iou"] is None else 0.999
+    assert position_heatmap(metrics, dataset).data[0].zmin == 0.95
+
+
+def test_the_reliability_diagram_leaves_empty_bins_out_of_the_curve(
+    metrics: dict[str, Any],
+) -> None:
+    figure = reliability_diagram(metrics)
+    diagonal, model, images = figure.data
+    assert diagonal.line.dash == "dash"
+    assert (model.x, model.y) == ((0.85,), (0.8,))
+    assert images.y == (0, 10)
+    assert "0.0500" in figure.layout.title.subtitle.text
+    assert_labelled(figure)
+
+
+def history(**columns: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": [1, 2], "seconds": [9.0, 9.0], **columns})
+
+
+def test_learning_curves_have_one_panel_a_metric_validation_dashed() -> None:
+    figure = learning_curves(
+        history(
+            loss=[1.0, 0.5],
+            val_loss=[1.1, 0.6],
+            bbox_mean_iou=[0.1, 0.2],
+            val_bbox_mean_iou=[0.1, 0.3],
+            learning_rate=[0.1, 0.1],
+        )
+    )
+    panels = [annotation.text for annotation in figure.layout.annotations]
+    assert panels == ["bbox mean iou", "loss", "learning rate"]
+    training, validation = figure.data[:2]
+    assert (training.y, validation.y) == ((0.1, 0.2), (0.1, 0.3))
+    assert (training.line.dash, validation.line.dash) == ("solid", "dash")
+    assert figure.layout.yaxis2.type == "log"
+    assert figure.layout.yaxis.type is None
+    assert sum(curve.showlegend for curve in figure.data) == 2
+    assert_labelled(figure)
+
+
+def test_a_loss_of_zero_is_not_put_on_a_logarithmic_axis() -> None:
+    assert learning_curves(history(loss=[1.0, 0.0])).layout.yaxis.type is None
