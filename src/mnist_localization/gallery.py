@@ -1,6 +1,6 @@
 """The gallery: which test images a report shows, and the box records they are drawn from."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -124,7 +124,7 @@ def collect(
 
 
 def _item(
-    row: dict[str, Any], position: int, image: npt.NDArray[np.uint8], reason: Reason
+    row: Mapping[Hashable, Any], position: int, image: npt.NDArray[np.uint8], reason: Reason
 ) -> GalleryItem:
     confidence, iou = float(row["confidence"]), float(row["iou"])
     label, predicted_label = int(row["label"]), int(row["predicted_label"])
@@ -149,6 +149,8 @@ def _item(
     )
 
 
-def _corners(row: dict[str, Any], columns: Sequence[str]) -> tuple[float, float, float, float]:
+def _corners(
+    row: Mapping[Hashable, Any], columns: Sequence[str]
+) -> tuple[float, float, float, float]:
     xmin, ymin, xmax, ymax = (float(row[column]) for column in columns)
     return xmin, ymin, xmax, ymax

@@ -1,0 +1,121 @@
+"""Where the figures come from: banners that cannot be missed, and the facts of the dataset."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from mnist_localization.config import DatasetSettings
+from mnist_localization.page.wording import count, plain, words
+
+SOURCES = {
+    "upstream": "the published dataset",
+    "base_url": "a copy given by its address",
+    "synthetic": "a stand-in made locally",
+}
+
+# Shown in places of their own, or of no use to a reader.
+_TOLD_ELSEWHERE = ("source", "base_url", "files", "fallback_reason", "requested_source")
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A warning at the top of the page."""
+
+    title: str
+    text: str
+
+
+def banners(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> list[Banner]:
+    """What a reader must know before believing a figure."""
+    told = metrics.get("dataset") or {}
+    found = []
+    if "synthetic" in (card.get("source"), told.get("source")):
+        why = card.get("fallback_reason")
+        reason = f" Why: {why}" if why else " It was asked for in the configuration."
+        found.append(
+            Banner(
+                "Synthetic stand-in, not the real dataset",
+                f"Every figure below comes from images that were made locally.{reason}",
+            )
+        )
+    if told.get("validated_on") == "test":
+        found.append(
+            Banner(
+                "Training validated on the test split",
+                "The best epoch was chosen by looking at these very images, so no figure below "
+                "is an unbiased estimate for new images.",
+            )
+        )
+    if card and told.get("source") not in (None, card.get("source")):
+        found.append(
+            Banner(
+                "Scores and dataset do not belong together",
+                f"The scores were made on the source “{told['source']}”, the files on disk are "
+                f"of “{card.get('source')}”. Run the stages again from split on.",
+            )
+        )
+    return found
+
+
+def facts(
+    dataset: DatasetSettings, metrics: Mapping[str, Any], card: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """The head of the page: name and value of each fact."""
+    told = metrics.get("dataset") or {}
+    source = told.get("source") or card.get("source") or ""
+    image = dataset.image
+    colour = "grey" if image.channels == 1 else "colour"
+    listed = [
+        ("Source", f"{source} ({SOURCES[source]})" if source in SOURCES else source),
+        ("Address", public_address(str(card.get("base_url") or ""))),
+        (
+            "Scored on",
+            f"{count(metrics['images'])} images of the split {told.get('split', 'test')}",
+        ),
+        ("Images", f"{image.width} × {image.height} px, {colour}"),  # noqa: RUF001 - "times"
+        ("Classes", count(len(dataset.class_names))),
+        ("Fingerprint", str(told.get("fingerprint") or "")),
+    ]
+    return [(name, value) for name, value in listed if value]
+
+
+def card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Whatever else the dataset card says, as names and values."""
+    return entries({key: value for key, value in card.items() if key not in _TOLD_ELSEWHERE})
+
+
+def card_files(card: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The files of the dataset: `name`, `size` in bytes and `sha256`, written."""
+    files = card.get("files") or {}
+    return [
+        {"name": name, "size": count(int(file["size"])), "sha256": str(file["sha256"])}
+        for name, file in files.items()
+    ]
+
+
+def entries(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """A JSON document as names and values, inner mappings with the outer name in front."""
+    listed: list[tuple[str, str]] = []
+    for key, value in document.items():
+        name = f"{above}, {key.replace('_', ' ')}" if above else words(key)
+        if isinstance(value, Mapping):
+            listed += entries(value, name)
+        elif _is_short(value):
+            listed.append((name, plain(value)))
+    return listed
+
+
+def public_address(address: str) -> str:
+    """An address without what may be a secret: user, password, query and fragment."""
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return all(not isinstance(item, Mapping | list | tuple) for item in value)
+    return True

@@ -1,0 +1,152 @@
+"""The page as a whole: what is shown, put into the template, and locked down."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from mnist_localization.config import DatasetSettings
+from mnist_localization.gallery import GalleryItem
+from mnist_localization.page import charts, provenance, scores, wording
+from mnist_localization.page.tiles import REASONS, tile
+
+_PACKAGE = "mnist_localization.page"
+# Sections that are left out where the metrics do not have them.
+_BREAKDOWNS = ("error_types", "pixel_errors", "by_position", "calibration")
+_FOR_THE_TEMPLATE_ALONE = ("src", "overlay")
+
+
+def render_page(
+    dataset: DatasetSettings,
+    gallery: Sequence[GalleryItem],
+    predictions: pd.DataFrame,
+    *,
+    metrics: Mapping[str, Any],
+    history: pd.DataFrame,
+    card: Mapping[str, Any],
+) -> str:
+    """The report as one HTML page that asks no network and needs no other file.
+
+    The same inputs give the same bytes.
+
+    Args:
+        dataset: The section `dataset`.
+        gallery: The images that are shown.
+        predictions: One row an image, with the column `iou`.
+        metrics: What the stage `evaluate` says.
+        history: One row an epoch, columns `epoch` and Keras' log names.
+        card: The dataset card.
+
+    Returns:
+        The HTML document.
+    """
+    names = dataset.class_names
+    # The script starts with the worst first: so does the page.
+    shown = sorted(gallery, key=lambda item: (item.iou, item.row))
+    tiles = [tile(item, names) for item in shown]
+    style, script = _asset("report.css"), _asset("report.js")
+    return _template().render(
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        data=embedded_json({"items": [_for_the_script(entry) for entry in tiles]}),
+        tiles=tiles,
+        reasons=REASONS,
+        classes=_classes_of(shown, names),
+        banners=provenance.banners(metrics, card),
+        facts=provenance.facts(dataset, metrics, card),
+        card_facts=provenance.card_facts(card),
+        card_files=provenance.card_files(card),
+        training=provenance.entries(metrics.get("training") or {}),
+        headlines=scores.headlines(metrics),
+        verdict=scores.verdict(metrics),
+        score_rows=scores.score_rows(metrics),
+        baselines=_baselines(metrics),
+        curves=charts.learning_curves(history),
+        histogram=charts.iou_histogram(predictions["iou"].to_numpy(np.float64)),
+        total=metrics["images"],
+        per_class=metrics["per_class"],
+        **{key: metrics.get(key) for key in _BREAKDOWNS},
+        **_confusions(metrics, names),
+    )
+
+
+def embedded_json(document: Any) -> Markup:
+    """A document as JSON that can stand inside a `<script>` element.
+
+    No text in it can end the element, open a comment or break a line of script.
+    """
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(_PACKAGE, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": wording.count,
+        "percent": wording.percent,
+        "pixels": wording.pixels,
+        "ratio": wording.ratio,
+        "share_bar": charts.share_bar,
+        "words": wording.words,
+    }
+    environment.globals |= {
+        "position_chart": charts.position_chart,
+        "reliability_chart": charts.reliability_chart,
+    }
+    return environment.get_template("report.html.jinja")
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content-Security-Policy that lets nothing run or load but what is in the page."""
+    return (
+        "default-src 'none'; img-src data:; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _asset(name: str) -> str:
+    return files(_PACKAGE).joinpath(name).read_text("utf-8")
+
+
+def _for_the_script(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in _FOR_THE_TEMPLATE_ALONE}
+
+
+def _classes_of(gallery: Sequence[GalleryItem], names: Sequence[str]) -> list[tuple[int, str]]:
+    return [(label, names[label]) for label in sorted({item.label for item in gallery})]
+
+
+def _baselines(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (wording.words(name), scores.BASELINES.get(name, ""))
+        for name in scores.known_baselines(metrics)
+    ]
+
+
+def _confusions(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A matrix where it can be read, the most frequent confusions where it cannot."""
+    matrix = metrics["confusion_matrix"]
+    if len(names) > charts.MATRIX_CLASSES:
+        return {"matrix": None, "confusions": charts.most_confused(matrix, names)}
+    return {"matrix": charts.confusion_chart(matrix, names), "confusions": []}

@@ -1,0 +1,173 @@
+"""Charts and overlays: the geometry is right, to the pixel."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_localization.gallery import GalleryItem
+from mnist_localization.page import charts, scores
+from mnist_localization.page.svg import Axis, axis_for, element
+from mnist_localization.page.tiles import overlay, tile
+from mnist_localization.page.wording import box_in_pixels, coordinate, plain, words
+from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
+
+
+def item(true, predicted, shape=(100, 100, 1)):
+    sets = {GROUND_TRUTH: (Box(true, 0),), PREDICTIONS: (Box(predicted, 1),)}
+    record = BoxRecord("a.png", np.zeros(shape, np.uint8), sets)
+    return GalleryItem(record, "worst", 3, 0, 1, 0.5, 0.25)
+
+
+def paths(markup, kind):
+    group = re.search(rf'<g class="box-{kind}">(.*?)</g>', markup).group(1)
+    return set(re.findall(r' d="(.*?)"', group))
+
+
+def test_a_box_starts_at_its_pixel():
+    markup = overlay(item((0.53, 0.12, 0.81, 0.40), (0.0, 0.0, 1.0, 1.0)))
+    assert 'viewBox="0 0 100 100"' in markup
+    assert paths(markup, "true") == {"M53 12H81V40H53Z"}
+    assert paths(markup, "pred") == {"M0 0H100V100H0Z"}
+
+
+def test_corners_of_32_bits_are_drawn_on_the_pixel_all_the_same():
+    corners = tuple(float(value) for value in np.array([0.53, 0.07, 0.81, 0.35], np.float32))
+    assert corners[0] != 0.53
+    assert paths(overlay(item(corners, corners)), "true") == {"M53 7H81V35H53Z"}
+
+
+def test_boxes_of_an_oblong_image_are_scaled_along_each_axis():
+    markup = overlay(item((0.5, 0.5, 0.75, 1.0), (0.1, 0.1, 0.2, 0.2), shape=(40, 200, 3)))
+    assert 'viewBox="0 0 200 40"' in markup
+    assert paths(markup, "true") == {"M100 20H150V40H100Z"}
+
+
+def test_a_box_without_area_is_drawn_too():
+    assert paths(overlay(item((0, 0, 1, 1), (0.2, 0.3, 0.2, 0.6))), "pred") == {"M20 30H20V60H20Z"}
+
+
+def test_a_tile_says_the_boxes_in_pixels():
+    said = tile(item((0.53, 0.12, 0.81, 0.4), (0.535, 0.12, 0.81, 0.4)), ["zero", "one"])
+    assert said["true_box"] == "x 53 to 81, y 12 to 40 (28 × 28 px)"  # noqa: RUF001 - "times"
+    assert said["predicted_box"].startswith("x 53.5 to 81, y 12 to 40")
+    assert (said["true"], said["predicted"], said["mistake"]) == ("zero", "one", True)
+
+
+def test_elements_escape_text_and_attributes():
+    assert element("a", "<b>&", title='"<') == '<a title="&#34;&lt;">&lt;b&gt;&amp;</a>'
+    assert element("g", element("b", "x"), class_="c", stroke_width=1.50004) == (
+        '<g class="c" stroke-width="1.5"><b>x</b></g>'
+    )
+
+
+finite = st.floats(-1e6, 1e6, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-6)
+
+
+@given(st.lists(finite, min_size=1, max_size=8))
+def test_axes_hold_their_values_and_have_a_few_round_ticks(values):
+    axis = axis_for(values, 200.0, 0.0)
+    assert all(0 <= axis.at(value) <= 200 for value in values)
+    ticks = axis.ticks()
+    assert 1 <= len(ticks) <= 7
+    assert ticks == sorted(ticks)
+    room = (axis.high - axis.low) * 1e-6
+    assert all(axis.low - room <= tick <= axis.high + room for tick in ticks)
+
+
+@given(st.floats(1e-6, 1.0), st.floats(2.0, 1e6))
+def test_equal_ratios_are_equal_distances_on_a_logarithmic_axis(low, factor):
+    axis = Axis(low, low * factor, 0.0, 100.0, logarithmic=True)
+    assert math.isclose(axis.at(low * math.sqrt(factor)), 50.0, abs_tol=1e-6)
+    for tick in axis.ticks():
+        assert math.isclose(math.log10(tick), round(math.log10(tick)), abs_tol=1e-9)
+        assert low * (1 - 1e-9) <= tick <= low * factor * (1 + 1e-9)
+
+
+def test_the_histogram_counts_every_image_once():
+    iou = np.array([0.0, 0.049, 0.05, 0.5, 0.97, 1.0])
+    said = re.findall(r"IoU (\S+) to (\S+): (\d+) images", charts.iou_histogram(iou))
+    assert said == [
+        ("0.00", "0.05", "2"),
+        ("0.05", "0.10", "1"),
+        ("0.50", "0.55", "1"),
+        ("0.95", "1.00", "2"),
+    ]
+
+
+def test_bars_are_as_high_as_their_numbers():
+    markup = charts.iou_histogram(np.array([0.1] * 10 + [0.6] * 40))
+    low, high = (
+        float(re.search(rf"{images} images</title></rect>", markup) and value)
+        for images, value in zip(
+            ("10", "40"), re.findall(r'width="\S+" height="(\S+)"', markup), strict=True
+        )
+    )
+    assert math.isclose(high / low, 4.0, rel_tol=1e-3)
+
+
+def test_a_curve_has_a_point_an_epoch_and_its_partner():
+    history = pd.DataFrame(
+        {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "val_loss": [3.0, math.nan, 2.0],
+         "seconds": 1.0, "note": "x"}
+    )  # fmt: skip
+    (curve,) = charts.learning_curves(history)
+    train, validation = re.findall(r'class="curve \w+"', curve)
+    assert (train, validation) == ('class="curve train"', 'class="curve validation"')
+    assert re.findall(r"train, epoch (\d): (\d)", curve) == [("1", "3"), ("2", "2"), ("3", "1")]
+    assert re.findall(r"validation, epoch (\d): (\d)", curve) == [("1", "3"), ("3", "2")]
+    assert "train: 3 in the first epoch, 1 in the last" in curve
+
+
+@pytest.mark.parametrize(("last", "logarithmic"), [(0.5, False), (0.001, True), (0.0, False)])
+def test_a_loss_that_falls_far_is_drawn_over_ratios(last, logarithmic):
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [1.0, last]})
+    assert ("logarithmic" in charts.learning_curves(history)[0]) is logarithmic
+
+
+def test_a_single_epoch_and_a_flat_curve_are_drawn():
+    history = pd.DataFrame({"epoch": [1], "loss": [0.0], "bbox_loss": [0.25]})
+    assert len(charts.learning_curves(history)) == 2
+
+
+def test_the_confusion_matrix_says_truth_and_prediction():
+    markup = charts.confusion_chart([[8, 2], [0, 5]], ["cat", "dog"])
+    assert "True cat, predicted dog: 2 images, 20.00 % of the true class" in markup
+    assert "13 of 15 images are on the diagonal" in markup
+    assert markup.count('class="cell wrong') == 2
+
+
+def test_the_most_confused_pairs_come_first():
+    pairs = charts.most_confused([[8, 2, 0], [7, 1, 2], [0, 0, 5]], ["a", "b", "c"])
+    assert [(pair["true"], pair["predicted"], pair["images"]) for pair in pairs] == [
+        ("b", "a", "7"),
+        ("a", "b", "2"),
+        ("b", "c", "2"),
+    ]
+    assert pairs[0]["share"] == "70.00 %"
+
+
+def test_the_best_score_of_a_row_is_marked_and_a_baseline_that_does_not_apply_left_out():
+    metrics = {
+        "mean_iou": 0.5,
+        "iou_at_50": 0.4,
+        "intervals": {"mean_iou": [0.4, 0.6]},
+        "baselines": {"mean_box": {"mean_iou": 0.75}, "centre_of_mass": None},
+    }
+    first, second = scores.score_rows(metrics)
+    assert [(cell.text, cell.best) for cell in first.cells] == [("0.5000", False), ("0.7500", True)]
+    assert first.interval == "0.4000 – 0.6000"  # noqa: RUF001 - an en dash between two ends
+    assert [(cell.text, cell.best) for cell in second.cells] == [("40.00 %", True), ("–", False)]  # noqa: RUF001
+    assert "0.5000 is behind the baseline “mean box” (0.7500)" in scores.verdict(metrics)
+
+
+def test_numbers_and_names_are_written_for_people():
+    assert coordinate(52.99999713) == "53"
+    assert coordinate(-0.0001) == "0"
+    assert box_in_pixels((0.04, 1.96, 10, 12.25)) == "x 0 to 10, y 2 to 12.2 (10 × 10.3 px)"  # noqa: RUF001
+    assert words("bbox_mean_iou") == "Box mean IoU"
+    assert plain([1, None, True, 0.5]) == "1, –, yes, 0.5"  # noqa: RUF001
