@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 from kedro_datasets.tensorflow import TensorFlowModelDataset
 
 from mnist_localization.datasets.atomic import AtomicSave
