@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +73,25 @@ class Client:
 
     def kill(self) -> None:
         """End the task now."""
-        self._close_input()
-        self._child.kill()
+        if os.name == "posix":
+            # Its session holds the client's own service, too.
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+        else:
+            self._child.kill()
         self._child.wait()
+        self._close_input()
 
     def _tell(self, task: Mapping[str, Any]) -> None:
         if self._child.stdin is not None:
-            self._child.stdin.write(json.dumps(task) + "\n")
-            self._child.stdin.flush()
+            with suppress(BrokenPipeError):
+                self._child.stdin.write(json.dumps(task) + "\n")
+                self._child.stdin.flush()
 
     def _close_input(self) -> None:
         if self._child.stdin is not None:
-            self._child.stdin.close()
+            with suppress(OSError):
+                self._child.stdin.close()
 
     def _read(self) -> None:
         for line in self._child.stdout or ():

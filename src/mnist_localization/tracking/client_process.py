@@ -7,6 +7,7 @@ upload outlives the run that it belongs to, whatever ended it.
 import json
 import os
 import runpy
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -43,6 +44,8 @@ def _sync(folders: list[str], *, live: bool) -> None:
 
 def _leave_with_parent() -> None:
     sys.stdin.read()
+    if os.name == "posix" and os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # and with it the client's own service
     os._exit(1)
 
 

@@ -12,10 +12,15 @@ from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
+from pydantic import ValidationError
 
 from mnist_localization.config import WandbSettings
+from mnist_localization.errors import LocalizationError
 from mnist_localization.tracking.current import close_run, expect_run
 from mnist_localization.tracking.plan import RunPlan, job_type_of
+
+# Kedro's environment where none is named.
+_DEFAULT_ENV = "local"
 
 
 class TrackingHooks:
@@ -43,12 +48,12 @@ class TrackingHooks:
             return
         expect_run(
             RunPlan(
-                settings=WandbSettings.model_validate(context.params["wandb"]),
+                settings=_settings(context),
                 job_type=job_type,
                 project_path=Path(context.project_path),
                 parameters=context.params,
                 credentials=_credentials(context),
-                env=str(run_params.get("env") or ""),
+                env=_named_env(run_params),
                 runtime_params=run_params.get("runtime_params") or {},
             )
         )
@@ -72,6 +77,21 @@ class TrackingHooks:
             if self._restore_signal is not None:
                 self._restore_signal()
                 self._restore_signal = None
+
+
+def _settings(context: KedroContext) -> WandbSettings:
+    try:
+        return WandbSettings.model_validate(context.params["wandb"])
+    except ValidationError as error:
+        # Kedro checks the section only where a node of the pipeline takes it.
+        raise LocalizationError(
+            f"The parameters of the section `wandb` are wrong: {error}"
+        ) from error
+
+
+def _named_env(run_params: dict[str, Any]) -> str:
+    env = str(run_params.get("env") or "")
+    return "" if env == _DEFAULT_ENV else env
 
 
 def _credentials(context: KedroContext) -> dict[str, Any]:

@@ -73,11 +73,11 @@ def curves(columns: Sequence[str]) -> dict[str, list[str]]:
     Args:
         columns: Keras' log names.
     """
-    metrics = [name for name in columns if f"val_{name}" in columns]
-    drawn = {name.replace("_", " "): [f"epoch/{name}", f"epoch/val_{name}"] for name in metrics}
-    if "learning_rate" in columns:
-        drawn["learning rate"] = ["epoch/learning_rate"]
-    return drawn
+    return {
+        name.replace("_", " "): [f"epoch/{name}", f"epoch/val_{name}"]
+        for name in columns
+        if f"val_{name}" in columns
+    }
 
 
 def _cell(value: Any) -> str:

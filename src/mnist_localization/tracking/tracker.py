@@ -5,7 +5,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +23,6 @@ from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.plan import RunPlan
 from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.recorder import Recorder
-from mnist_localization.tracking.redaction import Redactor
 from mnist_localization.tracking.report_text import flat_scores
 from mnist_localization.tracking.uplink import Uplink
 
@@ -198,10 +196,6 @@ class Tracker:
 
     # --- inside ---------------------------------------------------------------------------
 
-    @cached_property
-    def _redactor(self) -> Redactor:
-        return Redactor([self._uplink.server.key, *map(str, self._plan.credentials.values())])
-
     @property
     def _settings(self) -> WandbSettings:
         if self._plan.settings is None:
@@ -220,7 +214,7 @@ class Tracker:
             try:
                 return work()
             except Exception as error:
-                said = self._redactor.text(f"{type(error).__name__}: {error}")
+                said = self._uplink.redactor.text(f"{type(error).__name__}: {error}")
                 logger.warning("W&B: could not %s (%s); the run goes on without", what, said)
                 logger.debug("W&B trouble", exc_info=True)
                 return None
@@ -237,7 +231,7 @@ class Tracker:
                 entity=self._settings.entity,
                 group=ledger.group,
                 job_type=self._plan.job_type,
-                config=self._redactor.value(self._first_config()),
+                config=self._uplink.redactor.value(self._first_config()),
             )
         except Exception:
             self._is_broken = True  # said once, not at each epoch
@@ -271,7 +265,7 @@ class Tracker:
         """Add facts to the run's configuration, now or when it is opened."""
         self._config.update(facts)
         if self._recorder is not None:
-            self._recorder.configure(self._redactor.value(facts))
+            self._recorder.configure(self._uplink.redactor.value(facts))
 
     def _record(self, publication: Publication) -> bool:
         self._configure(publication.facts())
@@ -303,10 +297,10 @@ class Tracker:
             "group": ledger.group,
             "runs": described(ledger.runs),
             "report_url": ledger.report_url or None,
-            "sync_command": None
-            if is_online
-            else self._redactor.text(self._plan.publish_command()),
+            "sync_command": None,
         }
+        if not is_online or not ledger.report_url:
+            receipt["sync_command"] = self._uplink.redactor.text(self._plan.publish_command())
         if unchanged:
             receipt["unchanged"] = True
             logger.info("W&B: nothing has changed since it was last published; no run was opened")
@@ -315,6 +309,7 @@ class Tracker:
     def _current_ledger(self) -> Ledger:
         if self._ledger is None:
             self._ledger = read_ledger(self._ledger_path) or new_ledger(self._settings.group)
+            self._ledger.group = self._settings.group or self._ledger.group
         return self._ledger
 
     def _save(self, ledger: Ledger) -> None:
@@ -324,7 +319,7 @@ class Tracker:
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
         if error is not None:
             said = f"{type(error).__name__}: {error}".removesuffix(": ")
-            recorder.summarize({"error": self._redactor.text(said)})
+            recorder.summarize({"error": self._uplink.redactor.text(said)})
         recorder.close(failed=error is not None)
 
     def _close_interrupted(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from mnist_localization.tracking.client import Client, is_uploaded
 from mnist_localization.tracking.plan import RunPlan
 from mnist_localization.tracking.recorder import folder_environment
+from mnist_localization.tracking.redaction import Redactor
 from mnist_localization.tracking.server import Server, ServerError, find_server
 
 logger = logging.getLogger(__name__)
@@ -124,7 +125,10 @@ class Uplink:
             self._lose(f"{self.server.url} does not take the report in time")
             return None
         if client.answer is None:
-            logger.warning("W&B: the runs are uploaded, but not the report (%s)", client.said)
+            logger.warning(
+                "W&B: the runs are uploaded, but not the report (%s)",
+                self.redactor.text(client.said),
+            )
             return None
         return client.answer["id"], client.answer["url"]
 
@@ -135,6 +139,11 @@ class Uplink:
         settings = self._plan.settings
         project = settings.project if settings else ""
         return f"{wandb.util.app_url(self.server.url)}/{self._entity}/{project}/runs/{run_id}"
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Cuts the key, and every other value of the credentials, out of texts."""
+        return Redactor([self.server.key, *map(str, self._plan.credentials.values())])
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -164,8 +173,8 @@ class Uplink:
             self._live = None
         logger.warning(
             "W&B: %s; the run goes on offline and nothing is lost. Upload it later by: %s",
-            why,
-            self._plan.publish_command(),
+            self.redactor.text(why),
+            self.redactor.text(self._plan.publish_command()),
         )
 
     def _start_sync(self, folders: Sequence[Path], *, live: bool) -> Client:
