@@ -305,6 +305,18 @@ class EvaluateSettings(Settings):
     contact_sheet: Annotated[int, Field(gt=0, le=120)]
 
 
+class CompareSettings(Settings):
+    """The section `compare`.
+
+    Attributes:
+        runs: Names of evaluated runs, or how they begin or end; empty takes the latest ones.
+        latest: How many of the latest runs are compared when none is named.
+    """
+
+    runs: tuple[str, ...]
+    latest: Annotated[int, Field(ge=2)]
+
+
 class GallerySettings(Settings):
     """Which test images the report shows.
 

@@ -23,6 +23,9 @@ FIGURES = (
 )
 
 
+ORIGIN = {"architecture": "report2020", "validated_on": "test"}
+
+
 class ScoreKeeper:
     """Stands in for the tracker: keeps what it is told."""
 
@@ -44,7 +47,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageStore]:
 def localizer(stores: dict[str, ImageStore]) -> keras.Model:
     keras.utils.set_random_seed(1)
     fingerprints = {f"{name}_fingerprint": stores[name].meta.fingerprint for name in stores}
-    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {**fingerprints, "validated_on": "test"})
+    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {**fingerprints, **ORIGIN})
     settings = {"dropout": 0.3, "regression_units": [8], "rescale": True}
     return build_network("report2020", settings, spec).localizer
 
@@ -76,7 +79,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         name: AtomicParquetDataset(filepath=str(tmp_path / f"{name}.parquet"))
         for name in ("predictions", "baseline_predictions")
     }
-    figures = {name: MemoryDataset(copy_mode="assign") for name in FIGURES}
+    figures = {name: MemoryDataset(copy_mode="assign") for name in (*FIGURES, "run_history")}
     metrics = {"metrics": AtomicJSONDataset(filepath=str(tmp_path / "metrics.json"))}
     return DataCatalog({**datasets, **tables, **figures, **metrics})
 
@@ -101,6 +104,9 @@ def test_the_stage_leaves_predictions_metrics_and_figures(
     assert metrics["baselines"]["mean_box"]["images"] == 21
     assert catalog.load("tracker").scores == metrics
     assert all(catalog.load(name) is not None for name in FIGURES)
+    ((name, record),) = catalog.load("run_history").items()
+    assert name.startswith("report2020-")
+    assert record["scores"]["mean_iou"] == metrics["mean_iou"]
     told = caplog.text
     assert "21 images): label accuracy" in told
     assert "validated on the test split" in told

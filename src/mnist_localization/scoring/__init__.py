@@ -1,5 +1,6 @@
 """Scoring: the table of predictions, and everything that is said of it."""
 
+from mnist_localization.scoring.history import chosen_records, comparison, run_record
 from mnist_localization.scoring.metrics import baseline_remarks, evaluation_metrics
 from mnist_localization.scoring.predictions import (
     PREDICTION_COLUMNS,
@@ -9,6 +10,7 @@ from mnist_localization.scoring.predictions import (
 from mnist_localization.scoring.scores import score, score_intervals
 from mnist_localization.scoring.staleness import (
     Localizer,
+    model_fingerprint,
     stale_model,
     stale_predictions,
     stamped,
@@ -19,9 +21,13 @@ __all__ = [
     "PREDICTION_COLUMNS",
     "Localizer",
     "baseline_remarks",
+    "chosen_records",
+    "comparison",
     "evaluation_metrics",
+    "model_fingerprint",
     "predict_store",
     "prediction_table",
+    "run_record",
     "score",
     "score_intervals",
     "stale_model",

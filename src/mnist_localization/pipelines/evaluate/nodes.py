@@ -1,6 +1,7 @@
 """Nodes of the stage `evaluate`."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,9 @@ from mnist_localization.scoring import (
     Localizer,
     baseline_remarks,
     evaluation_metrics,
+    model_fingerprint,
     predict_store,
+    run_record,
     stale_model,
     stale_predictions,
     stamped,
@@ -85,6 +88,20 @@ def score_predictions(
     _log_summary(metrics)
     tracker.log_scores(metrics)
     return metrics
+
+
+def record_run(metrics: dict[str, Any], localizer: Localizer) -> dict[str, dict[str, Any]]:
+    """What is kept of this evaluation when later ones have replaced its metrics.
+
+    Returns:
+        One entry: the run's name and its record.
+    """
+    from mnist_localization.models import provenance
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now)
+    logger.info("Recorded as run %s (kedro run --pipeline=compare).", record["run"])
+    return {record["run"]: record}
 
 
 def plot_scores(

@@ -7,6 +7,7 @@ from mnist_localization.pipelines.evaluate.nodes import (
     plot_scores,
     predict_test_baselines,
     predict_test_split,
+    record_run,
     score_predictions,
 )
 
@@ -48,6 +49,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="metrics",
                 name="score_predictions",
+            ),
+            Node(
+                func=record_run,
+                inputs=["metrics", "localizer"],
+                outputs="run_history",
+                name="record_run",
             ),
             Node(
                 func=plot_scores,

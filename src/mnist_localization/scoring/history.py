@@ -1,0 +1,130 @@
+"""What past evaluations scored, and how two of them differ."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.errors import LocalizationError
+
+# A record's sections, in the order of the comparison.
+_SECTIONS = ("scores", "dataset", "training")
+
+Record = Mapping[str, Any]
+
+
+def run_record(
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    model_fingerprint: str,
+    evaluated_at: str,
+) -> dict[str, Any]:
+    """What is kept of one evaluation.
+
+    Args:
+        metrics: The dataset `metrics`.
+        provenance: What the model knows of its training.
+        model_fingerprint: SHA-256 of the model's weights.
+        evaluated_at: Time of the evaluation, ISO 8601.
+
+    Returns:
+        `run` (a name made from architecture and content: the same evaluation has the same
+        one), `evaluated_at`, `model_fingerprint`, `scores`, `dataset` and `training`.
+    """
+    content = {
+        "model_fingerprint": model_fingerprint,
+        "scores": {
+            name: value
+            for name, value in metrics.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        },
+        "dataset": dict(metrics["dataset"]),
+        "training": dict(provenance),
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    name = f"{provenance.get('architecture', 'model')}-{digest}"
+    return {"run": name, "evaluated_at": evaluated_at, **content}
+
+
+def chosen_records(records: Sequence[Record], runs: Sequence[str], latest: int) -> list[Record]:
+    """Records to compare, the earlier evaluation first unless they are named.
+
+    Args:
+        records: All records that there are.
+        runs: Names of runs, or how they begin or end; in this order.
+        latest: How many of the latest are taken where no run is named.
+
+    Raises:
+        LocalizationError: There are fewer than two records, or a name fits none, several,
+            or one that is already taken.
+    """
+    by_time = sorted(records, key=lambda record: str(record["evaluated_at"]))
+    known = ", ".join(record["run"] for record in by_time) or "none"
+    if not runs:
+        if len(by_time) < 2:
+            raise LocalizationError(
+                f"A comparison takes two evaluated runs, and on disk is: {known}; train and "
+                "evaluate again with other parameters first"
+            )
+        return by_time[-latest:]
+    chosen: list[Record] = []
+    for name in runs:
+        fitting = [
+            record
+            for record in by_time
+            if record not in chosen
+            and (record["run"].startswith(name) or record["run"].endswith(name))
+        ]
+        if len(fitting) != 1:
+            raise LocalizationError(
+                f"compare.runs: {name!r} fits {len(fitting)} runs besides those before it, and has "
+                f"to fit one; on disk are: {known}"
+            )
+        chosen.append(fitting[0])
+    return chosen
+
+
+def comparison(records: Sequence[Record]) -> pd.DataFrame:
+    """Runs side by side.
+
+    Args:
+        records: At least two records.
+
+    Returns:
+        One row a quantity, all columns text: `section` (`scores`, `dataset` or `training`),
+        `quantity`, and one column for each run. Scores and dataset are complete; of the
+        training there is what differs. Empty text stands where a run has no such quantity.
+    """
+    rows = [("run", "evaluated_at", [str(record["evaluated_at"]) for record in records])]
+    for section in _SECTIONS:
+        columns = [_flat(record[section]) for record in records]
+        # As a mapping, to keep the order of the first record that has the quantity.
+        for quantity in {name: None for column in columns for name in column}:
+            values = [_text(column.get(quantity)) for column in columns]
+            if section != "training" or len(set(values)) > 1:
+                rows.append((section, quantity, values))
+    names = [str(record["run"]) for record in records]
+    table = pd.DataFrame([values for _, _, values in rows], columns=names, dtype=str)
+    table.insert(0, "section", [section for section, _, _ in rows])
+    table.insert(1, "quantity", [quantity for _, quantity, _ in rows])
+    return table
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
