@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=fetch_dataset,
-                inputs=["params:fetch", "raw_folder"],
+                inputs=["params:fetch", "raw_folder", "project_folder"],
                 outputs="dataset_card",
                 name="fetch_dataset",
             ),

@@ -1,0 +1,227 @@
+"""Bringing the four files of a source to disk, and unpacking them."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mnist_localization.config import FetchSettings
+from mnist_localization.errors import SourceError, UnreachableError
+from mnist_localization.sources.archives import unpack
+from mnist_localization.sources.disk import require_free_space
+from mnist_localization.sources.download import Downloader, file_url, shown_url
+from mnist_localization.sources.folder import SourceFolder
+from mnist_localization.sources.synthetic import make_dataset
+from mnist_localization.sources.verification import Expected, fault, require, sha256_of
+
+logger = logging.getLogger(__name__)
+
+_IMAGES = "images"
+
+
+def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> dict[str, Any]:
+    """Bring the configured source to disk: verified, unpacked, in a folder of its own.
+
+    Args:
+        settings: The section `fetch`.
+        raw_folder: Parent of the folders of all sources.
+        project_folder: Where a relative local base URL starts.
+
+    Returns:
+        The dataset card: `source`, `base_url`, `requested_source`, `fallback_reason`,
+        `folder` (below `raw_folder`), `files` (name to size and sha256), `splits` (csv,
+        archive and images of `train` and `test`, below `folder`), `train_images`,
+        `test_images`.
+
+    Raises:
+        UnreachableError: The source cannot be reached, and nothing may stand in for it.
+        SourceError: A file is not to be had or not what it must be.
+        ArchiveError: An archive is not fit to be unpacked.
+    """
+    _check_names(settings)
+    if settings.base_url:
+        return _from_base_url(settings, raw_folder, project_folder)
+    if settings.source == "synthetic":
+        return _from_synthetic(settings, raw_folder)
+    try:
+        return _from_upstream(settings, raw_folder)
+    except UnreachableError as error:
+        if settings.on_unreachable == "error":
+            raise UnreachableError(
+                f"{error}. Bring the files yourself and name their folder by fetch.base_url, or "
+                "set fetch.on_unreachable=synthetic."
+            ) from error
+        logger.warning(_STAND_IN, error)
+        card = _from_synthetic(settings, raw_folder)
+        return card | {"requested_source": "upstream", "fallback_reason": str(error)}
+
+
+_STAND_IN = """
+**********************************************************************************
+* THE PUBLISHED DATASET COULD NOT BE REACHED. This run goes on with a SYNTHETIC  *
+* stand-in, made locally: its scores are not those of the published dataset.     *
+**********************************************************************************
+  Why:    %s
+  Remedy: run again with a network; or name a folder or URL that holds the four
+          files: kedro run --params fetch.base_url=<folder or URL>; or make this an
+          error: --params fetch.on_unreachable=error"""
+
+
+def _from_upstream(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
+    downloader = Downloader(settings.network)
+
+    def bring(folder: SourceFolder) -> None:
+        for name in settings.files.names:
+            expected = Expected(blob_id=settings.upstream.blob_ids[name])
+            if not folder.holds(name, expected):
+                _download(downloader, settings.upstream.url, name, expected, folder)
+
+    return _card(settings, raw_folder, "upstream", "", "upstream", bring)
+
+
+def _from_base_url(
+    settings: FetchSettings, raw_folder: Path, project_folder: Path
+) -> dict[str, Any]:
+    base_url = settings.base_url
+    remote = urlsplit(base_url).scheme.lower() in ("http", "https")
+    origin = None if remote else _local_folder(base_url, project_folder)
+    identity = base_url.rstrip("/") if origin is None else str(origin)
+    shown = shown_url(base_url) if remote else base_url
+    downloader = Downloader(settings.network)
+
+    def bring(folder: SourceFolder) -> None:
+        for name in settings.files.names:
+            expected = Expected(sha256=settings.sha256.get(name, ""))
+            if origin is not None:
+                _copy(origin / name, name, expected, folder)
+            elif not folder.holds(name, expected, recorded=True):
+                _download(downloader, base_url, name, expected, folder)
+
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    return _card(settings, raw_folder, "base_url", shown, f"base_url-{digest}", bring)
+
+
+def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
+    said = [settings.synthetic.model_dump(), settings.files.model_dump()]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+
+    def bring(folder: SourceFolder) -> None:
+        names = settings.files.names
+        if all(folder.holds(name, Expected(), recorded=True) for name in names):
+            return
+        with folder.workshop() as workshop:
+            make_dataset(settings.synthetic, settings.files, workshop)
+            for name in names:
+                folder.take_in(workshop / name, name)
+
+    card = _card(settings, raw_folder, "synthetic", "", f"synthetic-{digest}", bring)
+    return card | {"synthetic": settings.synthetic.model_dump()}
+
+
+def _card(
+    settings: FetchSettings,
+    raw_folder: Path,
+    source: str,
+    base_url: str,
+    folder_name: str,
+    bring: Callable[[SourceFolder], None],
+) -> dict[str, Any]:
+    """Bring the files, unpack them, and say what is there."""
+    files = settings.files
+    with SourceFolder(raw_folder / folder_name).locked() as folder:
+        bring(folder)
+        found = {
+            name: {
+                "size": folder.file(name).stat().st_size,
+                "sha256": sha256_of(folder.file(name)),
+            }
+            for name in files.names
+        }
+        splits, counts = {}, {}
+        for split, archive, csv in (
+            ("train", files.train_archive, files.train_csv),
+            ("test", files.test_archive, files.test_csv),
+        ):
+            images = f"{_IMAGES}/{Path(archive).stem}"
+            target = folder.path / images
+            target.parent.mkdir(exist_ok=True)
+            counts[split] = unpack(
+                folder.file(archive), str(found[archive]["sha256"]), target, settings.unpack
+            )
+            splits[split] = {"csv": csv, "archive": archive, "images": images}
+    logger.info(
+        "Fetched %s: %d training and %d test images in %s.",
+        source,
+        counts["train"],
+        counts["test"],
+        f"{raw_folder.name}/{folder_name}",
+    )
+    return {
+        "source": source,
+        "base_url": base_url,
+        "requested_source": source,
+        "fallback_reason": None,
+        "folder": folder_name,
+        "files": found,
+        "splits": splits,
+        "train_images": counts["train"],
+        "test_images": counts["test"],
+    }
+
+
+def _download(
+    downloader: Downloader, base_url: str, name: str, expected: Expected, folder: SourceFolder
+) -> None:
+    part = folder.path / f".{name}.part"
+    downloader.fetch(file_url(base_url, name), part)
+    require(part, f"{shown_url(base_url)}/{name}", expected)
+    folder.take_in(part, name)
+
+
+def _copy(origin: Path, name: str, expected: Expected, folder: SourceFolder) -> None:
+    """Copy a file of a local folder, unless the copy that is there is of the same file."""
+    try:
+        state = origin.stat()
+    except OSError as error:
+        raise UnreachableError(
+            f"fetch.base_url: {origin} cannot be read ({error.strerror}); the folder must "
+            "directly hold the four files named in fetch.files"
+        ) from error
+    stamp = f"{state.st_size}:{state.st_mtime_ns}"
+    if folder.stamp(name) == stamp and folder.holds(name, expected, recorded=True):
+        return
+    if reason := fault(origin, expected):
+        raise SourceError(f"{origin}: {reason}. Correct fetch.sha256, or bring another copy.")
+    part = folder.path / f".{name}.part"
+    require_free_space(folder.path, state.st_size, f"copy {name}")
+    shutil.copyfile(origin, part)
+    folder.take_in(part, name, stamp)
+
+
+def _local_folder(base_url: str, project_folder: Path) -> Path:
+    parts = urlsplit(base_url)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    if "://" in base_url:
+        raise SourceError(
+            f"fetch.base_url is {shown_url(base_url)!r}: give an http or https URL, or a path"
+        )
+    return (project_folder / Path(base_url).expanduser()).resolve()
+
+
+def _check_names(settings: FetchSettings) -> None:
+    names = settings.files.names
+    if len({Path(name).stem.casefold() for name in names}) != len(names):
+        raise SourceError("fetch.files: the four names must differ, also without their suffixes")
+    unknown = sorted(set(settings.sha256) - set(names))
+    if unknown:
+        raise SourceError(
+            f"fetch.sha256 names {', '.join(unknown)}, but the files are {', '.join(names)}"
+        )
+    missing = sorted(set(names) - set(settings.upstream.blob_ids))
+    if missing and not settings.base_url and settings.source == "upstream":
+        raise SourceError(f"fetch.upstream.blob_ids lacks {', '.join(missing)}; add them")

