@@ -123,14 +123,18 @@
   tiles.forEach((tile, index) => {
     tile.querySelector("button").addEventListener("click", () => view(shown.indexOf(index)));
   });
-  controls.addEventListener("input", (event) => {
-    keepOrder(event.target.id);
-    arrange();
-  });
+  // Not every browser sends both for every kind of field.
+  for (const kind of ["input", "change"]) {
+    controls.addEventListener(kind, (event) => {
+      keepOrder(event.target.id);
+      arrange();
+    });
+  }
   controls.addEventListener("submit", (event) => event.preventDefault());
   // The fields have their first values back only after this event.
   controls.addEventListener("reset", () => setTimeout(arrange));
 
   controls.hidden = false;
+  byId("without-script").hidden = true;
   arrange(); // a browser may have kept the fields' values over a reload
 })();
