@@ -13,7 +13,7 @@ from mnist_localization.gallery import GalleryItem
 from mnist_localization.page import charts, scores
 from mnist_localization.page.svg import Axis, axis_for, element
 from mnist_localization.page.tiles import overlay, tile
-from mnist_localization.page.wording import box_in_pixels, coordinate, plain, words
+from mnist_localization.page.wording import box_in_pixels, coordinate, plain, shortened, words
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 
 
@@ -110,6 +110,14 @@ def test_bars_are_as_high_as_their_numbers():
     assert math.isclose(high / low, 4.0, rel_tol=1e-3)
 
 
+def test_a_few_images_beside_thousands_are_still_seen():
+    markup = charts.iou_histogram(np.array([0.93] + [1.0] * 5000))
+    one, most = (float(height) for height in re.findall(r' height="(\S+)" rx', markup))
+    assert "Images, logarithmic" in markup
+    assert one > 10
+    assert 5 * one < most
+
+
 def test_a_curve_has_a_point_an_epoch_and_its_partner():
     history = pd.DataFrame(
         {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "val_loss": [3.0, math.nan, 2.0],
@@ -169,5 +177,7 @@ def test_numbers_and_names_are_written_for_people():
     assert coordinate(52.99999713) == "53"
     assert coordinate(-0.0001) == "0"
     assert box_in_pixels((0.04, 1.96, 10, 12.25)) == "x 0 to 10, y 2 to 12.2 (10 × 10.3 px)"  # noqa: RUF001
+    assert shortened("traffic light", 13) == "traffic light"
+    assert shortened("a long class name 12", 9) == "a lo…e 12"
     assert words("bbox_mean_iou") == "Box mean IoU"
     assert plain([1, None, True, 0.5]) == "1, –, yes, 0.5"  # noqa: RUF001

@@ -26,6 +26,8 @@ MATRIX_CLASSES = 20
 
 # Losses that fall over more than this are drawn over equal ratios.
 _LOGARITHMIC_FROM = 30.0
+# Bars that differ by more than this are drawn over equal ratios too.
+_UNEVEN_FROM = 100
 # Beyond so many epochs the marks of a curve would hide it.
 _MARKED_EPOCHS = 40
 _VALIDATION = "val_"
@@ -101,15 +103,20 @@ def _curve(points: Sequence[tuple[float, float]], x: Axis, y: Axis, kind: str) -
 
 def iou_histogram(iou: npt.NDArray[np.float64]) -> Markup:
     """How many images have which IoU, in bins of 0.05; the last one includes 1."""
-    width, height, left, right, top, bottom = 490.0, 270.0, 54.0, 16.0, 38.0, 44.0
+    width, height, left, right, top, bottom = 500.0, 270.0, 66.0, 14.0, 38.0, 44.0
     counts, edges = np.histogram(iou, bins=IOU_BINS, range=(0.0, 1.0))
     x = Axis(0.0, 1.0, left, width - right)
-    y = Axis(0.0, max(1, int(counts.max())) * 1.04, height - bottom, top)
+    most = max(1, int(counts.max()))
+    # Where nearly all images are in one bin, the others would be too low to be seen.
+    logarithmic = bool(most > _UNEVEN_FROM * counts[counts > 0].min(initial=most))
+    low = 0.5 if logarithmic else 0.0
+    y = Axis(low, most * 1.04, height - bottom, top, logarithmic=logarithmic)
     bars = [
         _bar(x, y, (float(low), float(high)), int(images))
         for low, high, images in zip(edges[:-1], edges[1:], counts, strict=True)
         if images
     ]
+    scale = ", logarithmic" if logarithmic else ""
     found = float((iou >= 0.5).mean())
     return drawing(
         "iou-histogram",
@@ -123,7 +130,7 @@ def iou_histogram(iou: npt.NDArray[np.float64]) -> Markup:
             for tick in range(6)
         ),
         _text((left + width - right) / 2, height - 6, "IoU (0 no overlap, 1 exact)", "axis-title"),
-        _upright(12, (top + height - bottom) / 2, "Images", "axis-title"),
+        _upright(12, (top + height - bottom) / 2, f"Images{scale}", "axis-title"),
         *bars,
     )
 
@@ -152,12 +159,17 @@ def confusion_chart(matrix: Sequence[Sequence[int]], class_names: Sequence[str])
     """
     classes = len(class_names)
     letters = min(14, max(len(name) for name in class_names))
-    cell, left, top = 42.0, 36.0 + 7.0 * letters, 56.0
+    upright = letters > 5
+    cell, left, top = 42.0, 36.0 + 7.0 * letters, 38.0 + (7.0 * letters if upright else 18.0)
     parts = []
     for label, name in enumerate(class_names):
         middle = (label + 0.5) * cell
-        parts.append(_class_name(left - 8, top + middle + 4, name, "tick row-name"))
-        parts.append(_class_name(left + middle, top - 10, name, "tick", letters=6))
+        text = shortened(name, letters)
+        parts.append(_text(left - 8, top + middle + 4, text, "tick row-name"))
+        if upright:
+            parts.append(_upright(left + middle + 4, top - 8, text, "tick upright"))
+        else:
+            parts.append(_text(left + middle, top - 10, text, "tick"))
     for true, row in enumerate(matrix):
         images = max(1, sum(row))
         for predicted, number in enumerate(row):
@@ -313,12 +325,6 @@ def _cell(
         element("rect", class_="tint", fill_opacity=opacity, **place),
         _text(left + size / 2, top + size / 2 + 4, text, "value"),
         class_=f"cell {kind} {tone}",
-    )
-
-
-def _class_name(left: float, top: float, name: str, kind: str, letters: int = 14) -> Markup:
-    return element(
-        "text", element("title", name), shortened(name, letters), x=left, y=top, class_=kind
     )
 
 

@@ -71,7 +71,7 @@ def facts(
         ("Address", public_address(str(card.get("base_url") or ""))),
         (
             "Scored on",
-            f"{count(metrics['images'])} images of the split {told.get('split', 'test')}",
+            f"{count(metrics['images'])} images of the {told.get('split', 'test')} split",
         ),
         ("Images", f"{image.width} × {image.height} px, {colour}"),  # noqa: RUF001 - "times"
         ("Classes", count(len(dataset.class_names))),

@@ -48,8 +48,14 @@ def box_in_pixels(corners: Sequence[float]) -> str:
 
 
 def shortened(text: str, letters: int) -> str:
-    """A text cut to at most so many letters, the last one then an ellipsis."""
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+    """A text of at most so many letters: what is too much goes from its middle.
+
+    Names that share their first words often differ in the last.
+    """
+    if len(text) <= letters:
+        return text
+    tail = (letters - 1) // 2
+    return f"{text[: letters - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def plain(value: Any) -> str:
