@@ -13,7 +13,11 @@ import pandas as pd
 
 from mnist_localization.boxes import BOX_COLUMNS, pixel_corners, whole_pixels
 from mnist_localization.images import ImageStore
-from mnist_localization.scoring.predictions import PREDICTION_COLUMNS, prediction_table
+from mnist_localization.scoring.predictions import (
+    PREDICTION_COLUMNS,
+    AnnotatedImages,
+    prediction_table,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +75,7 @@ def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 def centre_of_mass(
-    training: ImageStore, split: ImageStore, whole_pixel_boxes: bool
+    training: ImageStore, split: AnnotatedImages, whole_pixel_boxes: bool
 ) -> pd.DataFrame:
     """A box of the training boxes' size around the centre of each image's intensity.
 
@@ -168,6 +172,6 @@ def _most_frequent(training: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     return np.asarray(shares.idxmax()), np.asarray(shares.max())
 
 
-def _batches(store: ImageStore) -> Iterator[npt.NDArray[np.uint8]]:
+def _batches(store: AnnotatedImages) -> Iterator[npt.NDArray[np.uint8]]:
     for start in range(0, len(store), _BATCH):
         yield store.read(np.arange(start, min(start + _BATCH, len(store))))

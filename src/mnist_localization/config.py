@@ -295,6 +295,7 @@ class EvaluateSettings(Settings):
         calibration_bins: Bins of confidence, of equal width.
         position_grid: Regions of the image along each side, by the centre of the true box.
         contact_sheet: Images on the sheet of the worst, and on that of a random sample.
+        robustness: Whether the perturbed test split is scored too.
     """
 
     batch_size: PositiveInt
@@ -303,6 +304,7 @@ class EvaluateSettings(Settings):
     calibration_bins: PositiveInt
     position_grid: PositiveInt
     contact_sheet: Annotated[int, Field(gt=0, le=120)]
+    robustness: bool
 
 
 class CompareSettings(Settings):

@@ -37,6 +37,7 @@ def settings() -> EvaluateSettings:
         calibration_bins=10,
         position_grid=3,
         contact_sheet=4,
+        robustness=False,
     )
 
 

@@ -62,6 +62,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         calibration_bins=5,
         position_grid=2,
         contact_sheet=3,
+        robustness=False,
     )
     assigned = {
         "params:evaluate": settings,
@@ -77,7 +78,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
     datasets = {name: MemoryDataset(value, copy_mode="assign") for name, value in assigned.items()}
     tables = {
         name: AtomicParquetDataset(filepath=str(tmp_path / f"{name}.parquet"))
-        for name in ("predictions", "baseline_predictions")
+        for name in ("predictions", "baseline_predictions", "robustness")
     }
     figures = {name: MemoryDataset(copy_mode="assign") for name in (*FIGURES, "run_history")}
     metrics = {"metrics": AtomicJSONDataset(filepath=str(tmp_path / "metrics.json"))}
@@ -107,6 +108,7 @@ def test_the_stage_leaves_predictions_metrics_and_figures(
     ((name, record),) = catalog.load("run_history").items()
     assert name.startswith("report2020-")
     assert record["scores"]["mean_iou"] == metrics["mean_iou"]
+    assert catalog.load("robustness").empty  # not asked for
     told = caplog.text
     assert "21 images): label accuracy" in told
     assert "validated on the test split" in told
@@ -156,3 +158,22 @@ def test_the_worst_predictions_are_one_line_of_pandas(
     joined = worst.merge(stores["test"].annotations, on="file", suffixes=("", "_annotated"))
     pd.testing.assert_series_equal(joined["xmin"], joined["xmin_annotated"], check_names=False)
     assert len(joined) == 3
+
+
+def test_robustness_has_a_row_for_each_perturbation_when_asked_for(catalog: DataCatalog) -> None:
+    asked = catalog.load("params:evaluate").model_copy(update={"robustness": True})
+    catalog["params:evaluate"] = MemoryDataset(asked, copy_mode="assign")
+    nodes = create_pipeline().only_nodes("predict_test_split", "measure_robustness")
+    SequentialRunner().run(nodes, catalog)
+    table = catalog.load("robustness").set_index("perturbation")
+    assert table.index.tolist() == [
+        *("clean", "noise 0.1", "noise 0.2", "clutter", "brightness +0.2", "contrast 0.5"),
+        *("scale 0.7", "scale 1.0", "scale 1.4"),
+    ]
+    predictions = catalog.load("predictions")
+    assert table.loc["clean", "mean_iou"] == pytest.approx(predictions["iou"].mean())
+    right = predictions["label"] == predictions["predicted_label"]
+    assert table.loc["clean", "label_accuracy"] == right.mean()
+    assert table["label_accuracy"].between(0, 1).all()
+    # Squares of two sizes have no closed form.
+    assert table["centre_of_mass_mean_iou"].isna().all()

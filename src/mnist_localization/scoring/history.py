@@ -102,7 +102,7 @@ def comparison(records: Sequence[Record]) -> pd.DataFrame:
         columns = [_flat(record[section]) for record in records]
         # As a mapping, to keep the order of the first record that has the quantity.
         for quantity in {name: None for column in columns for name in column}:
-            values = [_text(column.get(quantity)) for column in columns]
+            values = [_text(quantity, column.get(quantity)) for column in columns]
             if section != "training" or len(set(values)) > 1:
                 rows.append((section, quantity, values))
     names = [str(record["run"]) for record in records]
@@ -122,9 +122,11 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _text(value: Any) -> str:
+def _text(quantity: str, value: Any) -> str:
     if value is None:
         return ""
+    if quantity.endswith("fingerprint"):
+        return str(value)[:12]
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)

@@ -1,7 +1,7 @@
 """The table `predictions`: one row an image, what was annotated beside what was predicted."""
 
-import logging
 from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ from mnist_localization.boxes import (
     paired_iou,
 )
 from mnist_localization.errors import ModelError
-from mnist_localization.images import ImageStore
-
-logger = logging.getLogger(__name__)
 
 PREDICTION_COLUMNS = (
     "file",
@@ -36,11 +33,27 @@ Images = npt.NDArray[np.uint8]
 # `bbox_raw` [n, 4].
 Predictor = Callable[[Images], Mapping[str, npt.ArrayLike]]
 
+
+class AnnotatedImages(Protocol):
+    """Images that are read by row, and their annotations in the same order."""
+
+    annotations: pd.DataFrame
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def read(self, indices: npt.NDArray[np.integer[Any]], /) -> Images:
+        """Images of the given rows, `[n, height, width, channels]`."""
+
+
 # What rounding in 32 bits may add to a probability.
 _TOLERANCE = 1e-4
 
 
-def predict_store(predictor: Predictor, store: ImageStore, batch_size: int) -> pd.DataFrame:
+def predict_store(
+    predictor: Predictor, store: AnnotatedImages, batch_size: int, name: str = "predict"
+) -> pd.DataFrame:
     """Predict every image of a split, batch by batch.
 
     Memory is bounded by the batch. Every batch has the same shape, the last one filled up
@@ -50,6 +63,7 @@ def predict_store(predictor: Predictor, store: ImageStore, batch_size: int) -> p
         predictor: Gives `label` (probabilities), `bbox` and `bbox_raw` (relative corners).
         store: The split.
         batch_size: Images predicted at once.
+        name: Stands before the progress bar.
 
     Returns:
         One row an image, columns `PREDICTION_COLUMNS`.
@@ -60,7 +74,7 @@ def predict_store(predictor: Predictor, store: ImageStore, batch_size: int) -> p
     files = store.annotations["file"].tolist()
     size = min(batch_size, len(store))
     tables = []
-    with tqdm(total=len(store), desc="predict", unit="image", disable=None) as bar:
+    with tqdm(total=len(store), desc=name, unit="image", disable=None) as bar:
         for start in range(0, len(store), size):
             rows = np.arange(start, min(start + size, len(store)))
             filled = np.resize(rows, size)

@@ -10,6 +10,7 @@ from mnist_localization.baselines import BASELINES, predict_baselines
 from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
 from mnist_localization.gallery import collect
 from mnist_localization.images import SplitPipeline
+from mnist_localization.robustness import ROBUSTNESS_COLUMNS, robustness_table
 from mnist_localization.scoring import (
     Localizer,
     baseline_remarks,
@@ -102,6 +103,35 @@ def record_run(metrics: dict[str, Any], localizer: Localizer) -> dict[str, dict[
     record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now)
     logger.info("Recorded as run %s (kedro run --pipeline=compare).", record["run"])
     return {record["run"]: record}
+
+
+def measure_robustness(
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    localizer: Localizer,
+    train_split: SplitPipeline,
+    test_split: SplitPipeline,
+) -> pd.DataFrame:
+    """Scores of model and closed form on the perturbed test split, where asked for.
+
+    Returns:
+        One row a perturbation; no rows where `evaluate.robustness` is off.
+    """
+    if not settings.robustness:
+        return pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
+    from mnist_localization.models import prediction_model
+
+    table = robustness_table(
+        prediction_model(localizer).predict_on_batch,
+        train_split.store,
+        test_split.store,
+        whole_pixel_boxes=dataset.whole_pixel_boxes,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    logger.info("Robustness:\n%s", table.to_string(index=False, float_format="%.4f"))
+    return table
 
 
 def plot_scores(

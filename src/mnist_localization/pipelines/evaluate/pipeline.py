@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from mnist_localization.pipelines.evaluate.nodes import (
     draw_contact_sheets,
+    measure_robustness,
     plot_scores,
     predict_test_baselines,
     predict_test_split,
@@ -55,6 +56,19 @@ def create_pipeline() -> Pipeline:
                 inputs=["metrics", "localizer"],
                 outputs="run_history",
                 name="record_run",
+            ),
+            Node(
+                func=measure_robustness,
+                inputs=[
+                    "params:evaluate",
+                    "params:dataset",
+                    "params:seed",
+                    "localizer",
+                    "train_split",
+                    "test_split",
+                ],
+                outputs="robustness",
+                name="measure_robustness",
             ),
             Node(
                 func=plot_scores,

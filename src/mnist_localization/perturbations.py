@@ -1,0 +1,211 @@
+"""Perturbations of images: what a localizer may meet that its test split does not hold.
+
+Each acts on one image, uint8 0..255, `[height, width, channels]`, and changes nothing that it
+is given; amounts are shares of the full scale.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from mnist_localization.boxes import BOX_COLUMNS, FloatArray, pixel_corners
+from mnist_localization.images import ImageStore
+
+Pixels = npt.NDArray[np.uint8]
+
+FULL_SCALE = 255
+CLUTTER_PIECES = 8
+FRAGMENT_SIDE = 8  # pixels
+
+_FRAGMENTS = 512
+# A pixel brighter than this is taken for ink, not background.
+_INK = FULL_SCALE // 2
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One way to change an image.
+
+    Attributes:
+        name: As in the table `robustness`.
+        change: Image, its box in pixels and a generator to the changed image.
+        scale: Factor of the box's sides; other than none, boxes leave the whole pixels.
+    """
+
+    name: str
+    change: Callable[[Pixels, FloatArray, np.random.Generator], Pixels]
+    scale: float | None = None
+
+
+def standard_perturbations(fragments: Pixels) -> tuple[Perturbation, ...]:
+    """The rows of the table `robustness`.
+
+    Args:
+        fragments: Pieces that clutter is made of, `[n, side, side, channels]`.
+    """
+    return (
+        Perturbation("clean", lambda image, _box, _random: image),
+        Perturbation("noise 0.1", lambda image, _box, random: noisy(image, 0.1, random)),
+        Perturbation("noise 0.2", lambda image, _box, random: noisy(image, 0.2, random)),
+        Perturbation("clutter", lambda image, _box, random: cluttered(image, fragments, random)),
+        Perturbation("brightness +0.2", lambda image, _box, _random: brighter(image, 0.2)),
+        Perturbation("contrast 0.5", lambda image, _box, _random: with_contrast(image, 0.5)),
+        *(_scaling(factor) for factor in (0.7, 1.0, 1.4)),
+    )
+
+
+def noisy(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
+    """Gaussian noise of a standard deviation, added to every pixel and channel."""
+    noise = generator.standard_normal(image.shape, dtype=np.float32)
+    return _to_pixels(image + FULL_SCALE * sigma * noise)
+
+
+def brighter(image: Pixels, amount: float) -> Pixels:
+    """An amount added to every pixel."""
+    return _to_pixels(image + np.float32(FULL_SCALE * amount))
+
+
+def with_contrast(image: Pixels, factor: float) -> Pixels:
+    """Distances from the image's mean intensity, multiplied by a factor."""
+    mean = np.float32(image.mean())
+    return _to_pixels(mean + factor * (image - mean))
+
+
+def cluttered(image: Pixels, fragments: Pixels, generator: np.random.Generator) -> Pixels:
+    """Fragments at random places; where they overlap, the brighter pixel is seen.
+
+    Args:
+        image: The image.
+        fragments: `[n, side, side, channels]`, no larger than the image.
+        generator: Draws fragments and places.
+    """
+    result = image.copy()
+    height, width, _ = image.shape
+    side = fragments.shape[1]
+    for piece in fragments[generator.integers(len(fragments), size=CLUTTER_PIECES)]:
+        y, x = generator.integers(0, [height - side + 1, width - side + 1])
+        place = result[y : y + side, x : x + side]
+        np.maximum(place, piece, out=place)
+    return result
+
+
+def scaled_box(box: FloatArray, factor: float, height: int, width: int) -> FloatArray:
+    """A box with its sides multiplied by a factor, around its centre or as near as fits.
+
+    Args:
+        box: Corners in pixels, `[4]`.
+        factor: Factor of the sides; less where the image is too small.
+        height: Rows of the image.
+        width: Columns of the image.
+    """
+    extent = np.array([width, height], dtype=np.float64)
+    sides = box[2:] - box[:2]
+    fitting = sides * min(factor, float((extent / np.maximum(sides, 1e-9)).min()))
+    low = np.clip((box[:2] + box[2:] - fitting) / 2, 0.0, extent - fitting)
+    return np.concatenate([low, low + fitting])
+
+
+def with_scaled_frame(image: Pixels, box: FloatArray, factor: float) -> Pixels:
+    """The content of the box scaled to that of `scaled_box`, on the image's median colour."""
+    height, width, channels = image.shape
+    target = scaled_box(box, factor, height, width)
+    background = np.median(image.reshape(-1, channels), axis=0).astype(np.uint8)
+    alone = np.empty_like(image)
+    alone[:] = background
+    left, top = np.floor(box[:2]).astype(int)
+    right, bottom = np.ceil(box[2:]).astype(int)
+    alone[top:bottom, left:right] = image[top:bottom, left:right]
+    # From a place in the result to the place in the image that it shows.
+    step_x, step_y = (box[2:] - box[:2]) / (target[2:] - target[:2])
+    start_x, start_y = box[:2] - target[:2] * [step_x, step_y]
+    moved = Image.fromarray(alone if channels == 3 else alone[:, :, 0]).transform(
+        (width, height),
+        Image.Transform.AFFINE,
+        (step_x, 0.0, start_x, 0.0, step_y, start_y),
+        resample=Image.Resampling.BILINEAR,
+        fillcolor=tuple(map(int, background)) if channels == 3 else int(background[0]),
+    )
+    return np.asarray(moved, dtype=np.uint8).reshape(image.shape)
+
+
+def ink_fragments(store: ImageStore, seed: int) -> Pixels:
+    """Square pieces of a split's objects, each around a bright pixel within a box.
+
+    Args:
+        store: The split; where no box holds a bright pixel, the pieces lie anywhere in it.
+        seed: Seed of the draw.
+
+    Returns:
+        `[n, 8, 8, channels]`, uint8.
+    """
+    generator = np.random.default_rng(seed)
+    height, width, channels = store.shape
+    rows = np.sort(generator.integers(len(store), size=_FRAGMENTS))
+    boxes = pixel_corners(store.annotations[list(BOX_COLUMNS)].to_numpy()[rows], height, width)
+    pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
+    for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
+        left, top, right, bottom = np.round(box).astype(int)
+        inside = image[top:bottom, left:right].max(axis=2) > _INK
+        ys, xs = np.nonzero(inside if inside.any() else np.ones_like(inside))
+        chosen = generator.integers(len(ys))
+        y = np.clip(top + ys[chosen] - FRAGMENT_SIDE // 2, 0, height - FRAGMENT_SIDE)
+        x = np.clip(left + xs[chosen] - FRAGMENT_SIDE // 2, 0, width - FRAGMENT_SIDE)
+        piece[:] = image[y : y + FRAGMENT_SIDE, x : x + FRAGMENT_SIDE]
+    return pieces
+
+
+class PerturbedImages:
+    """A split whose images are changed when they are read, each in its own repeatable way.
+
+    Attributes:
+        annotations: Those of the split, with the boxes as they are in the changed images.
+        shape: Height, width, channels of each image.
+    """
+
+    def __init__(self, store: ImageStore, perturbation: Perturbation, seed: int) -> None:
+        """Wrap a split.
+
+        Args:
+            store: The split.
+            perturbation: What is done to each image.
+            seed: With the number of its row, seeds what is drawn for an image.
+        """
+        self._store, self._perturbation, self._seed = store, perturbation, seed
+        self.shape = store.shape
+        height, width, _ = store.shape
+        corners = store.annotations[list(BOX_COLUMNS)].to_numpy()
+        self._boxes = pixel_corners(corners, height, width)
+        self.annotations: pd.DataFrame = store.annotations.copy()
+        if perturbation.scale is not None:
+            scaled = [scaled_box(box, perturbation.scale, height, width) for box in self._boxes]
+            relative = np.stack(scaled) / [width, height, width, height]
+            self.annotations[list(BOX_COLUMNS)] = relative
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Pixels:
+        """Changed images of the given rows, `[n, height, width, channels]`."""
+        images = self._store.read(indices)
+        for image, index in zip(images, indices, strict=True):
+            generator = np.random.default_rng([self._seed, int(index)])
+            image[:] = self._perturbation.change(image, self._boxes[int(index)], generator)
+        return images
+
+
+def _scaling(factor: float) -> Perturbation:
+    return Perturbation(
+        f"scale {factor}",
+        lambda image, box, _random: with_scaled_frame(image, box, factor),
+        scale=factor,
+    )
+
+
+def _to_pixels(values: npt.NDArray[Any]) -> Pixels:
+    pixels: Pixels = np.clip(np.rint(values), 0, FULL_SCALE).astype(np.uint8)
+    return pixels
