@@ -13,7 +13,7 @@ from mnist_localization.gallery import GalleryItem
 from mnist_localization.page import charts, scores
 from mnist_localization.page.svg import Axis, axis_for, element
 from mnist_localization.page.tiles import overlay, tile
-from mnist_localization.page.wording import box_in_pixels, coordinate, plain, shortened, words
+from mnist_localization.page.wording import DASH, box_in_pixels, coordinate, plain, shortened, words
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 
 
@@ -144,7 +144,7 @@ def test_a_single_epoch_and_a_flat_curve_are_drawn():
 
 def test_the_confusion_matrix_says_truth_and_prediction():
     markup = charts.confusion_chart([[8, 2], [0, 5]], ["cat", "dog"])
-    assert "True cat, predicted dog: 2 images, 20.00 % of the true class" in markup
+    assert "True cat, predicted dog: 2 images, 20.00\u00a0% of the true class" in markup
     assert "13 of 15 images are on the diagonal" in markup
     assert markup.count('class="cell wrong') == 2
 
@@ -156,7 +156,7 @@ def test_the_most_confused_pairs_come_first():
         ("a", "b", "2"),
         ("b", "c", "2"),
     ]
-    assert pairs[0]["share"] == "70.00 %"
+    assert pairs[0]["share"] == "70.00\u00a0%"
 
 
 def test_the_best_score_of_a_row_is_marked_and_a_baseline_that_does_not_apply_left_out():
@@ -168,8 +168,11 @@ def test_the_best_score_of_a_row_is_marked_and_a_baseline_that_does_not_apply_le
     }
     first, second = scores.score_rows(metrics)
     assert [(cell.text, cell.best) for cell in first.cells] == [("0.5000", False), ("0.7500", True)]
-    assert first.interval == "0.4000 – 0.6000"  # noqa: RUF001 - an en dash between two ends
-    assert [(cell.text, cell.best) for cell in second.cells] == [("40.00 %", True), ("–", False)]  # noqa: RUF001
+    assert first.interval == f"0.4000 {DASH} 0.6000"
+    assert [(cell.text, cell.best) for cell in second.cells] == [
+        ("40.00\u00a0%", True),
+        (DASH, False),
+    ]
     assert "0.5000 is behind the baseline “mean box” (0.7500)" in scores.verdict(metrics)
 
 
@@ -180,4 +183,4 @@ def test_numbers_and_names_are_written_for_people():
     assert shortened("traffic light", 13) == "traffic light"
     assert shortened("a long class name 12", 9) == "a lo…e 12"
     assert words("bbox_mean_iou") == "Box mean IoU"
-    assert plain([1, None, True, 0.5]) == "1, –, yes, 0.5"  # noqa: RUF001
+    assert plain([1, None, True, 0.5]) == f"1, {DASH}, yes, 0.5"

