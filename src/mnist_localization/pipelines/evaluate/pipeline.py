@@ -15,85 +15,79 @@ from mnist_localization.pipelines.evaluate.nodes import (
 
 def create_pipeline() -> Pipeline:
     """Predict the test split, score it beside the baselines, and draw what came out."""
-    return Pipeline(
-        [
-            Node(
-                func=predict_test_split,
-                inputs=[
-                    "params:evaluate",
-                    "localizer",
-                    "train_split",
-                    "validation_split",
-                    "test_split",
-                ],
-                outputs="predictions",
-                name="predict_test_split",
-            ),
-            Node(
-                func=predict_test_baselines,
-                inputs=["params:dataset", "train_split", "test_split"],
-                outputs="baseline_predictions",
-                name="predict_test_baselines",
-            ),
-            Node(
-                func=score_predictions,
-                inputs=[
-                    "params:evaluate",
-                    "params:dataset",
-                    "params:seed",
-                    "predictions",
-                    "baseline_predictions",
-                    "localizer",
-                    "test_split",
-                    "dataset_card",
-                    "tracker",
-                ],
-                outputs="metrics",
-                name="score_predictions",
-            ),
-            Node(
-                func=record_run,
-                inputs=["metrics", "localizer"],
-                outputs="run_history",
-                name="record_run",
-            ),
-            Node(
-                func=measure_robustness,
-                inputs=[
-                    "params:evaluate",
-                    "params:dataset",
-                    "params:seed",
-                    "localizer",
-                    "train_split",
-                    "test_split",
-                ],
-                outputs="robustness",
-                name="measure_robustness",
-            ),
-            Node(
-                func=plot_scores,
-                inputs=["params:dataset", "predictions", "baseline_predictions", "metrics"],
-                outputs=[
-                    "iou_histogram",
-                    "confusion_heatmap",
-                    "class_scores",
-                    "position_heatmap",
-                    "reliability_diagram",
-                ],
-                name="plot_scores",
-            ),
-            Node(
-                func=draw_contact_sheets,
-                inputs=[
-                    "params:evaluate",
-                    "params:dataset",
-                    "params:seed",
-                    "predictions",
-                    "test_split",
-                ],
-                outputs=["worst_predictions", "random_predictions"],
-                name="draw_contact_sheets",
-            ),
-        ],
-        tags="evaluate",
-    )
+    return Pipeline([*_scoring(), *_drawing()], tags="evaluate")
+
+
+def _scoring() -> list[Node]:
+    settings = ["params:evaluate", "params:dataset", "params:seed"]
+    return [
+        Node(
+            func=predict_test_split,
+            inputs=[
+                "params:evaluate",
+                "localizer",
+                "train_split",
+                "validation_split",
+                "test_split",
+            ],
+            outputs="predictions",
+            name="predict_test_split",
+        ),
+        Node(
+            func=predict_test_baselines,
+            inputs=["params:dataset", "train_split", "test_split"],
+            outputs="baseline_predictions",
+            name="predict_test_baselines",
+        ),
+        Node(
+            func=score_predictions,
+            inputs=[
+                *settings,
+                *["predictions", "baseline_predictions", "localizer"],
+                *["test_split", "dataset_card", "tracker"],
+            ],
+            outputs="metrics",
+            name="score_predictions",
+        ),
+        Node(
+            func=record_run,
+            inputs=["metrics", "localizer"],
+            outputs="run_history",
+            name="record_run",
+        ),
+        Node(
+            func=measure_robustness,
+            inputs=[*settings, "localizer", "train_split", "test_split"],
+            outputs="robustness",
+            name="measure_robustness",
+        ),
+    ]
+
+
+def _drawing() -> list[Node]:
+    return [
+        Node(
+            func=plot_scores,
+            inputs=["params:dataset", "predictions", "baseline_predictions", "metrics"],
+            outputs=[
+                "iou_histogram",
+                "confusion_heatmap",
+                "class_scores",
+                "position_heatmap",
+                "reliability_diagram",
+            ],
+            name="plot_scores",
+        ),
+        Node(
+            func=draw_contact_sheets,
+            inputs=[
+                "params:evaluate",
+                "params:dataset",
+                "params:seed",
+                "predictions",
+                "test_split",
+            ],
+            outputs=["worst_predictions", "random_predictions"],
+            name="draw_contact_sheets",
+        ),
+    ]
