@@ -36,7 +36,7 @@ def boxes_drawn(page, kind):
     return page.execute_script(
         "return Array.from(document.querySelectorAll(arguments[0]))"
         ".filter((it) => it.getClientRects().length > 0).length",
-        f".tile .box-{kind} .line",
+        f".tile .box-{kind}.line",
     )
 
 

@@ -135,7 +135,7 @@ def test_show_all_again(page, report):
     page.find_element("css selector", "#controls button[type=reset]").click()
     WebDriverWait(page, 5).until(lambda it: count_text(it) == "Showing 24 of 24 images")
     assert visible_files(page) == files(worst_first(report))
-    assert page.find_element("css selector", ".tile .box-true").is_displayed()
+    assert page.find_element("css selector", ".tile .box-true.line").is_displayed()
 
 
 @pytest.mark.parametrize(("kind", "other"), [("true", "pred"), ("pred", "true")])
@@ -148,7 +148,7 @@ def test_each_box_is_shown_or_not(page, kind, other):
 
 def test_boxes_differ_without_colour(page):
     dashes = [
-        page.find_element("css selector", f".tile .box-{kind} .line").value_of_css_property(
+        page.find_element("css selector", f".tile .box-{kind}.line").value_of_css_property(
             "stroke-dasharray"
         )
         for kind in ("true", "pred")
@@ -162,7 +162,7 @@ def test_a_box_lies_on_its_pixels_at_any_size(page, report):
         """
         return Array.from(document.querySelectorAll('.tile'), (tile) => {
           const image = tile.querySelector('img').getBoundingClientRect();
-          const line = tile.querySelector('.box-true .line');
+          const line = tile.querySelector('.box-true.line');
           const box = line.getBBox(), at = line.getScreenCTM();
           return [
             (at.a * box.x + at.e - image.left) / image.width,

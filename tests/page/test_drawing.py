@@ -24,8 +24,7 @@ def item(true, predicted, shape=(100, 100, 1)):
 
 
 def paths(markup, kind):
-    group = re.search(rf'<g class="box-{kind}">(.*?)</g>', markup).group(1)
-    return set(re.findall(r' d="(.*?)"', group))
+    return set(re.findall(rf' d="([^"]*)" class="box-{kind} \w+"', markup))
 
 
 def test_a_box_starts_at_its_pixel():
@@ -49,6 +48,11 @@ def test_boxes_of_an_oblong_image_are_scaled_along_each_axis():
 
 def test_a_box_without_area_is_drawn_too():
     assert paths(overlay(item((0, 0, 1, 1), (0.2, 0.3, 0.2, 0.6))), "pred") == {"M20 30H20V60H20Z"}
+
+
+def test_dark_outlines_lie_below_the_lines_of_both_boxes():
+    layers = re.findall(r'class="box-\w+ (\w+)"', overlay(item((0, 0, 1, 1), (0, 0, 1, 1))))
+    assert layers == ["halo", "halo", "line", "line"]
 
 
 def test_a_tile_says_the_boxes_in_pixels():

@@ -67,8 +67,8 @@ def test_boxes_are_switched_in_the_viewer_too(page):
     assert button.get_attribute("aria-pressed") == "true"
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
-    assert not page.find_element("css selector", "#viewer .box-pred").is_displayed()
-    assert page.find_element("css selector", "#viewer .box-true").is_displayed()
+    assert not page.find_element("css selector", "#viewer .box-pred.line").is_displayed()
+    assert page.find_element("css selector", "#viewer .box-true.line").is_displayed()
     press(page, Keys.ESCAPE)
     assert not by_id(page, "show-pred").is_selected()
 
@@ -80,7 +80,7 @@ def test_everything_can_be_done_from_the_keyboard(page, report):
     press(page, Keys.TAB)
     assert page.switch_to.active_element.get_attribute("id") == "show-true"
     press(page, Keys.SPACE)
-    assert not page.find_element("css selector", ".tile .box-true").is_displayed()
+    assert not page.find_element("css selector", ".tile .box-true.line").is_displayed()
     for _ in range(30):
         press(page, Keys.TAB)
         if (

@@ -42,13 +42,19 @@ def overlay(item: GalleryItem) -> Markup:
     """
     height, width, _ = item.record.image.shape
     boxes = [
-        _outlined(box, kind, height, width)
+        (kind, _outline(box, height, width))
         for name, kind in _SETS
         for box in item.record.sets.get(name, ())
     ]
+    # All outlines lie below all lines: where two boxes agree, both lines show.
+    drawn = [
+        element("path", d=path, class_=f"box-{kind} {layer}")
+        for layer in ("halo", "line")
+        for kind, path in boxes
+    ]
     return element(
         "svg",
-        *boxes,
+        *drawn,
         class_="overlay",
         viewBox=f"0 0 {width} {height}",
         aria_hidden="true",
@@ -85,17 +91,10 @@ def tile(item: GalleryItem, class_names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _outlined(box: Box, kind: str, height: int, width: int) -> Markup:
-    xmin, ymin, xmax, ymax = _corners(box, height, width)
-    left, top, right, bottom = (coordinate(value) for value in (xmin, ymin, xmax, ymax))
+def _outline(box: Box, height: int, width: int) -> str:
+    left, top, right, bottom = map(coordinate, _corners(box, height, width))
     # A path, because a rectangle without area would not be drawn at all.
-    path = f"M{left} {top}H{right}V{bottom}H{left}Z"
-    return element(
-        "g",
-        element("path", d=path, class_="halo"),
-        element("path", d=path, class_="line"),
-        class_=f"box-{kind}",
-    )
+    return f"M{left} {top}H{right}V{bottom}H{left}Z"
 
 
 def _in_words(boxes: Sequence[Box], height: int, width: int) -> str:
