@@ -35,7 +35,7 @@ class Client:
         self._child = subprocess.Popen(  # noqa: S603
             # As a file, not as a module: importing this package would load Kedro first.
             [sys.executable, "-P", str(_PROCESS)],
-            env={**os.environ, **environment},
+            env=_apart(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -100,6 +100,12 @@ class Client:
                 self.answer = json.loads(line.removeprefix(_ANSWER))
             else:
                 self.said = line.strip() or self.said
+
+
+def _apart(environment: Mapping[str, str]) -> dict[str, str]:
+    # Named there, the client's service of this process would be shared, and end with its run.
+    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    return {**inherited, **environment}
 
 
 def is_uploaded(folder: Path) -> bool:

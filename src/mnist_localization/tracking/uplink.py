@@ -1,6 +1,7 @@
 """The way to a W&B server: what is recorded is uploaded beside, within a limit of time."""
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -72,9 +73,11 @@ class Uplink:
         if self._live is None:
             return False
         (client, folder), self._live = self._live, None
+        started = time.monotonic()
         client.wait(self._left_s)
         if is_uploaded(folder):
             return True
+        self._left_s -= min(self._left_s, time.monotonic() - started)
         if client.timed_out:
             self._lose(f"{self.server.url} does not take the upload in time")
             return False
@@ -134,11 +137,13 @@ class Uplink:
 
     def run_url(self, run_id: str) -> str:
         """Page of an uploaded run."""
-        import wandb.util
+        import wandb
 
         settings = self._plan.settings
         project = settings.project if settings else ""
-        return f"{wandb.util.app_url(self.server.url)}/{self._entity}/{project}/runs/{run_id}"
+        override = os.environ.get("WANDB_APP_URL")
+        app = wandb.Settings(base_url=self.server.url, app_url_override=override).app_url
+        return f"{app}/{self._entity}/{project}/runs/{run_id}"
 
     @cached_property
     def redactor(self) -> Redactor:

@@ -1,0 +1,331 @@
+"""A W&B server of a few lines on loopback: answers the real client, records what arrives."""
+
+import base64
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+KEY = "a" * 40
+ENTITY = "someone"
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that leaves is none of our business."""
+
+
+class StubServer:
+    """Serves GraphQL, the file stream and uploads until it is closed.
+
+    Attributes:
+        calls: Every request, as `(method, path, body)`.
+        runs: Run id to the variables of its upserts, merged.
+        history: Run id to its history rows, by line number.
+        stream: Run id to file name to the lines of the file stream.
+        files: Path of an upload to its bytes.
+        artifacts: Artifact id to what was said of it.
+        reports: Id of each saved view to its last state.
+        refuses_key: Whether every key is refused.
+        stall: Path prefixes that are never answered.
+        stall_on: GraphQL operations that are never answered.
+        is_down: Whether every request is answered by status 503.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, Any]] = []
+        self.operations: list[tuple[str, dict[str, Any]]] = []
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.stream: dict[str, dict[str, dict[int, str]]] = {}
+        self.exit_codes: dict[str, int] = {}
+        self.files: dict[str, bytes] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
+        self.manifests: dict[str, dict[str, Any]] = {}
+        self.reports: dict[str, dict[str, Any]] = {}
+        self.unknown: list[str] = []
+        self.keys: set[str] = set()
+        self.refuses_key = False
+        self.stall: tuple[str, ...] = ()
+        self.stall_on: set[str] = set()
+        self.is_down = False
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def _serve(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                status, answer = stub.answer(self.command, self.path, body, self.headers)
+                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = _serve
+
+        self._server = _QuietServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def history(self, run: str) -> list[dict[str, Any]]:
+        """The rows of a run that have arrived, in order."""
+        with self._lock:
+            lines = dict(self.stream.get(run, {}).get("wandb-history.jsonl", {}))
+        return [json.loads(lines[number]) for number in sorted(lines)]
+
+    def summary(self, run: str) -> dict[str, Any]:
+        """The last summary of a run that has arrived."""
+        with self._lock:
+            lines = list(self.stream.get(run, {}).get("wandb-summary.json", {}).values())
+        return json.loads(lines[-1]) if lines else {}
+
+    def count(self, operation: str) -> int:
+        """How often a GraphQL operation has arrived."""
+        return sum(name == operation for name, _ in self.operations)
+
+    # --- answers --------------------------------------------------------------------------
+
+    def answer(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        is_json = method == "POST"
+        said = json.loads(body) if is_json and body else body
+        with self._lock:
+            self.calls.append((method, path, said))
+        if any(parts.path.startswith(prefix) for prefix in self.stall):
+            self._closing.wait(120)
+        if is_json and _operation(said) in self.stall_on:
+            self._closing.wait(120)
+        if self.is_down:
+            return 503, {"errors": [{"message": "down"}]}
+        if (given := headers.get("Authorization", "")).startswith("Basic "):
+            self.keys.add(base64.b64decode(given[6:]).decode().partition(":")[2])
+        if self.refuses_key:
+            return 401, {"errors": [{"message": "user is not logged in", "code": 401}]}
+        with self._lock:
+            if parts.path == "/graphql":
+                return 200, {"data": self._graphql(said)}
+            if parts.path.endswith("/file_stream"):
+                return 200, self._file_stream(parts.path, said)
+            if method == "PUT":
+                self.files[parts.path.removeprefix("/storage/")] = body
+                return 200, {}
+        return 404, {"error": f"nothing at {path}"}
+
+    def _file_stream(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+        run = path.split("/")[-2]
+        for name, chunk in (said.get("files") or {}).items():
+            lines = self.stream.setdefault(run, {}).setdefault(name, {})
+            for number, line in enumerate(chunk["content"], start=chunk.get("offset", 0)):
+                lines[number] = line
+        if said.get("complete"):
+            self.exit_codes[run] = said.get("exitcode")
+        return {}
+
+    def _graphql(self, said: dict[str, Any]) -> dict[str, Any]:
+        query, variables = said["query"], said.get("variables") or {}
+        name = _operation(said)
+        self.operations.append((name, variables))
+        handler = getattr(self, "_on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
+        if handler is None:
+            self.unknown.append(query)
+            return {}
+        return handler(variables)
+
+    # --- GraphQL --------------------------------------------------------------------------
+
+    def _on_viewer(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": _viewer()}
+
+    def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"serverInfo": {"features": []}}
+
+    def _on_run_resume_status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"model": {"bucket": None}}
+
+    def _on_upsert_bucket(self, said: dict[str, Any]) -> dict[str, Any]:
+        name = said["name"]
+        inserted = name not in self.runs
+        run = self.runs.setdefault(name, {})
+        run.update({key: value for key, value in said.items() if value is not None})
+        entity = {"id": "entity-1", "name": said["entity"] or ENTITY}
+        return {
+            "upsertBucket": {
+                "bucket": {
+                    "id": f"bucket-{name}",
+                    "name": name,
+                    "displayName": run.get("displayName"),
+                    "description": None,
+                    "config": None,
+                    "sweepName": None,
+                    "historyLineCount": None,
+                    "project": {"id": "project-1", "name": said["project"], "entity": entity},
+                },
+                "inserted": inserted,
+            }
+        }
+
+    def _on_create_run_files(self, said: dict[str, Any]) -> dict[str, Any]:
+        files = [
+            {"name": name, "uploadUrl": f"{self.url}/storage/runs/{said['run']}/{name}"}
+            for name in said["files"]
+        ]
+        return {
+            "createRunFiles": {
+                "runID": said["run"],
+                "uploadHeaders": [],
+                "files": files,
+            }
+        }
+
+    def _on_create_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
+        # Like the real one: what is sent again is the same artifact.
+        wanted = said["input"]
+        identity = next(
+            (
+                known
+                for known, one in self.artifacts.items()
+                if one["clientID"] == wanted["clientID"]
+            ),
+            f"artifact-{len(self.artifacts)}",
+        )
+        self.artifacts[identity] = {**wanted, "state": "PENDING"}
+        return {
+            "createArtifact": {
+                "artifact": {
+                    "id": identity,
+                    "state": "PENDING",
+                    "artifactSequence": {"id": f"sequence-{identity}", "latestArtifact": None},
+                }
+            }
+        }
+
+    def _on_create_artifact_manifest(self, said: dict[str, Any]) -> dict[str, Any]:
+        said = said.get("input", said)
+        identity = f"manifest-{said['artifactID']}"
+        where = f"storage/artifacts/{said['artifactID']}/{identity}"
+        return {
+            "createArtifactManifest": {
+                "artifactManifest": {
+                    "id": identity,
+                    "file": {
+                        "id": f"file-{identity}",
+                        "name": said["name"],
+                        "displayName": said["name"],
+                        "uploadUrl": f"{self.url}/{where}",
+                        "uploadHeaders": [],
+                    },
+                }
+            }
+        }
+
+    def _on_create_artifact_files(self, said: dict[str, Any]) -> dict[str, Any]:
+        said = said.get("input", said)
+        edges = []
+        for spec in said["artifactFiles"]:
+            where = f"storage/artifacts/{spec['artifactID']}/{spec['name']}"
+            edges.append(
+                {
+                    "node": {
+                        "id": f"file-{spec['name']}",
+                        "name": spec["name"],
+                        "displayName": spec["name"],
+                        "uploadUrl": f"{self.url}/{where}",
+                        "uploadHeaders": [],
+                        "storagePath": where,
+                        "uploadMultipartUrls": None,
+                        "artifact": {"id": spec["artifactID"]},
+                    }
+                }
+            )
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def _on_commit_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
+        said = said.get("input", said)
+        self.artifacts[said["artifactID"]]["state"] = "COMMITTED"
+        return {"commitArtifact": {"artifact": {"id": said["artifactID"], "digest": "digest"}}}
+
+    # --- GraphQL of reports ---------------------------------------------------------------
+
+    def _on_project_internal_id(self, said: dict[str, Any]) -> dict[str, Any]:
+        known = any(run.get("project") == said["projectName"] for run in self.runs.values())
+        return {"project": {"id": "project-1", "internalId": "UHJvamVjdDox"} if known else None}
+
+    def _on_get_projects(self, _: dict[str, Any]) -> dict[str, Any]:
+        names = sorted({run["project"] for run in self.runs.values()})
+        projects = [
+            {
+                "__typename": "Project",
+                "id": "project-1",
+                "name": name,
+                "entityName": ENTITY,
+                "createdAt": "2026-01-01T00:00:00",
+                "isBenchmark": False,
+                "user": None,
+            }
+            for name in names
+        ]
+        page = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
+        return {"models": {"pageInfo": page, "edges": [{"node": one} for one in projects]}}
+
+    def _on_report(self, said: dict[str, Any]) -> dict[str, Any]:
+        return {"view": {"id": said["id"]} if said["id"] in self.reports else None}
+
+    def _on_upsert_view(self, said: dict[str, Any]) -> dict[str, Any]:
+        inserted = said["id"] is None
+        identity = f"report{len(self.reports)}==" if inserted else said["id"]
+        self.reports[identity] = {**said, "spec": json.loads(said["spec"])}
+        return {
+            "upsertView": {
+                "view": {
+                    "id": identity,
+                    "type": said["type"],
+                    "name": said["name"],
+                    "displayName": said["displayName"],
+                    "description": said["description"],
+                    "project": {
+                        "id": "project-1",
+                        "name": said["projectName"],
+                        "entityName": said["entityName"],
+                    },
+                    "spec": said["spec"],
+                    "updatedAt": "2026-01-01T00:00:00",
+                },
+                "inserted": inserted,
+            }
+        }
+
+
+def _operation(said: dict[str, Any]) -> str:
+    found = re.search(r"(?:query|mutation)\s+(\w+)", said.get("query", ""))
+    return found.group(1) if found else ""
+
+
+def _viewer() -> dict[str, Any]:
+    return {
+        "id": "user-1",
+        "username": ENTITY,
+        "email": "someone@example.org",
+        "admin": False,
+        "flags": "{}",
+        "entity": ENTITY,
+        "teams": {"edges": [{"node": {"name": ENTITY}}]},
+    }
