@@ -357,7 +357,8 @@ class WandbSettings(Settings):
     """The section `wandb`.
 
     Attributes:
-        mode: `auto` is online when a key is configured, else offline.
+        mode: `auto` is what `WANDB_MODE` says, else online when a key is configured, else
+            offline; the others are as said, whatever `WANDB_MODE` says.
         project: W&B project.
         entity: W&B user or team; empty takes the account's default.
         group: Name shared by the runs of one training; empty derives it from the training.

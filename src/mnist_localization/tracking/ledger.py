@@ -90,7 +90,7 @@ def read_ledger(path: Path) -> Ledger | None:
         recorded = json.loads(path.read_text("utf-8"))
         runs = [RunEntry(**run) for run in recorded.pop("runs")]
         ledger = Ledger(**recorded, runs=runs)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         logger.warning("%s cannot be read (%s): the runs named in it are left alone", path, error)

@@ -54,6 +54,7 @@ class Tracker:
         self._entry: RunEntry | None = None
         self._ledger: Ledger | None = None
         self._uplink = Uplink(plan, folder)
+        self._has_opened = False
         self._is_broken = False
 
     @property
@@ -217,6 +218,8 @@ class Tracker:
                 said = self._uplink.redactor.text(f"{type(error).__name__}: {error}")
                 logger.warning("W&B: could not %s (%s); the run goes on without", what, said)
                 logger.debug("W&B trouble", exc_info=True)
+                # What cannot even begin is said once, not at each epoch.
+                self._is_broken = not self._has_opened
                 return None
 
     def _opened(self) -> tuple[Recorder, RunEntry]:
@@ -224,18 +227,15 @@ class Tracker:
         if self._recorder is not None and self._entry is not None:
             return self._recorder, self._entry
         ledger = self._current_ledger()
-        try:
-            recorder = Recorder(
-                self._folder,
-                project=self._settings.project,
-                entity=self._settings.entity,
-                group=ledger.group,
-                job_type=self._plan.job_type,
-                config=self._uplink.redactor.value(self._first_config()),
-            )
-        except Exception:
-            self._is_broken = True  # said once, not at each epoch
-            raise
+        recorder = Recorder(
+            self._folder,
+            project=self._settings.project,
+            entity=self._settings.entity,
+            group=ledger.group,
+            job_type=self._plan.job_type,
+            config=self._uplink.redactor.value(self._first_config()),
+        )
+        self._has_opened = True
         entry = RunEntry(
             id=recorder.id,
             job_type=self._plan.job_type,
@@ -247,7 +247,7 @@ class Tracker:
         ledger.runs.append(entry)
         self._recorder, self._entry = recorder, entry
         self._uplink.follow(recorder.folder)
-        if self._uplink.is_online:
+        if self._uplink.reaches_server():
             entry.url = self._uplink.run_url(entry.id)
         self._save(ledger)
         logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
@@ -281,7 +281,7 @@ class Tracker:
         if pending and self._uplink.sync([self._plan.located(run.folder) for run in pending]):
             for run in pending:
                 run.uploaded, run.url = True, self._uplink.run_url(run.id)
-        if self._uplink.is_online and not ledger.pending():
+        if self._uplink.reaches_server() and not ledger.pending():
             report = self._uplink.save_report(
                 publication.report(self._settings.project, ledger.group), ledger.report_id
             )
@@ -291,7 +291,7 @@ class Tracker:
 
     def _receipt(self, *, unchanged: bool) -> dict[str, Any]:
         ledger = self._current_ledger()
-        is_online = self._uplink.is_online
+        is_online = self._uplink.reaches_server()
         receipt: dict[str, Any] = {
             "mode": "online" if is_online else "offline",
             "group": ledger.group,

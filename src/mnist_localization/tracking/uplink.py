@@ -46,9 +46,8 @@ class Uplink:
         """The configured server; its key is empty when none is configured."""
         return find_server(self._plan.credentials)
 
-    @property
-    def is_online(self) -> bool:
-        """Whether the server answers, as far as is known; asks it where it was not asked."""
+    def reaches_server(self) -> bool:
+        """Whether runs go to the server; asks it, the first time, within the limit."""
         if self._is_lost or self._plan.mode in {"offline", "disabled"}:
             return False
         if self._entity is None:
@@ -61,7 +60,7 @@ class Uplink:
         Args:
             folder: The run's files.
         """
-        if self.is_online:
+        if self.reaches_server():
             self._live = self._start_sync([folder], live=True), folder
 
     def finish(self) -> bool:
@@ -95,7 +94,7 @@ class Uplink:
         missing = [folder for folder in folders if not is_uploaded(folder)]
         if not missing:
             return True
-        if not self.is_online:
+        if not self.reaches_server():
             return False
         client = self._start_sync(missing, live=False)
         client.wait(self._left_s)
@@ -114,7 +113,7 @@ class Uplink:
         Returns:
             Its id and its page; none where it could not be saved.
         """
-        if not self.is_online:
+        if not self.reaches_server():
             return None
         try:
             known = bool(report_id) and self.server.has_report(report_id, self._left_s)
