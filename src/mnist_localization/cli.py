@@ -23,7 +23,10 @@ _USER_ERRORS = (
 )
 
 
-def _guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(command: click.Command) -> Callable[..., Any]:
+    callback = command.callback
+    assert callback is not None  # noqa: S101  # a command that runs something
+
     @wraps(callback)
     def run(**options: Any) -> Any:
         # Kedro deprecates `--pipeline`; both spellings are the same here, without the warning.
@@ -68,7 +71,7 @@ cli.add_command(
     click.Command(
         name="run",
         params=kedro_run.params,
-        callback=_guarded(kedro_run.callback),
+        callback=_guarded(kedro_run),
         help="Run the six stages, or those named by --pipelines.",
     )
 )

@@ -14,30 +14,38 @@ logger = logging.getLogger(__name__)
 
 
 class ProgressHooks:
-    """Says which stage a run is at, and how long each took."""
+    """Says which stage a run is at, and at the end how long each took."""
 
     def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
         self._stage = ""
         self._started = 0.0
 
     @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget an earlier run of the same process."""
+        self._seconds, self._stage = {}, ""
+
+    @hook_impl
     def before_node_run(self, node: Any) -> None:
         """Say that a stage begins."""
-        stage = next(iter(sorted(node.tags)), node.name)
-        if stage != self._stage:
-            self._say_duration()
-            self._stage, self._started = stage, time.perf_counter()
-            logger.info("--- %s", stage)
+        self._stop_clock()
+        self._stage = next(iter(sorted(node.tags)), node.name)
+        if self._stage not in self._seconds:
+            logger.info("--- %s", self._stage)
+        self._started = time.perf_counter()
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Say that the last stage is done."""
-        self._say_duration()
-        self._stage = ""
+        """Say how long each stage took."""
+        self._stop_clock()
+        took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self._seconds.items())
+        logger.info("--- Seconds: %s", took)
 
-    def _say_duration(self) -> None:
+    def _stop_clock(self) -> None:
         if self._stage:
-            logger.info("--- %s took %.1f s", self._stage, time.perf_counter() - self._started)
+            passed = time.perf_counter() - self._started
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + passed
 
 
 class SummaryHooks:

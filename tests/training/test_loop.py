@@ -56,7 +56,7 @@ def train(stores, folder, options=None, kill_after=None):
             raise Killed
 
     return fit_network(
-        network, *stores, options, seed=3, checkpoint_folder=folder / "x", on_epoch_end=end
+        network, spec, *stores, options, seed=3, checkpoint_folder=folder / "x", on_epoch_end=end
     )
 
 
@@ -97,6 +97,7 @@ def test_without_resume_a_killed_training_starts_afresh(stores, tmp_path):
     spec = ModelSpec(SIDE, SIDE, 1, 2, True, {})
     fit_network(
         build_network("report2020", REPORT, spec),
+        spec,
         *stores,
         settings(resume=False, epochs=2),
         seed=3,

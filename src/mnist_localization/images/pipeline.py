@@ -1,6 +1,7 @@
 """Batches of a store as `tf.data`: shuffled over the whole split, read by index."""
 
 import numpy as np
+
 from mnist_localization import backend  # noqa: F401  # isort: skip
 import tensorflow as tf
 

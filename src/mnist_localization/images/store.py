@@ -134,7 +134,7 @@ class ImageStore:
         with self._path.open("rb", buffering=0) as file:
             for row, index in zip(rows, indices, strict=True):
                 file.seek(self._start + int(index) * self._row_bytes)
-                file.readinto(row)
+                file.readinto(row.data)
         return rows.reshape(-1, *self.shape)
 
     @property

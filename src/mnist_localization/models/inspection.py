@@ -55,6 +55,8 @@ def loadable(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except FileNotFoundError:
+        raise
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise ModelError(
             f"{name}: the model cannot be loaded in Keras' safe mode ({error}); train one with "

@@ -68,15 +68,21 @@ class OrderedBox(keras.layers.Layer):
 
     def call(self, boxes: Any) -> Any:
         """Relative corners `[batch, 4]` to relative corners in [0, 1], ordered."""
+        if self.grid is not None:
+            boxes = _snapped(boxes, *self.grid)
         boxes = ops.clip(boxes, 0.0, 1.0)
         first, second = boxes[:, :2], boxes[:, 2:]
-        boxes = ops.concatenate([ops.minimum(first, second), ops.maximum(first, second)], axis=-1)
-        if self.grid is None:
-            return boxes
-        height, width = self.grid
-        size = ops.convert_to_tensor([width, height, width, height], dtype=boxes.dtype)
-        return ops.round(boxes * size) / size
+        return ops.concatenate([ops.minimum(first, second), ops.maximum(first, second)], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "grid": self.grid}
+
+
+def _snapped(boxes: Any, height: int, width: int) -> Any:
+    """Size first, then the corner: an error of the size does not move the box."""
+    pixels = ops.convert_to_tensor([width, height], dtype=boxes.dtype)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 * pixels
+    size = ops.round((boxes[:, 2:] - boxes[:, :2]) * pixels)
+    low = ops.round(centre - size / 2)
+    return ops.concatenate([low / pixels, (low + size) / pixels], axis=-1)

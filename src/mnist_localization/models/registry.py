@@ -3,16 +3,16 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
 import keras
 from pydantic import ValidationError
 
-from mnist_localization.models import architectures
 from mnist_localization.config import Settings
 from mnist_localization.errors import ModelError
+from mnist_localization.models import architectures
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,16 @@ class Network:
     """One set of weights in two views.
 
     Attributes:
-        trainable: Model that is fitted: images 0..255 to `label` and `bbox`, both smooth.
-        localizer: Model that is saved: the same, and its `bbox` snapped where configured.
+        trainable: Model that is fitted: images 0..255 to `label` and `bbox`, both smooth,
+            and any auxiliary boxes.
+        localizer: Model that is saved: `label` and `bbox`, snapped where configured.
+        auxiliary_boxes: Further outputs of `trainable` that are taught the box, with the
+            weight of their loss.
     """
 
     trainable: keras.Model
     localizer: keras.Model
+    auxiliary_boxes: Mapping[str, float] = field(default_factory=dict)
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

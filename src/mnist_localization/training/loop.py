@@ -5,8 +5,9 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 from mnist_localization.config import TrainSettings
 from mnist_localization.images import ImageStore
 from mnist_localization.images.pipeline import batches, endless_batches
-from mnist_localization.models import Network
+from mnist_localization.models import ModelSpec, Network
 from mnist_localization.models.losses import bbox_loss
 from mnist_localization.models.metrics import MeanBoxIoU
 from mnist_localization.training.callbacks import (
@@ -73,6 +74,7 @@ def training_key(settings: TrainSettings, seed: int, provenance: Mapping[str, An
 
 def fit_network(
     network: Network,
+    spec: ModelSpec,
     train: ImageStore,
     validation: ImageStore,
     settings: TrainSettings,
@@ -88,6 +90,7 @@ def fit_network(
 
     Args:
         network: Network with fresh weights.
+        spec: What it was built for.
         train: Split to fit.
         validation: Split to judge each epoch on.
         settings: The section `train`.
@@ -100,7 +103,7 @@ def fit_network(
     """
     model = network.trainable
     steps = math.ceil(len(train) / settings.batch_size)
-    _compile(model, settings, steps)
+    _compile(network, spec, settings, steps)
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
         checkpoint.remove()
@@ -112,10 +115,13 @@ def fit_network(
     callbacks = [EpochRecorder(state, checkpoint, settings.early_stopping)]
     if on_epoch_end is not None:
         callbacks.append(EpochEndCallback(on_epoch_end))
+    taught = partial(_with_auxiliary_targets, names=network.auxiliary_boxes)
     if not patience_is_over(state, settings.early_stopping):
         model.fit(
-            endless_batches(train, settings.batch_size, seed=seed, first_epoch=state.epochs),
-            validation_data=batches(validation, settings.batch_size),
+            taught(
+                endless_batches(train, settings.batch_size, seed=seed, first_epoch=state.epochs)
+            ),
+            validation_data=taught(batches(validation, settings.batch_size)),
             steps_per_epoch=steps,
             initial_epoch=state.epochs,
             epochs=settings.epochs,
@@ -128,18 +134,30 @@ def fit_network(
     return TrainingResult(network.localizer, pd.DataFrame(state.rows), state.best_epoch)
 
 
-def _compile(model: keras.Model, settings: TrainSettings, steps: int) -> None:
-    model.compile(
+def _compile(network: Network, spec: ModelSpec, settings: TrainSettings, steps: int) -> None:
+    boxes = {name: bbox_loss(settings.bbox_loss, spec) for name in network.auxiliary_boxes}
+    network.trainable.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(settings, steps)),
         loss={
             "label": keras.losses.SparseCategoricalCrossentropy(),
-            "bbox": bbox_loss(settings.bbox_loss),
+            "bbox": bbox_loss(settings.bbox_loss, spec),
+            **boxes,
         },
-        loss_weights=settings.loss_weights.model_dump(),
+        loss_weights=settings.loss_weights.model_dump() | dict(network.auxiliary_boxes),
         metrics={
             "label": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
             "bbox": MeanBoxIoU(),
         },
+    )
+
+
+def _with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> tf.data.Dataset:
+    """Teach auxiliary boxes the same box."""
+    names = tuple(names)
+    if not names:
+        return dataset
+    return dataset.map(
+        lambda images, targets: (images, targets | dict.fromkeys(names, targets["bbox"]))
     )
 
 

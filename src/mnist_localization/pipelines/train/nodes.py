@@ -61,9 +61,10 @@ def train_localizer(
         len(validation),
     )
     key = training_key(settings, seed, provenance)
-    tracker.start_training({"training": provenance, "dataset_card": dataset_card})
+    tracker.start_training({"training": provenance, "dataset_card": dataset_card}, key=key)
     result = fit_network(
         network,
+        spec,
         train,
         validation,
         settings,
@@ -71,6 +72,7 @@ def train_localizer(
         checkpoint_folder=training_checkpoints / key,
         on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
     )
+    tracker.end_training()
     return result.localizer, result.history
 
 

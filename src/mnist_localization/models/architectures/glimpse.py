@@ -1,0 +1,132 @@
+"""`glimpse`: find the object coarsely, look again closely, let the pixels vote for the box."""
+
+from typing import Annotated, Any
+
+import keras
+from pydantic import Field
+
+from mnist_localization.config import Settings
+from mnist_localization.models.glimpse_layers import AttendedBox, Glimpse, WeighedCorners
+from mnist_localization.models.layers import ImageInput, OrderedBox
+from mnist_localization.models.registry import ModelSpec, Network, architecture
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class GlimpseSettings(Settings):
+    """Settings of `glimpse`.
+
+    Attributes:
+        stem_filters: Filters of the first convolution, which sees patches of `stride` pixels.
+        stride: Side of those patches, in pixels.
+        coarse_filters: Filters of each convolution of the first look.
+        glimpse_size: Side of the glimpse, in samples.
+        glimpse_margin: Side of the window that a glimpse shows, over that of the coarse box.
+        glimpse_jitter: In training, the window is moved and scaled at random by up to this
+            share of the coarse box.
+        fine_filters: Filters of the convolutions of the second look; the size is halved
+            after the second and after the last.
+        label_units: Units of the hidden layer before the label's softmax.
+        dropout: Share of the features dropped before each dense layer of the label.
+        coarse_loss_weight: Weight of the coarse box in the loss.
+        snap: Whether `bbox` is snapped to whole pixels where the annotations are.
+    """
+
+    stem_filters: PositiveInt
+    stride: PositiveInt
+    coarse_filters: PositiveInt
+    glimpse_size: Annotated[int, Field(ge=16, multiple_of=8)]
+    glimpse_margin: Annotated[float, Field(ge=1.0)]
+    glimpse_jitter: Annotated[float, Field(ge=0.0, lt=0.5)]
+    fine_filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    label_units: PositiveInt
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    coarse_loss_weight: Annotated[float, Field(gt=0.0)]
+    snap: bool
+
+
+@architecture("glimpse", GlimpseSettings)
+def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
+    """Two looks at the image.
+
+    The first, on a grid of patches, gives a coarse box: every cell proposes one, and the cells
+    are averaged by attention. The second sees the window round it, resampled to a fixed size:
+    its features give the label and a box, and its pixels vote for the centre, each by its
+    brightness. Votes keep what features lose: their mean moves with the pixels, by fractions
+    of one. How far they are trusted is learned, and depends on what is seen: wholly where the
+    object alone is bright, not at all where brightness says nothing.
+    """
+    images = keras.Input(spec.shape, name="image")
+    pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
+    coarse = _first_look(pixels, settings, spec)
+    glimpse, window = Glimpse(
+        size=settings.glimpse_size,
+        margin=settings.glimpse_margin,
+        jitter=settings.glimpse_jitter,
+        name="glimpse",
+    )([pixels, coarse])
+    features = _fine_features(glimpse, settings)
+    label = _label_head(features, settings, spec)
+    bbox = _bbox_head(glimpse, features, window)
+    grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
+    snapped = OrderedBox(grid=grid, name="bbox")(bbox)
+    return Network(
+        trainable=keras.Model(
+            images, {"label": label, "bbox": bbox, "bbox_coarse": coarse}, name="glimpse_training"
+        ),
+        localizer=keras.Model(images, {"label": label, "bbox": snapped}, name="glimpse"),
+        auxiliary_boxes={"bbox_coarse": settings.coarse_loss_weight},
+    )
+
+
+def _first_look(pixels: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
+    """Coarse corners, relative, `[batch, 4]`."""
+    x = _convolution(pixels, settings.stem_filters, settings.stride, "stem", settings.stride)
+    x = _convolution(x, settings.coarse_filters, 3, "coarse_1", strides=2)
+    near = _convolution(x, settings.coarse_filters, 3, "coarse_2")
+    # A wide depthwise kernel lets a cell see an object from its border to its centre.
+    far = keras.layers.DepthwiseConv2D(7, padding="same", name="coarse_context")(near)
+    far = _convolution(far, settings.coarse_filters, 1, "coarse_3")
+    x = keras.layers.Add(name="coarse_features")([near, far])
+    proposals = keras.layers.Conv2D(5, 1, name="coarse_proposals")(x)
+    return AttendedBox(name="bbox_coarse")(proposals)
+
+
+def _fine_features(glimpse: Any, settings: GlimpseSettings) -> Any:
+    """Features of the glimpse, flat: where something is seen is kept."""
+    first, second, third, fourth = settings.fine_filters
+    x = _convolution(glimpse, first, 5, "fine_1", strides=2)
+    x = _convolution(x, second, 3, "fine_2")
+    x = keras.layers.MaxPooling2D(2, name="fine_pool")(x)
+    x = _convolution(x, third, 3, "fine_3")
+    x = _convolution(x, fourth, 3, "fine_4")
+    x = keras.layers.MaxPooling2D(2, name="fine_pool_2")(x)
+    return keras.layers.Flatten(name="fine_features")(x)
+
+
+def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
+    x = keras.layers.Dropout(settings.dropout, name="label_dropout_1")(features)
+    x = keras.layers.Dense(settings.label_units, activation="relu", name="label_hidden")(x)
+    x = keras.layers.Dropout(settings.dropout, name="label_dropout_2")(x)
+    return keras.layers.Dense(spec.classes, activation="softmax", name="label")(x)
+
+
+def _bbox_head(glimpse: Any, features: Any, window: Any) -> Any:
+    """Relative corners, `[batch, 4]`, from the votes of the pixels and from the features."""
+    votes = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones", name="votes")(
+        glimpse
+    )
+    trust = keras.layers.Dense(2, activation="hard_sigmoid", name="trust_in_votes")(features)
+    # The window's size goes in with the features: what an object measures on the glimpse says
+    # nothing of its size on the image without it.
+    seen = keras.layers.Concatenate(name="features_and_window")([features, window])
+    regressed = keras.layers.Dense(4, kernel_initializer="zeros", name="regressed")(seen)
+    return WeighedCorners(name="bbox_raw")([votes, trust, regressed, window])
+
+
+def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:
+    x = keras.layers.Conv2D(
+        filters, kernel, strides=strides, padding="same", use_bias=False, name=name
+    )(x)
+    x = keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)

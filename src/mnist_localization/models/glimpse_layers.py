@@ -1,0 +1,151 @@
+"""Layers of the architecture `glimpse`. Boxes are relative; `[batch, 4]` where not said."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# A box is never smaller than this share of the image, nor larger than the image.
+_SMALLEST = 0.02
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class AttendedBox(keras.layers.Layer):
+    """Every cell of a grid proposes a box; attention averages them.
+
+    A cell's five numbers are its attention (before the softmax over all cells), the offset
+    of the centre, and the box's size.
+    """
+
+    def call(self, proposals: Any) -> Any:
+        """Proposals `[batch, rows, columns, 5]` to relative corners `[batch, 4]`."""
+        _, rows, columns, numbers = proposals.shape
+        cells = ops.reshape(proposals, (-1, rows * columns, numbers))
+        attention = ops.softmax(cells[..., :1], axis=1)
+        x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
+        centres = np.stack([x, y], axis=-1).reshape(1, rows * columns, 2).astype("float32")
+        centre = ops.sum(attention * (centres + 0.125 * cells[..., 1:3]), axis=1)
+        # Starts at a quarter of the image: 0.25 * softplus(0.54) = 0.25.
+        size = ops.sum(attention * 0.25 * ops.softplus(cells[..., 3:5] + 0.5413), axis=1)
+        return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class Glimpse(keras.layers.Layer):
+    """Resamples the window round a box to a fixed size.
+
+    Each sample is a mean of pixels under a triangle as wide as the distance between samples.
+    The triangles of all samples add up to one at every pixel inside the window and keep its
+    position, so sums and centres of mass are those of the image. It is two products of
+    matrices, which is fast and exports to every format.
+    """
+
+    def __init__(self, size: int, margin: float, jitter: float = 0.0, **kwargs: Any) -> None:
+        """Set the window.
+
+        Args:
+            size: Side of the glimpse, in samples.
+            margin: Side of the window over that of the box.
+            jitter: In training, the window is moved and scaled at random by up to this share
+                of the box.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.size = size
+        self.margin = margin
+        self.jitter = jitter
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Images `[batch, height, width, channels]` and boxes to glimpses and their windows.
+
+        No gradient flows back to the boxes: they have a loss of their own.
+
+        Returns:
+            Glimpses `[batch, size, size, channels]`, and windows `[batch, 4]`: relative
+            centre, and the logarithm of the relative size.
+        """
+        images, boxes = inputs
+        boxes = ops.stop_gradient(boxes)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        side = ops.clip(boxes[:, 2:] - boxes[:, :2], _SMALLEST, 1.0)
+        if training and self.jitter:
+            moves = keras.random.uniform(
+                (ops.shape(boxes)[0], 4), -self.jitter, self.jitter, seed=self.seed_generator
+            )
+            centre = centre + moves[:, :2] * side
+            side = side * (1 + moves[:, 2:])
+        side = side * self.margin
+        _, height, width, channels = images.shape
+        columns = self._kernels(centre[:, 0], side[:, 0], width)
+        rows = self._kernels(centre[:, 1], side[:, 1], height)
+        flat = ops.reshape(images, (-1, height, width * channels))
+        lines = ops.reshape(ops.matmul(rows, flat), (-1, self.size, width, channels))
+        lines = ops.reshape(ops.transpose(lines, (0, 2, 1, 3)), (-1, width, self.size * channels))
+        glimpse = ops.reshape(ops.matmul(columns, lines), (-1, self.size, self.size, channels))
+        window = ops.concatenate([centre, ops.log(side)], axis=-1)
+        return ops.transpose(glimpse, (0, 2, 1, 3)), window
+
+    def _kernels(self, centre: Any, side: Any, pixels: int) -> Any:
+        """Weights of every pixel in every sample, `[batch, size, pixels]`."""
+        spacing = side * (pixels / self.size)
+        steps = np.arange(self.size, dtype="float32") + 0.5 - self.size / 2
+        samples = centre[:, None] * pixels + steps[None, :] * spacing[:, None]
+        positions = np.arange(pixels, dtype="float32")[None, None, :] + 0.5
+        reach = ops.maximum(spacing, 1.0)[:, None, None]
+        return ops.relu(1.0 - ops.abs(positions - samples[:, :, None]) / reach)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shapes of glimpses and windows."""
+        batch, _, _, channels = input_shape[0]
+        return (batch, self.size, self.size, channels), (batch, 4)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "margin": self.margin,
+            "jitter": self.jitter,
+        }
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class WeighedCorners(keras.layers.Layer):
+    """A box in the frame of its window: regressed, its centre shared with the pixels' votes.
+
+    The mean of the votes may lie at a constant distance from the centre that annotations
+    mean, such as half a pixel where they count pixels from their corners: it is learned.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Make the constant distance, `[2]`, relative to the image."""
+        self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Votes, trust in them, regressed boxes and windows to relative corners.
+
+        Args:
+            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in them along x and
+                y, in [0, 1], `[batch, 2]`; regressed offset of the centre and logarithm of the
+                size, both over those of the window, `[batch, 4]`; windows `[batch, 4]`.
+        """
+        votes, trust, regressed, window = inputs
+        _, rows, columns, _ = votes.shape
+        across = ops.sum(votes[..., 0], axis=1) + 1e-6
+        down = ops.sum(votes[..., 0], axis=2) + 1e-6
+        x = ops.sum(across * _positions(columns), axis=1) / ops.sum(across, axis=1)
+        y = ops.sum(down * _positions(rows), axis=1) / ops.sum(down, axis=1)
+        voted = ops.stack([x, y], axis=-1)
+        side = ops.exp(window[:, 2:])
+        voted = window[:, :2] + voted * side + self.displacement
+        guessed = window[:, :2] + regressed[:, :2] * side
+        centre = trust * voted + (1.0 - trust) * guessed
+        size = ops.exp(ops.clip(window[:, 2:] + regressed[:, 2:], -5.0, 0.5))
+        return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+
+
+def _positions(count: int) -> Any:
+    """Positions of samples in a window of side 1 round 0."""
+    return ((np.arange(count) + 0.5) / count - 0.5).astype("float32")[None, :]

@@ -1,0 +1,106 @@
+import keras
+import numpy as np
+import pytest
+
+from mnist_localization.models import ModelSpec, build_network, prediction_model
+from mnist_localization.models.glimpse_layers import AttendedBox, Glimpse, WeighedCorners
+
+SETTINGS = {
+    "stem_filters": 8,
+    "stride": 4,
+    "coarse_filters": 8,
+    "glimpse_size": 32,
+    "glimpse_margin": 1.3,
+    "glimpse_jitter": 0.1,
+    "fine_filters": [8, 8, 8, 8],
+    "label_units": 16,
+    "dropout": 0.3,
+    "coarse_loss_weight": 0.2,
+    "snap": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "classes"),
+    [(100, 100, 1, 10), (64, 64, 3, 2), (120, 200, 3, 1000)],
+)
+def test_it_takes_any_size_channels_and_classes(height, width, channels, classes, tmp_path):
+    spec = ModelSpec(height, width, channels, classes, False, {})
+    localizer = build_network("glimpse", SETTINGS, spec).localizer
+    images = np.random.default_rng(0).integers(0, 256, (3, *spec.shape), dtype=np.uint8)
+    outputs = localizer.predict(images, verbose=0)
+    assert outputs["label"].shape == (3, classes)
+    np.testing.assert_allclose(outputs["label"].sum(axis=1), 1.0, atol=1e-5)
+    boxes = outputs["bbox"]
+    assert (boxes >= 0).all()
+    assert (boxes <= 1).all()
+    assert (boxes[:, 2:] >= boxes[:, :2]).all()
+    localizer.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0)["bbox"], boxes, atol=1e-6)
+
+
+def test_snapping_is_in_the_model_where_boxes_are_whole_pixels_and_asked_for():
+    images = np.random.default_rng(0).integers(0, 256, (4, 100, 100, 1), dtype=np.uint8)
+    for whole, snap, snapped in ((True, True, True), (True, False, False), (False, True, False)):
+        spec = ModelSpec(100, 100, 1, 10, whole, {})
+        localizer = build_network("glimpse", {**SETTINGS, "snap": snap}, spec).localizer
+        outputs = prediction_model(localizer).predict(images, verbose=0)
+        pixels = outputs["bbox"] * 100
+        assert np.allclose(pixels, pixels.round(), atol=1e-3) == snapped
+        assert np.abs(outputs["bbox"] - np.clip(outputs["bbox_raw"], 0, 1)).max() < 0.0101
+
+
+def test_a_glimpse_keeps_sums_and_centres_of_mass():
+    random = np.random.default_rng(1)
+    images = np.zeros((5, 60, 80, 1), np.float32)
+    boxes = np.zeros((5, 4), np.float32)
+    expected = []
+    for image, box in zip(images, boxes, strict=True):
+        x, y = random.integers(10, 40), random.integers(10, 25)
+        patch = random.uniform(0, 1, (20, 24))
+        image[y : y + 20, x : x + 24, 0] = patch
+        moved = random.uniform(-2, 2, 2)
+        box[:] = (x + moved[0]) / 80, (y + moved[1]) / 60, (x + 24 + moved[0]) / 80, 0
+        box[3] = (y + 20 + moved[1]) / 60
+        rows, columns = np.mgrid[y : y + 20, x : x + 24] + 0.5
+        total = patch.sum()
+        expected.append(((columns * patch).sum() / total / 80, (rows * patch).sum() / total / 60))
+    # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
+    glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
+    votes = keras.ops.convert_to_numpy(glimpse)
+    corners = WeighedCorners()(
+        [votes, np.ones((5, 2), np.float32), np.zeros((5, 4), np.float32), window]
+    )
+    corners = keras.ops.convert_to_numpy(corners)
+    found = (corners[:, :2] + corners[:, 2:]) / 2
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(votes.sum(axis=(1, 2, 3)), images.sum(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_a_glimpse_jitters_in_training_only():
+    layer = Glimpse(size=16, margin=1.2, jitter=0.1)
+    inputs = [np.ones((2, 50, 50, 1), np.float32), np.full((2, 4), 0.3, np.float32)]
+    inputs[1][:, 2:] = 0.6
+    still = [keras.ops.convert_to_numpy(layer(inputs)[1]) for _ in range(2)]
+    np.testing.assert_array_equal(*still)
+    np.testing.assert_allclose(still[0], [[0.45, 0.45, *np.log([0.36, 0.36])]] * 2, atol=1e-6)
+    moved = keras.ops.convert_to_numpy(layer(inputs, training=True)[1])
+    assert (moved != still[0]).all()
+    assert np.abs(moved[:, :2] - 0.45).max() <= 0.1 * 0.3 + 1e-6
+
+
+def test_attention_averages_the_proposals_of_the_cells():
+    proposals = np.zeros((1, 2, 4, 5), np.float32)
+    proposals[0, 1, 3, 0] = 50.0  # all attention to the last cell
+    box = keras.ops.convert_to_numpy(AttendedBox()(proposals))[0]
+    np.testing.assert_allclose((box[:2] + box[2:]) / 2, [3.5 / 4, 1.5 / 2], atol=1e-5)
+    np.testing.assert_allclose(box[2:] - box[:2], [0.25, 0.25], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer", [AttendedBox(), Glimpse(size=8, margin=1.5, jitter=0.2), WeighedCorners()]
+)
+def test_a_layer_survives_serialisation(layer):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.get_config() == layer.get_config()

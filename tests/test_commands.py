@@ -1,0 +1,192 @@
+"""The commands that a user types, in a copy of the project, with real processes."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from project import KEDRO, Project, clean_environment
+
+STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
+LEFT_BY = {
+    "fetch": ["01_raw/dataset_card.json"],
+    "annotate": [
+        "02_intermediate/train_annotations.parquet",
+        "02_intermediate/test_annotations.parquet",
+        "02_intermediate/annotation_report.json",
+    ],
+    "split": [f"05_model_input/{name}_split" for name in ("train", "validation", "test")],
+    "train": ["06_models/localizer.keras", "08_reporting/training_history.parquet"],
+    "evaluate": ["07_model_output/predictions.parquet", "08_reporting/metrics.json"],
+    "publish": ["08_reporting/report.html", "08_reporting/wandb_receipt.json"],
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A project after one `kedro run`, and what that wrote."""
+    project = Project.make(tmp_path_factory.mktemp("ran") / "project")
+    return project, project.run()
+
+
+def test_one_command_runs_all_stages_and_leaves_what_each_promises(ran):
+    project, _ = ran
+    for names in LEFT_BY.values():
+        for name in names:
+            assert (project.data / name).exists(), name
+    card = project.json("01_raw/dataset_card.json")
+    assert (card["source"], card["train_images"], card["test_images"]) == ("synthetic", 256, 64)
+    report = project.json("02_intermediate/annotation_report.json")
+    assert (report["train"]["good_rows"], report["test"]["bad_rows"]) == (256, 0)
+    metrics = project.metrics()
+    assert metrics["images"] == 64
+    assert metrics["dataset"]["source"] == "synthetic"
+    assert set(metrics["baselines"]) == {"mean_box", "centre_of_mass"}
+    assert project.json("08_reporting/wandb_receipt.json")["mode"] == "offline"
+
+
+def test_the_last_lines_say_scores_source_report_and_next_step(ran):
+    _, said = ran
+    last = said.strip().splitlines()[-4:]
+    for line, text in zip(last, ("Scores:", "STAND-IN", "report.html", "kedro run"), strict=True):
+        assert text in line
+
+
+def test_a_normal_run_warns_of_nothing_but_what_it_found(ran):
+    _, said = ran
+    for line in said.splitlines():
+        assert "Warning" not in line, line
+        assert "ERROR" not in line, line
+        assert "Traceback" not in line, line
+        if " WARNING " in line:
+            assert "the model" in line, line
+
+
+def test_predictions_have_the_columns_of_the_design(ran):
+    project, _ = ran
+    predictions = pd.read_parquet(project.data / "07_model_output" / "predictions.parquet")
+    corners = ("xmin", "ymin", "xmax", "ymax")
+    assert list(predictions.columns) == [
+        *("file", "label", *corners, "predicted_label", "confidence"),
+        *(f"pred_{corner}" for corner in corners),
+        *(f"raw_{corner}" for corner in corners),
+        "iou",
+    ]
+    assert predictions["file"].is_unique
+    assert len(predictions) == 64
+
+
+def test_each_stage_alone_gives_the_same_again(ran):
+    project, _ = ran
+    metrics, history = project.metrics(), project.history()
+    for number, stage in enumerate(STAGES):
+        option = "--pipeline" if number % 2 else "--pipelines"
+        said = project.run(f"{option}={stage}")
+        assert "Warning" not in said
+    # A second, fresh training with the same seed: equal to the last digit.
+    pd.testing.assert_frame_equal(project.history(), history, check_exact=True)
+    assert project.metrics() == metrics
+
+
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(ran, tmp_path):
+    project, _ = ran
+    options = ("--pipelines=train", "--params", "train.epochs=6")
+    project.run(*options)
+    whole = project.history()
+    project.kill_at("Epoch 2/6", *options)
+    said = project.run(*options)
+    assert "Going on from epoch" in said
+    pd.testing.assert_frame_equal(project.history(), whole, check_exact=True)
+
+
+def test_a_run_killed_while_it_splits_is_whole_after_the_same_command(tmp_path):
+    project = Project.make(tmp_path / "project")
+    project.run("--pipelines=fetch,annotate")
+    undisturbed = Project.make(tmp_path / "undisturbed")
+    undisturbed.run("--pipelines=fetch,annotate,split")
+    project.kill_at("Split:", "--pipelines=split")
+    project.run("--pipelines=split")
+    for name in ("train", "validation", "test"):
+        found, expected = (
+            each.json(f"05_model_input/{name}_split/split.json") for each in (project, undisturbed)
+        )
+        assert found == expected
+    assert not list(project.data.glob("05_model_input/.*"))
+
+
+def test_the_report_of_2020_trains_on_all_rows_and_says_that_it_validates_on_the_test(tmp_path):
+    project = Project.make(tmp_path / "project", env="report2020")
+    said = project.run(
+        "--params",
+        "fetch.source=synthetic,fetch.synthetic.train_images=200,fetch.synthetic.test_images=40,"
+        "train.epochs=1,wandb.mode=disabled",
+    )
+    assert "This training validates on the test split." in said
+    assert project.metrics()["dataset"]["validated_on"] == "test"
+    assert "validat" in (project.data / "08_reporting" / "report.html").read_text("utf-8")
+    splits = {
+        name: project.json(f"05_model_input/{name}_split/split.json")["drawn_from"]
+        for name in ("train", "validation", "test")
+    }
+    assert splits == {"train": "train", "validation": "test", "test": "test"}
+    rows = pd.read_parquet(project.data / "05_model_input/train_split/annotations.parquet")
+    assert len(rows) == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--params", "fetch.sorce=upstream"), "sorce"),
+        (("--params", "train.epochs=0"), "epochs"),
+        (("--pipelines=fetch", "--params", "fetch.base_url=nowhere"), "cannot be read"),
+        (("--pipelines=evaluate",), "kedro run"),
+    ],
+)
+def test_what_a_user_can_cause_is_one_message_without_a_traceback(tmp_path, arguments, message):
+    project = Project.make(tmp_path / "project")
+    said = project.run(*arguments, fails=True)
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["registry", "list"], ["--help"], ["run", "--env=test", "--pipeline=fetch"]],
+    ids=" ".join,
+)
+def test_light_commands_load_no_heavy_library(ran, arguments):
+    project, _ = ran
+    script = (
+        "import sys\n"
+        "from kedro.framework.cli.cli import main\n"
+        f"sys.argv = ['kedro', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'tensorflow', 'keras', 'wandb', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project.path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_registry_lists_every_stage(ran):
+    project, _ = ran
+    listed = subprocess.run(
+        [str(KEDRO), "registry", "list"],
+        cwd=project.path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    for stage in (*STAGES, "__default__"):
+        assert f"- {stage}\n" in listed
