@@ -46,7 +46,7 @@ class Project:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.path,
-            env=clean_environment(),
+            env=clean_environment(self.path),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -63,7 +63,7 @@ class Project:
             process = subprocess.Popen(
                 self.command(*arguments),
                 cwd=self.path,
-                env=clean_environment(),
+                env=clean_environment(self.path),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -89,8 +89,8 @@ class Project:
         return self.json("08_reporting/metrics.json")
 
 
-def clean_environment() -> dict[str, str]:
+def clean_environment(home: Path) -> dict[str, str]:
     """The environment without keys, proxies or settings of whoever runs the tests."""
     dropped = ("WANDB", "KEDRO", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return kept | {"NETRC": os.devnull, "HOME": str(Path(__file__).parent / "no-home")}
+    return kept | {"NETRC": os.devnull, "HOME": str(home)}

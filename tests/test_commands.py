@@ -168,7 +168,7 @@ def test_light_commands_load_no_heavy_library(ran, arguments):
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=project.path,
-        env=clean_environment(),
+        env=clean_environment(project.path),
         capture_output=True,
         text=True,
         timeout=120,
@@ -182,7 +182,7 @@ def test_the_registry_lists_every_stage(ran):
     listed = subprocess.run(
         [str(KEDRO), "registry", "list"],
         cwd=project.path,
-        env=clean_environment(),
+        env=clean_environment(project.path),
         capture_output=True,
         text=True,
         timeout=120,
