@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ class StubServer:
         refuses_key: Whether every key is refused.
         stall: Path prefixes that are never answered.
         stall_on: GraphQL operations that are never answered.
+        pause_s: Seconds that each upload takes, one after the other.
         is_down: Whether every request is answered by status 503.
     """
 
@@ -53,7 +55,9 @@ class StubServer:
         self.stall: tuple[str, ...] = ()
         self.stall_on: set[str] = set()
         self.is_down = False
+        self.pause_s = 0.0
         self._lock = threading.RLock()
+        self._narrow = threading.Lock()
         self._closing = threading.Event()
         stub = self
 
@@ -92,12 +96,6 @@ class StubServer:
             lines = dict(self.stream.get(run, {}).get("wandb-history.jsonl", {}))
         return [json.loads(lines[number]) for number in sorted(lines)]
 
-    def summary(self, run: str) -> dict[str, Any]:
-        """The last summary of a run that has arrived."""
-        with self._lock:
-            lines = list(self.stream.get(run, {}).get("wandb-summary.json", {}).values())
-        return json.loads(lines[-1]) if lines else {}
-
     def count(self, operation: str) -> int:
         """How often a GraphQL operation has arrived."""
         return sum(name == operation for name, _ in self.operations)
@@ -114,6 +112,9 @@ class StubServer:
             self._closing.wait(120)
         if is_json and _operation(said) in self.stall_on:
             self._closing.wait(120)
+        if method == "PUT" and self.pause_s:
+            with self._narrow:
+                time.sleep(self.pause_s)
         if self.is_down:
             return 503, {"errors": [{"message": "down"}]}
         if (given := headers.get("Authorization", "")).startswith("Basic "):

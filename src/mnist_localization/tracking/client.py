@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# An answering server may take so many times longer than one that does not answer.
+# A server that takes an upload slowly may take so many times longer than one that stalls.
 _PATIENCE = 10
 _ANSWER = "answer: "
 _PROCESS = Path(__file__).with_name("client_process.py")
@@ -50,15 +50,19 @@ class Client:
         self._tell(task)
 
     def wait(self, limit_s: float) -> None:
-        """Wait for the end of the task; a client that shows no sign of life is killed.
+        """Wait for the end of the task; a client that gets nowhere is killed.
+
+        One that still makes progress when the limit is reached is given more time, until it
+        pauses for a third of the limit, or has taken ten times as long.
 
         Args:
-            limit_s: Seconds without progress, counted from now, that are waited.
+            limit_s: Seconds that are waited.
         """
         started = time.monotonic()
+        latest = started + limit_s * _PATIENCE
         while True:
-            quiet_since = max(started, self._last_sign)
-            rest = min(quiet_since + limit_s, started + limit_s * _PATIENCE) - time.monotonic()
+            until = min(max(started + limit_s, self._last_sign + limit_s / 3), latest)
+            rest = until - time.monotonic()
             if rest <= 0:
                 self.timed_out = True
                 self.kill()

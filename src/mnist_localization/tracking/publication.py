@@ -30,6 +30,8 @@ _GALLERY_KEYS = {
     "mistake": "gallery/mistakes",
     "random": "gallery/random",
 }
+_TABLE = "gallery/table"
+_CONFUSION = "scores/confusion_matrix"
 _IOU_BINS = 50
 # What W&B allows.
 _LONGEST_TITLE = 128
@@ -122,7 +124,7 @@ class Publication:
         """
         if with_history:
             self._record_history(recorder)
-        recorder.log({**self._galleries(), **self._figures(), "gallery/table": self._table()})
+        recorder.log({**self._galleries(), **self._figures(), _TABLE: self._table()})
         recorder.summarize(flat_scores(self.metrics))
         self._record_artifact(recorder, folder)
 
@@ -145,7 +147,7 @@ class Publication:
         counts, edges = np.histogram(self.predictions["iou"], bins=_IOU_BINS, range=(0.0, 1.0))
         return {
             "scores/iou": wandb.Histogram(np_histogram=(counts.tolist(), edges.tolist())),
-            "scores/confusion_matrix": wandb.plot.confusion_matrix(
+            _CONFUSION: wandb.plot.confusion_matrix(
                 y_true=self.predictions["label"].tolist(),
                 preds=self.predictions["predicted_label"].tolist(),
                 class_names=list(self.class_names),
@@ -227,6 +229,8 @@ class Publication:
             "scores": [f"test/{name}" for name in SHOWN_SCORES if name in self.metrics],
             "curves": curves([str(name) for name in self.history.columns]),
             "media": [*media, "epoch/sample"],
+            "table": _TABLE,
+            "confusion": f"{_CONFUSION}_table",
         }
 
     def _shows(self, reason: str) -> bool:

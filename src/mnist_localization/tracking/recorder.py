@@ -154,7 +154,8 @@ class _Environment:
 
     def set(self) -> None:
         # A mode or a run id from outside would overrule what is decided here.
-        wanted: dict[str, str | None] = {**self.values, "WANDB_MODE": None, "WANDB_RUN_ID": None}
+        overruling = dict.fromkeys(("WANDB_MODE", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SERVICE"))
+        wanted: dict[str, str | None] = {**self.values, **overruling}
         self._before = {name: os.environ.get(name) for name in wanted}
         _apply(wanted)
 

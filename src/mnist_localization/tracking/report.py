@@ -10,7 +10,8 @@ def save_report(spec: Mapping[str, Any]) -> dict[str, str]:
     Args:
         spec: `entity`, `project`, `group`, `id` (empty for a new one), `title`,
             `description`, `task` and `result` (Markdown), `scores` (keys of the summary),
-            `curves` (title to keys of the history) and `media` (keys of overlays).
+            `curves` (title to keys of the history), `media` (keys of overlays), `table` and
+            `confusion` (keys of the tables of predictions and of the confusion matrix).
 
     Returns:
         Its `id` and `url`.
@@ -35,6 +36,7 @@ def save_report(spec: Mapping[str, Any]) -> dict[str, str]:
                 "`confidence` and `iou` filter them."
             ),
             _grid(spec, _media_panels(spec["media"])),
+            _grid(spec, _table_panels(spec["table"], spec["confusion"])),
             wr.H1("The training"),
             _grid(spec, _curve_panels(spec["curves"])),
         ],
@@ -82,6 +84,20 @@ def _media_panels(media: list[str]) -> list[Any]:
             layout=wr.Layout(x=0, y=12 * at, w=24, h=12),
         )
         for at, key in enumerate(media)
+    ]
+
+
+def _table_panels(table: str, confusion: str) -> list[Any]:
+    import wandb_workspaces.reports.v2 as wr
+
+    return [
+        wr.WeavePanelSummaryTable(table_name=table, layout=wr.Layout(x=0, y=0, w=24, h=12)),
+        wr.CustomChart(
+            chart_name="wandb/confusion_matrix/v1",
+            query={"summaryTable": {"tableKey": confusion}},
+            chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
+            layout=wr.Layout(x=0, y=12, w=24, h=10),
+        ),
     ]
 
 

@@ -303,7 +303,7 @@ class Tracker:
             receipt["sync_command"] = self._uplink.redactor.text(self._plan.publish_command())
         if unchanged:
             receipt["unchanged"] = True
-            logger.info("W&B: nothing has changed since it was last published; no run was opened")
+            logger.info("W&B: nothing has changed since it was last published")
         return receipt
 
     def _current_ledger(self) -> Ledger:

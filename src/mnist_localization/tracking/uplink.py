@@ -72,6 +72,7 @@ class Uplink:
         if self._live is None:
             return False
         (client, folder), self._live = self._live, None
+        logger.info("W&B: uploading what is left of the run")
         started = time.monotonic()
         client.wait(self._left_s)
         if is_uploaded(folder):
@@ -96,6 +97,7 @@ class Uplink:
             return True
         if not self.reaches_server():
             return False
+        logger.info("W&B: uploading %d run(s)", len(missing))
         client = self._start_sync(missing, live=False)
         client.wait(self._left_s)
         if all(is_uploaded(folder) for folder in missing):
@@ -115,11 +117,13 @@ class Uplink:
         """
         if not self.reaches_server():
             return None
+        asked = time.monotonic()
         try:
             known = bool(report_id) and self.server.has_report(report_id, self._left_s)
         except ServerError as error:
             self._lose(str(error))
             return None
+        self._left_s -= time.monotonic() - asked
         spec = {**report, "entity": self._entity, "id": report_id if known else ""}
         client = Client({"name": "report", "report": spec}, self._environment())
         client.wait(self._left_s)
@@ -146,8 +150,8 @@ class Uplink:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """Cuts the key, and every other value of the credentials, out of texts."""
-        return Redactor([self.server.key, *map(str, self._plan.credentials.values())])
+        """Cuts every key that is configured out of what is recorded and said."""
+        return Redactor([self.server.key, str(self._plan.credentials.get("api_key") or "")])
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -168,7 +172,8 @@ class Uplink:
             self._lose(str(error))
             return
         self._left_s -= time.monotonic() - asked
-        self._entity = (self._plan.settings.entity if self._plan.settings else "") or entity
+        configured = self._plan.settings.entity if self._plan.settings else ""
+        self._entity = configured or os.environ.get("WANDB_ENTITY") or entity
 
     def _lose(self, why: str) -> None:
         self._is_lost = True
