@@ -70,7 +70,7 @@ def test_a_glimpse_keeps_sums_and_centres_of_mass():
     glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
     votes = keras.ops.convert_to_numpy(glimpse)
     corners = WeighedCorners()(
-        [votes, np.ones((5, 2), np.float32), np.zeros((5, 4), np.float32), window]
+        [boxes, votes, np.ones((5, 4)), np.zeros((5, 2)), np.zeros((5, 2)), window]
     )
     corners = keras.ops.convert_to_numpy(corners)
     found = (corners[:, :2] + corners[:, 2:]) / 2

@@ -100,7 +100,7 @@ def test_the_pixel_loss_counts_in_pixels_of_each_side():
         2.0 - 0.5, abs=1e-4
     )
     assert float(loss(TRUE, np.array([[0.19, 0.3, 0.61, 0.7]]))) == pytest.approx(
-        0.25 * 4.0, abs=1e-4
+        4.0**2 / 5.0, abs=1e-4
     )
 
 

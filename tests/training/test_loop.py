@@ -22,6 +22,14 @@ def settings(**changes) -> TrainSettings:
             "schedule": "cosine",
             "bbox_loss": "mse",
             "loss_weights": {"label": 1.0, "bbox": 1.0},
+            "augmentation": {
+                "share": 0.5,
+                "noise": 0.2,
+                "brightness": 0.2,
+                "contrast": 0.5,
+                "clutter": True,
+                "scale": 0.5,
+            },
             "early_stopping": {
                 "monitor": "val_loss",
                 "mode": "min",

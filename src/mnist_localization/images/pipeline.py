@@ -1,11 +1,20 @@
 """Batches of a store as `tf.data`: shuffled over the whole split, read by index."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 import tensorflow as tf
 
 from mnist_localization.images.store import ImageStore
+
+Pixels = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+Augmentation = Callable[[Pixels, Boxes, np.random.Generator], tuple[Pixels, Boxes]]
 
 # Batches in flight: what bounds the memory of a pipeline.
 _PREFETCHED = 4
@@ -33,7 +42,12 @@ def batches(
 
 
 def endless_batches(
-    store: ImageStore, batch_size: int, *, seed: int, first_epoch: int = 0
+    store: ImageStore,
+    batch_size: int,
+    *,
+    seed: int,
+    first_epoch: int = 0,
+    augmentation: Augmentation | None = None,
 ) -> tf.data.Dataset:
     """Passes without end, the order of each given by seed and epoch alone.
 
@@ -45,6 +59,7 @@ def endless_batches(
         batch_size: Images a batch; the last one of each pass may be smaller.
         seed: Seed of the orders.
         first_epoch: Number of the first pass, counted from 0.
+        augmentation: Changes images and boxes; its generator is given by seed and step alone.
 
     Returns:
         Batches as from `batches`.
@@ -56,26 +71,46 @@ def endless_batches(
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
-    epochs = tf.data.Dataset.counter(start=first_epoch)
-    return _read(store, epochs.flat_map(one_epoch))
+    indices = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)
+    if augmentation is None:
+        return _read(store, indices)
+    steps = -(-len(store) // batch_size)
+    return _read_changed(store, indices.enumerate(first_epoch * steps), augmentation, seed)
 
 
 def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
     labels, boxes = tf.constant(store.labels), tf.constant(store.boxes)
 
     def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        images = tf.numpy_function(_reader(store), [index], tf.uint8)
+        images = tf.numpy_function(store.read, [index], tf.uint8)
         images = tf.ensure_shape(images, (None, *store.shape))
-        targets = {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
-        return images, targets
+        return images, {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
 
+    return _prefetched(store, indices, read)
+
+
+def _read_changed(
+    store: ImageStore, indices: tf.data.Dataset, augmentation: Augmentation, seed: int
+) -> tf.data.Dataset:
+    labels, boxes = tf.constant(store.labels), store.boxes
+
+    def changed(step: np.int64, index: Indices) -> tuple[Pixels, Boxes]:
+        return augmentation(
+            store.read(index), boxes[index], np.random.default_rng([seed, int(step)])
+        )
+
+    def read(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        images, corners = tf.numpy_function(changed, [step, index], (tf.uint8, tf.float32))
+        images = tf.ensure_shape(images, (None, *store.shape))
+        corners = tf.ensure_shape(corners, (None, 4))
+        return images, {"label": tf.gather(labels, index), "bbox": corners}
+
+    return _prefetched(store, indices, read)
+
+
+def _prefetched(
+    store: ImageStore, indices: tf.data.Dataset, read: Callable[..., Any]
+) -> tf.data.Dataset:
     dataset = indices.map(read, num_parallel_calls=2, deterministic=True).prefetch(_PREFETCHED)
     dataset.store = store
     return dataset
-
-
-def _reader(store: ImageStore):  # type: ignore[no-untyped-def]
-    def read(index: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        return store.read(index)
-
-    return read

@@ -113,7 +113,7 @@ class Glimpse(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
 class WeighedCorners(keras.layers.Layer):
-    """A box in the frame of its window: regressed, its centre shared with the pixels' votes.
+    """The best of two answers each: votes or a guess for the centre, coarse or guessed size.
 
     The mean of the votes may lie at a constant distance from the centre that annotations
     mean, such as half a pixel where they count pixels from their corners: it is learned.
@@ -124,14 +124,15 @@ class WeighedCorners(keras.layers.Layer):
         self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        """Votes, trust in them, regressed boxes and windows to relative corners.
+        """Both answers, and the trust in the first, to relative corners.
 
         Args:
-            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in them along x and
-                y, in [0, 1], `[batch, 2]`; regressed offset of the centre and logarithm of the
-                size, both over those of the window, `[batch, 4]`; windows `[batch, 4]`.
+            inputs: Coarse boxes `[batch, 4]`; votes `[batch, rows, columns, 1]`, not negative;
+                trust in the votes along x and y and in the coarse width and height, in [0, 1],
+                `[batch, 4]`; guessed offset of the centre over the window's side, `[batch, 2]`;
+                logarithm of the guessed size over it, `[batch, 2]`; windows `[batch, 4]`.
         """
-        votes, trust, regressed, window = inputs
+        coarse, votes, trust, centre, size, window = inputs
         _, rows, columns, _ = votes.shape
         across = ops.sum(votes[..., 0], axis=1) + 1e-6
         down = ops.sum(votes[..., 0], axis=2) + 1e-6
@@ -140,10 +141,17 @@ class WeighedCorners(keras.layers.Layer):
         voted = ops.stack([x, y], axis=-1)
         side = ops.exp(window[:, 2:])
         voted = window[:, :2] + voted * side + self.displacement
-        guessed = window[:, :2] + regressed[:, :2] * side
-        centre = trust * voted + (1.0 - trust) * guessed
-        size = ops.exp(ops.clip(window[:, 2:] + regressed[:, 2:], -5.0, 0.5))
+        guessed = window[:, :2] + centre * side
+        centre = _mixed(trust[:, :2], voted, guessed)
+        coarse = ops.stop_gradient(coarse)  # it has a loss of its own
+        coarse_size = ops.clip(coarse[:, 2:] - coarse[:, :2], _SMALLEST, 1.0)
+        guessed_size = ops.exp(ops.clip(window[:, 2:] + size, -5.0, 0.5))
+        size = _mixed(trust[:, 2:], coarse_size, guessed_size)
         return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+
+
+def _mixed(share: Any, first: Any, second: Any) -> Any:
+    return share * first + (1.0 - share) * second
 
 
 def _positions(count: int) -> Any:

@@ -22,7 +22,7 @@ class PixelBoxLoss(keras.losses.Loss):
     An annotation on whole pixels says where the object's centre is to half a pixel and no
     better. So the centre's error counts only beyond `tolerance` (an epsilon-insensitive
     loss), and a small quadratic pull keeps it from resting at the edge of what is allowed.
-    The size counts by its absolute error.
+    The size's error counts, squared near zero and straight further on.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class PixelBoxLoss(keras.losses.Loss):
         beyond = ops.relu(centre - self.tolerance)
         # Quadratic near, linear far: an early miss must not drown everything else.
         pull = self.pull * ops.square(centre) / (1.0 + 0.1 * centre)
-        return ops.sum(beyond + pull + 0.25 * size, axis=-1)
+        # Like a Huber loss: a constant slope would keep the size trembling round the truth.
+        return ops.sum(beyond + pull + ops.square(size) / (1.0 + size), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal loss."""

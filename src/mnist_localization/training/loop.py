@@ -21,6 +21,7 @@ from mnist_localization.images.pipeline import batches, endless_batches
 from mnist_localization.models import ModelSpec, Network
 from mnist_localization.models.losses import bbox_loss
 from mnist_localization.models.metrics import MeanBoxIoU
+from mnist_localization.training.augmentation import make_augmentation
 from mnist_localization.training.callbacks import (
     EpochEnd,
     EpochEndCallback,
@@ -119,7 +120,13 @@ def fit_network(
     if not patience_is_over(state, settings.early_stopping):
         model.fit(
             taught(
-                endless_batches(train, settings.batch_size, seed=seed, first_epoch=state.epochs)
+                endless_batches(
+                    train,
+                    settings.batch_size,
+                    seed=seed,
+                    first_epoch=state.epochs,
+                    augmentation=make_augmentation(train, settings.augmentation, seed),
+                )
             ),
             validation_data=taught(batches(validation, settings.batch_size)),
             steps_per_epoch=steps,

@@ -53,8 +53,9 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     are averaged by attention. The second sees the window round it, resampled to a fixed size:
     its features give the label and a box, and its pixels vote for the centre, each by its
     brightness. Votes keep what features lose: their mean moves with the pixels, by fractions
-    of one. How far they are trusted is learned, and depends on what is seen: wholly where the
-    object alone is bright, not at all where brightness says nothing.
+    of one. How far the votes for the centre and the coarse box's size are trusted is learned,
+    and depends on what is seen: votes wholly where the object alone is bright, and not at all
+    where brightness says nothing.
     """
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
@@ -67,7 +68,7 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     )([pixels, coarse])
     features = _fine_features(glimpse, settings)
     label = _label_head(features, settings, spec)
-    bbox = _bbox_head(glimpse, features, window)
+    bbox = _bbox_head(glimpse, features, coarse, window)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
     snapped = OrderedBox(grid=grid, name="bbox")(bbox)
     return Network(
@@ -93,35 +94,38 @@ def _first_look(pixels: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
 
 
 def _fine_features(glimpse: Any, settings: GlimpseSettings) -> Any:
-    """Features of the glimpse, flat: where something is seen is kept."""
+    """Features of the glimpse at an eighth of its resolution."""
     first, second, third, fourth = settings.fine_filters
     x = _convolution(glimpse, first, 5, "fine_1", strides=2)
     x = _convolution(x, second, 3, "fine_2")
     x = keras.layers.MaxPooling2D(2, name="fine_pool")(x)
     x = _convolution(x, third, 3, "fine_3")
     x = _convolution(x, fourth, 3, "fine_4")
-    x = keras.layers.MaxPooling2D(2, name="fine_pool_2")(x)
-    return keras.layers.Flatten(name="fine_features")(x)
+    return keras.layers.MaxPooling2D(2, name="fine_features")(x)
 
 
 def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
-    x = keras.layers.Dropout(settings.dropout, name="label_dropout_1")(features)
+    x = keras.layers.Flatten(name="label_features")(features)
+    x = keras.layers.Dropout(settings.dropout, name="label_dropout_1")(x)
     x = keras.layers.Dense(settings.label_units, activation="relu", name="label_hidden")(x)
     x = keras.layers.Dropout(settings.dropout, name="label_dropout_2")(x)
     return keras.layers.Dense(spec.classes, activation="softmax", name="label")(x)
 
 
-def _bbox_head(glimpse: Any, features: Any, window: Any) -> Any:
-    """Relative corners, `[batch, 4]`, from the votes of the pixels and from the features."""
+def _bbox_head(glimpse: Any, features: Any, coarse: Any, window: Any) -> Any:
+    """Relative corners, `[batch, 4]`, from coarse box, votes and features."""
     votes = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones", name="votes")(
         glimpse
     )
-    trust = keras.layers.Dense(2, activation="hard_sigmoid", name="trust_in_votes")(features)
+    placed = keras.layers.Flatten(name="bbox_features")(features)
+    trust = keras.layers.Dense(4, activation="hard_sigmoid", name="trust")(placed)
+    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(placed)
     # The window's size goes in with the features: what an object measures on the glimpse says
     # nothing of its size on the image without it.
-    seen = keras.layers.Concatenate(name="features_and_window")([features, window])
-    regressed = keras.layers.Dense(4, kernel_initializer="zeros", name="regressed")(seen)
-    return WeighedCorners(name="bbox_raw")([votes, trust, regressed, window])
+    pooled = keras.layers.GlobalAveragePooling2D(name="size_features")(features)
+    sized = keras.layers.Concatenate(name="size_features_and_window")([pooled, window])
+    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(sized)
+    return WeighedCorners(name="bbox_raw")([coarse, votes, trust, centre, size, window])
 
 
 def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:
