@@ -17,7 +17,7 @@ run: install ## Install what is missing, then `kedro run $(ARGS)`.
 	@$(BIN)/kedro run $(ARGS)
 
 test: install-dev ## Install what is missing, then run the tests but the slow ones.
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)
 
 test-slow: install-dev ## Run the tests that take minutes.
 	@$(BIN)/python -m pytest -m slow $(ARGS)

@@ -1,0 +1,59 @@
+"""Typed configuration: one frozen model for each stage's section of the parameters.
+
+Kedro validates a node's `params:<section>` against the model that annotates it before
+anything runs, so a misspelt key or a value out of range fails at once.
+"""
+
+from mnist_localization.config.annotate_split import (
+    AnnotateSettings,
+    SplitSettings,
+    ValidationSettings,
+)
+from mnist_localization.config.base import Settings
+from mnist_localization.config.dataset import DatasetSettings, ImageSettings
+from mnist_localization.config.evaluate_publish import (
+    CompareSettings,
+    EvaluateSettings,
+    GallerySettings,
+    PublishSettings,
+)
+from mnist_localization.config.fetch import (
+    FetchSettings,
+    FileSettings,
+    NetworkSettings,
+    SyntheticSettings,
+    UnpackSettings,
+    UpstreamSettings,
+)
+from mnist_localization.config.tracking import EpochSampleSettings, WandbSettings
+from mnist_localization.config.train import (
+    AugmentationSettings,
+    EarlyStoppingSettings,
+    LossWeights,
+    TrainSettings,
+)
+
+__all__ = [
+    "AnnotateSettings",
+    "AugmentationSettings",
+    "CompareSettings",
+    "DatasetSettings",
+    "EarlyStoppingSettings",
+    "EpochSampleSettings",
+    "EvaluateSettings",
+    "FetchSettings",
+    "FileSettings",
+    "GallerySettings",
+    "ImageSettings",
+    "LossWeights",
+    "NetworkSettings",
+    "PublishSettings",
+    "Settings",
+    "SplitSettings",
+    "SyntheticSettings",
+    "TrainSettings",
+    "UnpackSettings",
+    "UpstreamSettings",
+    "ValidationSettings",
+    "WandbSettings",
+]

@@ -1,0 +1,61 @@
+"""The sections `evaluate`, `compare` and `publish`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mnist_localization.config.base import PositiveInt, Settings
+
+
+class EvaluateSettings(Settings):
+    """The section `evaluate`.
+
+    Attributes:
+        batch_size: Images predicted at once.
+        on_stale: What to do when model, splits and predictions do not belong together.
+        bootstrap_resamples: Resamples behind the interval of a mean.
+        calibration_bins: Bins of confidence, of equal width.
+        position_grid: Regions of the image along each side, by the centre of the true box.
+        contact_sheet: Images on the sheet of the worst, and on that of a random sample.
+        robustness: Whether the perturbed test split is scored too.
+    """
+
+    batch_size: PositiveInt
+    on_stale: Literal["warn", "error"]
+    bootstrap_resamples: PositiveInt
+    calibration_bins: PositiveInt
+    position_grid: PositiveInt
+    contact_sheet: Annotated[int, Field(gt=0, le=120)]
+    robustness: bool
+
+
+class CompareSettings(Settings):
+    """The section `compare`.
+
+    Attributes:
+        runs: Names of evaluated runs, or how they begin or end; empty takes the latest ones.
+        latest: How many of the latest runs are compared when none is named.
+    """
+
+    runs: tuple[str, ...]
+    latest: Annotated[int, Field(ge=2)]
+
+
+class GallerySettings(Settings):
+    """Which test images the report shows.
+
+    Attributes:
+        worst: Images with the lowest IoU.
+        mistakes: Wrongly labelled images with the highest confidence.
+        random: Images drawn at random.
+    """
+
+    worst: Annotated[int, Field(ge=0)]
+    mistakes: Annotated[int, Field(ge=0)]
+    random: Annotated[int, Field(ge=0)]
+
+
+class PublishSettings(Settings):
+    """The section `publish`."""
+
+    gallery: GallerySettings
