@@ -1,6 +1,25 @@
 """Images: read one safely, keep a split of them in a store, stream them as `tf.data`."""
 
-from mnist_localization.images.decode import read_image
+from mnist_localization.images.decode import ImageHeader, decode_image, read_header, read_image
+from mnist_localization.images.letterbox import (
+    into_input,
+    into_original,
+    letterboxed,
+    placements,
+)
 from mnist_localization.images.store import ImageStore, SplitMeta, SplitPipeline, SplitRequest
 
-__all__ = ["ImageStore", "SplitMeta", "SplitPipeline", "SplitRequest", "read_image"]
+__all__ = [
+    "ImageHeader",
+    "ImageStore",
+    "SplitMeta",
+    "SplitPipeline",
+    "SplitRequest",
+    "decode_image",
+    "into_input",
+    "into_original",
+    "letterboxed",
+    "placements",
+    "read_header",
+    "read_image",
+]

@@ -1,18 +1,93 @@
 """Reading one image file that is not trusted."""
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_localization.errors import ImageError
 
+Pixels = npt.NDArray[np.uint8]
+
+# Pillow reads many more; some of those start other programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
 _MODE = {1: "L", 3: "RGB"}
 _MEBIBYTE = 2**20
+# Bytes of one sample where it is not one.
+_SAMPLE_BYTES = {"I;16": 2, "I;16B": 2, "I;16L": 2, "I": 4, "F": 4}
+_ORIENTATION = 0x0112  # EXIF tag
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError)
 
 
-def read_image(path: Path, shape: tuple[int, int, int], max_mb: float) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the header of an image file says.
+
+    Attributes:
+        format: `PNG`, `JPEG`, `WEBP`, `BMP` or `TIFF`.
+        mode: Pillow's name of the kind of pixels, such as `L`, `RGB`, `P`, `I;16`.
+        height: Rows of the image as it is to be seen (after its EXIF orientation), pixels.
+        width: Columns of the same, pixels.
+        channels: 1 grey, 2 grey and alpha, 3 colour or palette, 4 colour and alpha or ink.
+    """
+
+    format: str
+    mode: str
+    height: int
+    width: int
+    channels: int
+
+
+def read_header(source: Path | BinaryIO, name: str = "") -> ImageHeader:
+    """What the header of an image file says; its pixels are not decoded.
+
+    Args:
+        source: The file, or a binary stream that can seek.
+        name: What messages call it; the path where it is empty.
+
+    Raises:
+        ImageError: The file is missing, or is no image of a known format.
+    """
+    with _opened(source, name) as image:
+        return _header(image)
+
+
+def decode_image(
+    source: Path | BinaryIO, *, channels: int, max_mb: float, background: int = 0, name: str = ""
+) -> Pixels:
+    """Pixels of an image of any size and kind, once its header says that it is not too large.
+
+    16-bit samples keep their upper byte, palettes become colours, what lies behind
+    transparent pixels is the background, and EXIF orientation is applied. Of a file with
+    several images the first is read.
+
+    Args:
+        source: The file, or a binary stream that can seek.
+        channels: 1 for grey (ITU-R 601 luma of colours), 3 for colour.
+        max_mb: Size above which a decoded image is refused unread, in MiB.
+        background: Grey value behind transparent pixels, 0..255.
+        name: What messages call it; the path where it is empty.
+
+    Returns:
+        Pixels, uint8 0..255, `[height, width, channels]`.
+
+    Raises:
+        ImageError: The file is missing, no image of a known format, too large, or damaged.
+    """
+    with _opened(source, name) as image:
+        _check_size(image, max_mb, name or str(source))
+        return _pixels(image, channels, background)
+
+
+def read_image(path: Path, shape: tuple[int, int, int], max_mb: float) -> Pixels:
     """Pixels of one image, once its header says that it has the expected shape.
 
     Args:
@@ -24,44 +99,91 @@ def read_image(path: Path, shape: tuple[int, int, int], max_mb: float) -> npt.ND
         Pixels, uint8 0..255, `[height, width, channels]`.
 
     Raises:
-        ImageError: The file is missing, no image, too large, truncated, or of another shape.
+        ImageError: The file is missing, no image, too large, damaged, or of another shape.
     """
-    height, width, channels = shape
+    with _opened(path, "") as image:
+        _check_size(image, max_mb, str(path))
+        _check_shape(_header(image), shape, path)
+        return _pixels(image, shape[2], 0)
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
+    """The image with its header read; whatever is wrong with the file becomes one error."""
+    shown = name or str(source)
     try:
-        with Image.open(path) as image:
-            _check_header(path, image, shape, max_mb)
-            pixels = np.asarray(image.convert(_MODE[channels]), dtype=np.uint8)
+        with Image.open(source, formats=FORMATS) as image:
+            yield image
     except FileNotFoundError as error:
         raise ImageError(
-            f"{path}: the image is missing; run the stage `fetch` again, or correct the annotation"
+            f"{shown}: the image is missing; run the stage `fetch` again, or correct the annotation"
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: this is no image that can be read; replace the file") from error
+        raise ImageError(
+            f"{shown}: this is no image that can be read ({', '.join(FORMATS)}); replace the file"
+        ) from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: refused unread, {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{path}: the image is damaged ({error}); replace the file") from error
-    return pixels.reshape(height, width, channels)
+        raise ImageError(f"{shown}: refused unread, {error}") from error
+    except _DAMAGED as error:
+        raise ImageError(f"{shown}: the image is damaged ({error}); replace the file") from error
 
 
-def _check_header(
-    path: Path, image: Image.Image, shape: tuple[int, int, int], max_mb: float
-) -> None:
-    height, width, channels = shape
-    size_mb = image.width * image.height * len(image.getbands()) / _MEBIBYTE
+def _header(image: Image.Image) -> ImageHeader:
+    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    # Pillow already turns a TIFF itself.
+    swapped = turned and image.format != "TIFF"
+    height, width = image.size if swapped else reversed(image.size)
+    channels = 3 if image.mode == "P" else len(image.getbands())
+    return ImageHeader(str(image.format), image.mode, height, width, channels)
+
+
+def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
+    sample_bytes = _SAMPLE_BYTES.get(image.mode, 1)
+    size_mb = image.width * image.height * len(image.getbands()) * sample_bytes / _MEBIBYTE
     if size_mb > max_mb:
         raise ImageError(
-            f"{path}: {image.width}x{image.height} pixels would take {size_mb:.0f} MiB, more than "
-            f"split.max_image_mb = {max_mb:g}"
+            f"{name}: {image.width}x{image.height} pixels would take {size_mb:.0f} MiB, more than "
+            f"the limit of {max_mb:g} MiB (split.max_image_mb)"
         )
-    if (image.height, image.width) != (height, width):
+
+
+def _check_shape(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
+    height, width, channels = shape
+    if (header.height, header.width) != (height, width):
         raise ImageError(
-            f"{path}: the image is {image.width}x{image.height} pixels, but dataset.image says "
-            f"{width}x{height}; correct the configuration or the file"
+            f"{path}: the image is {header.width}x{header.height} pixels, but dataset.image says "
+            f"{width}x{height}; correct the configuration or the file, or let images be resized "
+            "by dataset.image.letterbox"
         )
-    found = 3 if image.mode == "P" else len(image.getbands())
-    if found != channels:
+    if header.channels != channels:
         raise ImageError(
-            f"{path}: the image has {found} channels (mode {image.mode}), but "
-            f"dataset.image.channels is {channels}; correct the configuration or the file"
+            f"{path}: the image has {header.channels} channels (mode {header.mode}), but "
+            f"dataset.image.channels is {channels}; correct the configuration or the file, or "
+            "let images be converted by dataset.image.convert_channels"
         )
+
+
+def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
+    upright = ImageOps.exif_transpose(image)
+    mode = _MODE[channels]
+    if upright.mode in _SAMPLE_BYTES:
+        upright = _as_8_bit(upright)
+    if upright.has_transparency_data:
+        upright = _without_alpha(upright, background)
+    pixels = np.asarray(upright.convert(mode), dtype=np.uint8)
+    return pixels.reshape(upright.height, upright.width, channels)
+
+
+def _as_8_bit(image: Image.Image) -> Image.Image:
+    """The upper byte of 16-bit samples, as Pillow itself keeps of 16-bit colours."""
+    if image.mode == "F":
+        raise ValueError("samples are floating-point numbers, of no known range")
+    samples = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+    return Image.fromarray((samples >> 8).astype(np.uint8))
+
+
+def _without_alpha(image: Image.Image, background: int) -> Image.Image:
+    """The image as it looks on a background of one grey value."""
+    layer = image.convert("RGBA")
+    ground = Image.new("RGBA", layer.size, (background, background, background, 255))
+    return Image.alpha_composite(ground, layer).convert("RGB")
