@@ -13,10 +13,17 @@ STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
 def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines by name; `__default__` is the six stages.
 
+    The nodes of each pipeline get its name as their namespace: one group a stage in kedro viz,
+    and in deployments that group by namespace. Datasets and parameters keep their names.
+
     Under selective import (`--pipelines=<stage>`) Kedro loads only some of them: the default
     is then the sum of the stages that were loaded.
     """
-    pipelines = find_pipelines(raise_errors=True)
+    pipelines = {
+        name: Pipeline(found, namespace=name, prefix_datasets_with_namespace=False)
+        for name, found in find_pipelines(raise_errors=True).items()
+        if name != "__default__"
+    }
     stages = [pipelines[name] for name in STAGES if name in pipelines]
     pipelines["__default__"] = reduce(add, stages, Pipeline([]))
     return pipelines
