@@ -8,6 +8,17 @@ from mnist_localization.errors import SourceError
 _MEBIBYTE = 2**20
 # Left free for everything else that writes.
 _RESERVE = 64 * _MEBIBYTE
+# The unit in which the common filesystems hand out room.
+_BLOCK = 4096
+
+
+def rounded_to_blocks(size: int) -> int:
+    """Bytes that a file takes on the disk: the images are far smaller than a block.
+
+    Args:
+        size: Bytes that it holds.
+    """
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def require_free_space(folder: Path, needed: int, purpose: str) -> None:

@@ -3,24 +3,32 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from mnist_localization.config import FetchSettings
 from mnist_localization.errors import SourceError, UnreachableError
 from mnist_localization.sources.archives import unpack
 from mnist_localization.sources.disk import require_free_space
-from mnist_localization.sources.download import Downloader, file_url, shown_url
-from mnist_localization.sources.folder import SourceFolder
+from mnist_localization.sources.download import Downloader
+from mnist_localization.sources.folder import MANIFEST, SourceFolder
 from mnist_localization.sources.synthetic import make_dataset
-from mnist_localization.sources.verification import Expected, fault, require, sha256_of
+from mnist_localization.sources.urls import (
+    file_url,
+    identity_of,
+    is_remote,
+    local_folder,
+    shown_url,
+)
+from mnist_localization.sources.verification import Expected, require, sha256_of
 
 logger = logging.getLogger(__name__)
 
 _IMAGES = "images"
+_BLOCK = 2**20
 
 
 def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> dict[str, Any]:
@@ -60,6 +68,9 @@ def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> di
         return card | {"requested_source": "upstream", "fallback_reason": str(error)}
 
 
+# Bytes of an archive that one image takes at most: the digit itself does not shrink to more.
+_SYNTHETIC_IMAGE = 1536
+
 _STAND_IN = """
 **********************************************************************************
 * THE PUBLISHED DATASET COULD NOT BE REACHED. This run goes on with a SYNTHETIC  *
@@ -72,6 +83,8 @@ _STAND_IN = """
 
 
 def _from_upstream(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
+    if not is_remote(settings.upstream.url):
+        raise SourceError("fetch.upstream.url is no http or https URL; set fetch.base_url instead")
     downloader = Downloader(settings.network)
 
     def bring(folder: SourceFolder) -> None:
@@ -87,10 +100,9 @@ def _from_base_url(
     settings: FetchSettings, raw_folder: Path, project_folder: Path
 ) -> dict[str, Any]:
     base_url = settings.base_url
-    remote = urlsplit(base_url).scheme.lower() in ("http", "https")
-    origin = None if remote else _local_folder(base_url, project_folder)
-    identity = base_url.rstrip("/") if origin is None else str(origin)
-    shown = shown_url(base_url) if remote else base_url
+    origin = None if is_remote(base_url) else local_folder(base_url, project_folder)
+    identity = identity_of(base_url) if origin is None else str(origin)
+    shown = shown_url(base_url) if origin is None else base_url
     downloader = Downloader(settings.network)
 
     def bring(folder: SourceFolder) -> None:
@@ -102,7 +114,12 @@ def _from_base_url(
                 _download(downloader, base_url, name, expected, folder)
 
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return _card(settings, raw_folder, "base_url", shown, f"base_url-{digest}", bring)
+    try:
+        return _card(settings, raw_folder, "base_url", shown, f"base_url-{digest}", bring)
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}. Check fetch.base_url and what it leads to, and run the same command again."
+        ) from error
 
 
 def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
@@ -114,6 +131,8 @@ def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]
         if all(folder.holds(name, Expected(), recorded=True) for name in names):
             return
         with folder.workshop() as workshop:
+            images = settings.synthetic.train_images + settings.synthetic.test_images
+            require_free_space(workshop, images * _SYNTHETIC_IMAGE, "make the synthetic dataset")
             make_dataset(settings.synthetic, settings.files, workshop)
             for name in names:
                 folder.take_in(workshop / name, name)
@@ -132,7 +151,7 @@ def _card(
 ) -> dict[str, Any]:
     """Bring the files, unpack them, and say what is there."""
     files = settings.files
-    with SourceFolder(raw_folder / folder_name).locked() as folder:
+    with SourceFolder(raw_folder / folder_name).locked(settings.network.reach_s) as folder:
         bring(folder)
         found = {
             name: {
@@ -177,46 +196,48 @@ def _download(
     downloader: Downloader, base_url: str, name: str, expected: Expected, folder: SourceFolder
 ) -> None:
     part = folder.path / f".{name}.part"
-    downloader.fetch(file_url(base_url, name), part)
-    require(part, f"{shown_url(base_url)}/{name}", expected)
+    url = file_url(base_url, name)
+    downloader.fetch(url, part, hash_known=expected != Expected())
+    require(part, shown_url(url), expected)
     folder.take_in(part, name)
 
 
 def _copy(origin: Path, name: str, expected: Expected, folder: SourceFolder) -> None:
     """Copy a file of a local folder, unless the copy that is there is of the same file."""
     try:
-        state = origin.stat()
+        file = origin.open("rb")
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and folder.holds(name, expected, recorded=True):
+            logger.warning("%s is not there any more; its verified copy is used.", origin)
+            return
         raise UnreachableError(
             f"fetch.base_url: {origin} cannot be read ({error.strerror}); the folder must "
             "directly hold the four files named in fetch.files"
         ) from error
-    stamp = f"{state.st_size}:{state.st_mtime_ns}"
-    if folder.stamp(name) == stamp and folder.holds(name, expected, recorded=True):
-        return
-    if reason := fault(origin, expected):
-        raise SourceError(f"{origin}: {reason}. Correct fetch.sha256, or bring another copy.")
-    part = folder.path / f".{name}.part"
-    require_free_space(folder.path, state.st_size, f"copy {name}")
-    shutil.copyfile(origin, part)
+    with file:
+        state = os.fstat(file.fileno())
+        stamp = f"{state.st_size}:{state.st_mtime_ns}"
+        if folder.stamp(name) == stamp and folder.holds(name, expected, recorded=True):
+            return
+        require_free_space(folder.path, state.st_size, f"copy {name}")
+        logger.info("Copying %s", origin)
+        part = folder.path / f".{name}.part"
+        with part.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _BLOCK)
+    require(part, str(origin), expected)
     folder.take_in(part, name, stamp)
-
-
-def _local_folder(base_url: str, project_folder: Path) -> Path:
-    parts = urlsplit(base_url)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    if "://" in base_url:
-        raise SourceError(
-            f"fetch.base_url is {shown_url(base_url)!r}: give an http or https URL, or a path"
-        )
-    return (project_folder / Path(base_url).expanduser()).resolve()
 
 
 def _check_names(settings: FetchSettings) -> None:
     names = settings.files.names
-    if len({Path(name).stem.casefold() for name in names}) != len(names):
-        raise SourceError("fetch.files: the four names must differ, also without their suffixes")
+    archives = settings.files.train_archive, settings.files.test_archive
+    if len({name.casefold() for name in names}) != len(names):
+        raise SourceError("fetch.files: the four names must differ")
+    if len({Path(name).stem.casefold() for name in archives}) != len(archives):
+        raise SourceError("fetch.files: the two archives must differ, also without their suffix")
+    for name in names:
+        if name.startswith(".") or name.casefold() in {_IMAGES, MANIFEST}:
+            raise SourceError(f"fetch.files: {name!r} is kept for the project's own use")
     unknown = sorted(set(settings.sha256) - set(names))
     if unknown:
         raise SourceError(

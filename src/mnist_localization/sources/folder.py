@@ -1,17 +1,22 @@
 """The folder of one source: what is in it was verified, or is not there."""
 
 import json
+import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from mnist_localization.errors import SourceError
 from mnist_localization.sources.verification import Expected, fault, sha256_of
 
-_MANIFEST = "files.json"
+logger = logging.getLogger(__name__)
+
+MANIFEST = "files.json"
 _LOCK = ".lock"
+_POLL_S = 0.1
 
 
 class SourceFolder:
@@ -30,24 +35,27 @@ class SourceFolder:
         self.path = path
 
     @contextmanager
-    def locked(self) -> Iterator[Self]:
+    def locked(self, wait_s: float) -> Iterator[Self]:
         """Keeps other processes out of the folder meanwhile.
 
+        Args:
+            wait_s: Seconds to wait for another process that is in it.
+
         Raises:
-            SourceError: Another process is in it.
+            SourceError: It is still there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK).open("w") as lock:
-            try:
-                import fcntl  # not on Windows, which goes without
-
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:
-                pass
-            except OSError as error:
-                raise SourceError(
-                    f"another run is fetching into {self.path}; wait for it, then run again"
-                ) from error
+            end = time.monotonic() + wait_s
+            if not _locked(lock):
+                logger.info("Another run is fetching into %s: waiting for it.", self.path)
+                while not _locked(lock):
+                    if time.monotonic() > end:
+                        raise SourceError(
+                            f"another run is still fetching into {self.path} after {wait_s:g} "
+                            "seconds; wait until it ends, then run the same command again"
+                        )
+                    time.sleep(_POLL_S)
             yield self
 
     def file(self, name: str) -> Path:
@@ -66,14 +74,14 @@ class SourceFolder:
         if not path.is_file():
             return False
         if recorded:
-            taken = self._manifest().get(name, {}).get("sha256", "")
+            taken = self._taken(name).get("sha256", "")
             if not taken or fault(path, Expected(sha256=taken)):
                 return False
         return fault(path, expected) is None
 
     def stamp(self, name: str) -> str:
         """What the original of a file bore when it was taken in."""
-        return self._manifest().get(name, {}).get("stamp", "")
+        return self._taken(name).get("stamp", "")
 
     def take_in(self, path: Path, name: str, stamp: str = "") -> None:
         """Make a verified file part of the source.
@@ -86,9 +94,9 @@ class SourceFolder:
         manifest = self._manifest()
         manifest[name] = {"sha256": sha256_of(path), "stamp": stamp}
         # The manifest first: a kill between the two leaves a file that does not fit it.
-        temporary = self.path / f".{_MANIFEST}.part"
+        temporary = self.path / f".{MANIFEST}.part"
         temporary.write_text(json.dumps(manifest, indent=2), "utf-8")
-        temporary.replace(self.path / _MANIFEST)
+        temporary.replace(self.path / MANIFEST)
         path.replace(self.file(name))
 
     @contextmanager
@@ -102,9 +110,25 @@ class SourceFolder:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _taken(self, name: str) -> dict[str, str]:
+        taken = self._manifest().get(name)
+        return taken if isinstance(taken, dict) else {}
+
     def _manifest(self) -> dict[str, dict[str, str]]:
         try:
-            manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
+            manifest = json.loads((self.path / MANIFEST).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         return manifest if isinstance(manifest, dict) else {}
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        import fcntl  # not on Windows, which goes without
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

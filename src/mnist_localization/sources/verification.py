@@ -63,6 +63,7 @@ def require(path: Path, name: str, expected: Expected) -> None:
     if reason := fault(path, expected):
         path.unlink()
         raise SourceError(
-            f"{name}: {reason}. The file was removed. Either the source has changed, or "
-            "something on the way alters what it sends; compare it with another copy."
+            f"{name}: {reason}. Nothing of it was kept. Either the source has changed, or the "
+            "expected sum is wrong, or something on the way alters what is sent; compare it "
+            "with another copy, then run the same command again."
         )
