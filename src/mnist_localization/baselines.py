@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.boxes import BOX_COLUMNS, pixel_corners, whole_pixels
+from mnist_localization.boxes import BOX_COLUMNS, SIZE_COLUMNS, pixel_corners, whole_pixels
 from mnist_localization.images import ImageStore
 from mnist_localization.scoring.predictions import (
     PREDICTION_COLUMNS,
@@ -54,9 +54,11 @@ def predict_baselines(
     if reason := closed_form_obstacle(training):
         logger.info("The baseline %s does not apply: %s", CENTRE_OF_MASS, reason)
     else:
-        tables[CENTRE_OF_MASS] = centre_of_mass(training, split, whole_pixel_boxes)
+        snaps = whole_pixel_boxes and not (training.resized or split.resized)
+        tables[CENTRE_OF_MASS] = centre_of_mass(training, split, snaps)
     answers = pd.concat(tables, names=["baseline"]).reset_index(level="baseline")
-    return answers[["baseline", *PREDICTION_COLUMNS]].reset_index(drop=True)
+    sizes = [name for name in SIZE_COLUMNS if name in answers]
+    return answers[["baseline", *PREDICTION_COLUMNS, *sizes]].reset_index(drop=True)
 
 
 def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:

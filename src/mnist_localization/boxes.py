@@ -2,10 +2,16 @@
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 PREDICTED_BOX_COLUMNS = tuple(f"pred_{name}" for name in BOX_COLUMNS)
 RAW_BOX_COLUMNS = tuple(f"raw_{name}" for name in BOX_COLUMNS)
+
+# Where images were fitted into the model's input: the size of each file, in pixels, and where
+# the image lies, relative to the input.
+SIZE_COLUMNS = ("height", "width")
+PLACEMENT_COLUMNS = ("placed_left", "placed_top", "placed_width", "placed_height")
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -30,10 +36,36 @@ def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
     return np.minimum(iou, 1.0)
 
 
-def pixel_corners(boxes: npt.ArrayLike, height: int, width: int) -> FloatArray:
-    """Relative corners `[n, 4]` as corners in pixels: 0.53 of a width of 100 is 53.0."""
+def pixel_corners(boxes: npt.ArrayLike, height: npt.ArrayLike, width: npt.ArrayLike) -> FloatArray:
+    """Relative corners as corners in pixels: 0.53 of a width of 100 is 53.0.
+
+    Args:
+        boxes: Relative corners, `[n, 4]`.
+        height: Rows of the image, or of each image, `[n]`.
+        width: Columns of the image, or of each image, `[n]`.
+
+    Returns:
+        Corners in pixels, `[n, 4]`.
+    """
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return corners * np.array([width, height, width, height], dtype=np.float64)
+    sides = np.broadcast_arrays(width, height, width, height)
+    return corners * np.stack(sides, axis=-1).astype(np.float64)
+
+
+def image_sizes(
+    table: pd.DataFrame, height: int, width: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Height and width of each row's image, in pixels, `[n]` each.
+
+    Args:
+        table: A table of predictions; it holds the sizes where they differ.
+        height: Rows of the images where it does not.
+        width: Columns of the images where it does not.
+    """
+    if SIZE_COLUMNS[0] in table:
+        heights, widths = table[list(SIZE_COLUMNS)].to_numpy(np.int64).T
+        return heights, widths
+    return np.full(len(table), height), np.full(len(table), width)
 
 
 def whole_pixels(corners: npt.ArrayLike) -> FloatArray:

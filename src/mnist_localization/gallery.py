@@ -8,9 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
+from mnist_localization.boxes import (
+    BOX_COLUMNS,
+    PLACEMENT_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    SIZE_COLUMNS,
+)
 from mnist_localization.config import GallerySettings
 from mnist_localization.errors import StaleError
+from mnist_localization.images import without_padding
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord, checked
 
 Reason = Literal["worst", "mistake", "random"]
@@ -114,17 +120,24 @@ def collect(
             "another split; run `kedro run --pipeline=evaluate` again"
         )
     positions = [where[row["file"]] for row in rows]
-    pixels = images.read(positions)
+    pixels = _as_in_the_files(images, positions)
+    sizes = [_file_size(row) for row in rows]
     items = [
-        _item(row, position, image, reason)
-        for row, position, image, (_, reason) in zip(rows, positions, pixels, chosen, strict=True)
+        _item(row, position, image, size, reason)
+        for row, position, image, size, (_, reason) in zip(
+            rows, positions, pixels, sizes, chosen, strict=True
+        )
     ]
     checked([item.record for item in items], class_names)
     return items
 
 
 def _item(
-    row: Mapping[Hashable, Any], position: int, image: npt.NDArray[np.uint8], reason: Reason
+    row: Mapping[Hashable, Any],
+    position: int,
+    image: npt.NDArray[np.uint8],
+    file_size: tuple[int, int] | None,
+    reason: Reason,
 ) -> GalleryItem:
     confidence, iou = float(row["confidence"]), float(row["iou"])
     label, predicted_label = int(row["label"]), int(row["predicted_label"])
@@ -139,6 +152,7 @@ def _item(
             file=str(row["file"]),
             image=image,
             sets={PREDICTIONS: (predicted,), GROUND_TRUTH: (true,)},
+            file_size=file_size,
         ),
         reason=reason,
         row=position,
@@ -147,6 +161,22 @@ def _item(
         confidence=confidence,
         iou=iou,
     )
+
+
+def _as_in_the_files(images: ImageSource, positions: Sequence[int]) -> list[npt.NDArray[np.uint8]]:
+    """Pixels of the given rows, without padding: predictions are relative to that."""
+    pixels = list(images.read(positions))
+    if PLACEMENT_COLUMNS[0] not in images.annotations:
+        return pixels
+    placed = images.annotations[list(PLACEMENT_COLUMNS)].to_numpy()[list(positions)]
+    return [without_padding(image, place) for image, place in zip(pixels, placed, strict=True)]
+
+
+def _file_size(row: Mapping[Hashable, Any]) -> tuple[int, int] | None:
+    if SIZE_COLUMNS[0] not in row:
+        return None
+    height, width = (int(row[name]) for name in SIZE_COLUMNS)
+    return height, width
 
 
 def _corners(

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mnist_localization.boxes import BOX_COLUMNS, FloatArray, pixel_corners
 from mnist_localization.images import ImageStore
+from mnist_localization.images.store import ANNOTATION_COLUMNS
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -163,7 +164,8 @@ class PerturbedImages:
     """A split whose images are changed when they are read, each in its own repeatable way.
 
     Attributes:
-        annotations: Those of the split, with the boxes as they are in the changed images.
+        annotations: Those of the split, with the boxes as they are in the changed images; of
+            images that were fitted into the model's input, relative to that input.
         shape: Height, width, channels of each image.
     """
 
@@ -180,7 +182,7 @@ class PerturbedImages:
         height, width, _ = store.shape
         corners = store.annotations[list(BOX_COLUMNS)].to_numpy()
         self._boxes = pixel_corners(corners, height, width)
-        self.annotations: pd.DataFrame = store.annotations.copy()
+        self.annotations: pd.DataFrame = store.annotations[list(ANNOTATION_COLUMNS)].copy()
         if perturbation.scale is not None:
             scaled = [scaled_box(box, perturbation.scale, height, width) for box in self._boxes]
             relative = np.stack(scaled) / [width, height, width, height]

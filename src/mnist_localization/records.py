@@ -43,11 +43,19 @@ class BoxRecord:
         file: Name of the image file, unique in a list of records.
         image: Pixels, uint8 0..255, `[height, width, channels]`.
         sets: Name of the set (`predictions`, `ground_truth`, ...) to its boxes.
+        file_size: Height and width of the image in its file, where `image` shows it larger or
+            smaller; what is said in pixels is in these.
     """
 
     file: str
     image: npt.NDArray[np.uint8]
     sets: Mapping[str, Sequence[Box]]
+    file_size: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image in its file, in pixels."""
+        return self.file_size or (self.image.shape[0], self.image.shape[1])
 
 
 def checked(records: Sequence[BoxRecord], class_names: Sequence[str]) -> list[BoxRecord]:

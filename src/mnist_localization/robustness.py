@@ -47,6 +47,7 @@ def robustness_table(
         One row a perturbation, columns `ROBUSTNESS_COLUMNS`; no value for the closed form
         where it does not apply.
     """
+    whole_pixel_boxes = whole_pixel_boxes and not (training.resized or split.resized)
     has_closed_form = closed_form_obstacle(training) is None
     rows = []
     for perturbation in standard_perturbations(ink_fragments(training, seed)):

@@ -14,11 +14,19 @@ class ImageSettings(Settings):
         height: Rows, in pixels.
         width: Columns, in pixels.
         channels: 1 for grey, 3 for colour.
+        letterbox: Whether an image of another size is fitted in, with its aspect ratio kept
+            and the rest padded; otherwise it is an error.
+        convert_channels: Whether an image of other channels is converted; otherwise it is an
+            error.
+        background: Grey value of the padding, and behind transparent pixels.
     """
 
     height: PositiveInt
     width: PositiveInt
     channels: Literal[1, 3]
+    letterbox: bool = False
+    convert_channels: bool = False
+    background: Annotated[int, Field(ge=0, le=255)] = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -76,7 +76,7 @@ def contact_sheet(records: Sequence[BoxRecord], class_names: Sequence[str], titl
 
 
 def _draw(tile: Axes, record: BoxRecord, class_names: Sequence[str]) -> None:
-    height, width, channels = record.image.shape
+    (height, width), channels = record.size, record.image.shape[2]
     tile.imshow(
         record.image if channels == 3 else record.image[:, :, 0],
         cmap="gray",

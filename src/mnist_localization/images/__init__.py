@@ -6,6 +6,7 @@ from mnist_localization.images.letterbox import (
     into_original,
     letterboxed,
     placements,
+    without_padding,
 )
 from mnist_localization.images.store import ImageStore, SplitMeta, SplitPipeline, SplitRequest
 
@@ -22,4 +23,5 @@ __all__ = [
     "placements",
     "read_header",
     "read_image",
+    "without_padding",
 ]

@@ -87,24 +87,39 @@ def decode_image(
         return _pixels(image, channels, background)
 
 
-def read_image(path: Path, shape: tuple[int, int, int], max_mb: float) -> Pixels:
+def read_image(
+    path: Path,
+    shape: tuple[int, int, int],
+    max_mb: float,
+    *,
+    any_size: bool = False,
+    any_channels: bool = False,
+    background: int = 0,
+) -> Pixels:
     """Pixels of one image, once its header says that it has the expected shape.
 
     Args:
         path: The image file.
         shape: Expected height, width, channels.
         max_mb: Size above which a decoded image is refused unread, in MiB.
+        any_size: Whether height and width may be others.
+        any_channels: Whether an image of other channels is converted to those expected.
+        background: Grey value behind transparent pixels, 0..255.
 
     Returns:
-        Pixels, uint8 0..255, `[height, width, channels]`.
+        Pixels, uint8 0..255, `[height, width, channels]`; height and width are the file's.
 
     Raises:
         ImageError: The file is missing, no image, too large, damaged, or of another shape.
     """
     with _opened(path, "") as image:
         _check_size(image, max_mb, str(path))
-        _check_shape(_header(image), shape, path)
-        return _pixels(image, shape[2], 0)
+        header = _header(image)
+        if not any_size:
+            _check_sides(header, shape, path)
+        if not any_channels:
+            _check_channels(header, shape, path)
+        return _pixels(image, shape[2], background)
 
 
 @contextmanager
@@ -147,14 +162,18 @@ def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
         )
 
 
-def _check_shape(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
-    height, width, channels = shape
+def _check_sides(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
+    height, width, _ = shape
     if (header.height, header.width) != (height, width):
         raise ImageError(
             f"{path}: the image is {header.width}x{header.height} pixels, but dataset.image says "
             f"{width}x{height}; correct the configuration or the file, or let images be resized "
             "by dataset.image.letterbox"
         )
+
+
+def _check_channels(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
+    channels = shape[2]
     if header.channels != channels:
         raise ImageError(
             f"{path}: the image has {header.channels} channels (mode {header.mode}), but "

@@ -51,8 +51,9 @@ def letterboxed(image: Pixels, height: int, width: int, background: int = 0) -> 
     rows, columns, channels = image.shape
     if (rows, columns) == (height, width):
         return image
-    placed = placements(rows, columns, height, width)[0] * [width, height, width, height]
-    left, top, placed_width, placed_height = np.rint(placed).astype(int).tolist()
+    left, top, placed_width, placed_height = _pixels(
+        placements(rows, columns, height, width)[0], height, width
+    )
     flat = image[..., 0] if channels == 1 else image
     resized = Image.fromarray(np.ascontiguousarray(flat)).resize(
         (placed_width, placed_height), Image.Resampling.BILINEAR
@@ -62,6 +63,17 @@ def letterboxed(image: Pixels, height: int, width: int, background: int = 0) -> 
         placed_height, placed_width, channels
     )
     return result
+
+
+def without_padding(image: Pixels, placed: npt.ArrayLike) -> Pixels:
+    """The part of a letterboxed image that shows the original.
+
+    Args:
+        image: Pixels, uint8, `[height, width, channels]`.
+        placed: The image's placement, `[4]`.
+    """
+    left, top, placed_width, placed_height = _pixels(placed, *image.shape[:2])
+    return image[top : top + placed_height, left : left + placed_width]
 
 
 def into_input(boxes: npt.ArrayLike, placed: npt.ArrayLike) -> FloatArray:
@@ -92,6 +104,12 @@ def into_original(boxes: npt.ArrayLike, placed: npt.ArrayLike) -> FloatArray:
     """
     offset, scale = _offset_and_scale(placed)
     return (_corners(boxes) - offset) / scale
+
+
+def _pixels(placed: npt.ArrayLike, height: int, width: int) -> tuple[int, int, int, int]:
+    whole = np.rint(np.asarray(placed) * [width, height, width, height]).astype(int)
+    left, top, placed_width, placed_height = whole.tolist()
+    return left, top, placed_width, placed_height
 
 
 def _offset_and_scale(placed: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

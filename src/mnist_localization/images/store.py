@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from mnist_localization.boxes import BOX_COLUMNS
+from mnist_localization.boxes import BOX_COLUMNS, PLACEMENT_COLUMNS, SIZE_COLUMNS
 from mnist_localization.config import ImageSettings
 from mnist_localization.errors import ImageError
 from mnist_localization.images.decode import read_image
+from mnist_localization.images.letterbox import into_input, letterboxed, placements
 
 ANNOTATION_COLUMNS = ("file", "label", *BOX_COLUMNS)
 
@@ -56,10 +57,11 @@ class SplitRequest:
         split: Its name: `train`, `validation` or `test`.
         source: Source of the dataset.
         drawn_from: The annotations that its rows come from: `train` or `test`.
-        annotations: One row an image, columns `file, label, xmin, ymin, xmax, ymax`.
+        annotations: One row an image, columns `file, label, xmin, ymin, xmax, ymax`; boxes
+            relative to each image.
         images: Folder that holds the files.
         images_key: What identifies the content of that folder, such as its archive's hash.
-        image: Expected shape of each image.
+        image: Shape of the model's input, and whether images of others are fitted in.
         max_image_mb: Size above which an image is refused unread, in MiB.
     """
 
@@ -76,7 +78,10 @@ class SplitRequest:
     def key(self) -> str:
         """Digest of the request: equal requests give equal stores."""
         digest = hashlib.sha256(_annotation_bytes(self.annotations))
-        said = [self.split, self.source, self.drawn_from, self.images_key, *self.image.shape]
+        said: list[object] = [self.split, self.source, self.drawn_from, self.images_key]
+        said += self.image.shape
+        if self.image.letterbox or self.image.convert_channels:
+            said += [self.image.model_dump()]
         digest.update(json.dumps(said).encode())
         return digest.hexdigest()
 
@@ -85,7 +90,9 @@ class ImageStore:
     """A split on disk, read row by row: memory does not grow with the number of images.
 
     Attributes:
-        annotations: One row an image, in the order of the images.
+        annotations: One row an image, in the order of the images; boxes relative to the image
+            as it is stored. Where images are fitted in, also the columns `SIZE_COLUMNS` and
+            `PLACEMENT_COLUMNS`.
         meta: What is recorded of the split.
         shape: Height, width, channels of each image.
     """
@@ -147,6 +154,14 @@ class ImageStore:
         """Relative corners of each image's box, `[n, 4]`."""
         return self.annotations[list(BOX_COLUMNS)].to_numpy(np.float32)
 
+    @property
+    def resized(self) -> bool:
+        """Whether any image was of another size than it is stored in."""
+        if SIZE_COLUMNS[0] not in self.annotations:
+            return False
+        sizes = self.annotations[list(SIZE_COLUMNS)].to_numpy()
+        return bool((sizes != self.shape[:2]).any())
+
 
 class SplitPipeline(Protocol):
     """A `tf.data.Dataset` of `(image, {"label", "bbox"})` batches, and the store behind it."""
@@ -172,19 +187,12 @@ def write_store(request: SplitRequest, folder: Path) -> None:
     _remove(beside)
     beside.mkdir(parents=True)
     annotations = request.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
-    annotations.to_parquet(beside / _ANNOTATIONS, index=False)
     fingerprint = hashlib.sha256(_annotation_bytes(annotations))
-    with (beside / _IMAGES).open("wb") as file:
-        header = {
-            "descr": "|u1",
-            "fortran_order": False,
-            "shape": (len(annotations), *request.image.shape),
-        }
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in _decoded_chunks(request):
-            data = chunk.tobytes()
-            fingerprint.update(data)
-            file.write(data)
+    sizes = _write_images(request, beside / _IMAGES, fingerprint)
+    if request.image.letterbox:
+        fingerprint.update(sizes.tobytes())
+        annotations = _fitted_in(annotations, sizes, request.image)
+    annotations.to_parquet(beside / _ANNOTATIONS, index=False)
     meta = SplitMeta(
         split=request.split,
         source=request.source,
@@ -197,9 +205,41 @@ def write_store(request: SplitRequest, folder: Path) -> None:
     beside.replace(folder)
 
 
-def _decoded_chunks(request: SplitRequest) -> Iterator[npt.NDArray[np.uint8]]:
-    def read(name: str) -> npt.NDArray[np.uint8]:
-        return read_image(request.images / name, request.image.shape, request.max_image_mb)
+def _write_images(
+    request: SplitRequest, path: Path, fingerprint: "hashlib._Hash"
+) -> npt.NDArray[np.int64]:
+    """Write all images into one file, add them to the fingerprint, and give their sizes."""
+    sizes = []
+    shape = (len(request.annotations), *request.image.shape)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        for chunk, chunk_sizes in _decoded_chunks(request):
+            data = chunk.tobytes()
+            fingerprint.update(data)
+            file.write(data)
+            sizes.append(chunk_sizes)
+    return np.concatenate(sizes)
+
+
+def _decoded_chunks(
+    request: SplitRequest,
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    """Chunks of images as they are stored, and height and width of each file, `[n, 2]`."""
+    image = request.image
+
+    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+        pixels = read_image(
+            request.images / name,
+            image.shape,
+            request.max_image_mb,
+            any_size=image.letterbox,
+            any_channels=image.convert_channels,
+            background=image.background,
+        )
+        stored = letterboxed(pixels, image.height, image.width, image.background)
+        return stored, (pixels.shape[0], pixels.shape[1])
 
     files = request.annotations["file"].tolist()
     with (
@@ -209,7 +249,20 @@ def _decoded_chunks(request: SplitRequest) -> Iterator[npt.NDArray[np.uint8]]:
         for start in range(0, len(files), _CHUNK):
             chunk = list(pool.map(read, files[start : start + _CHUNK]))
             bar.update(len(chunk))
-            yield np.stack(chunk)
+            pixels, sizes = zip(*chunk, strict=True)
+            yield np.stack(pixels), np.array(sizes, dtype=np.int64)
+
+
+def _fitted_in(
+    annotations: pd.DataFrame, sizes: npt.NDArray[np.int64], image: ImageSettings
+) -> pd.DataFrame:
+    """The annotations with their boxes in the model's input, and what leads back."""
+    placed = placements(sizes[:, 0], sizes[:, 1], image.height, image.width)
+    result = annotations.copy()
+    result[list(BOX_COLUMNS)] = into_input(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
+    result[list(SIZE_COLUMNS)] = sizes
+    result[list(PLACEMENT_COLUMNS)] = placed
+    return result
 
 
 def _is_made_from(request: SplitRequest, folder: Path) -> bool:

@@ -36,11 +36,11 @@ def png_data_uri(image: npt.NDArray[np.uint8]) -> str:
 def overlay(item: GalleryItem) -> Markup:
     """The boxes of an item, drawn over its image.
 
-    The coordinates are the image's pixels: a box for x = 0.53 of a width of 100 starts at
+    The coordinates are pixels of the image file: a box for x = 0.53 of a width of 100 starts at
     53, the left edge of the pixel column 53. Each box has a dark outline below, so that it
     shows on light and on dark images.
     """
-    height, width, _ = item.record.image.shape
+    height, width = item.record.size
     boxes = [
         (kind, _outline(box, height, width))
         for name, kind in _SETS
@@ -69,7 +69,7 @@ def tile(item: GalleryItem, class_names: Sequence[str]) -> dict[str, Any]:
         Texts and numbers; `src` (data URI) and `overlay` (SVG) are for the template alone,
         the rest also goes to the script.
     """
-    height, width, _ = item.record.image.shape
+    height, width = item.record.size
     true, predicted = class_names[item.label], class_names[item.predicted_label]
     return {
         "file": item.record.file,

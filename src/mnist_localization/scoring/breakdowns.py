@@ -7,7 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, pixel_corners
+from mnist_localization.boxes import (
+    BOX_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    image_sizes,
+    pixel_corners,
+)
 from mnist_localization.config import ImageSettings
 from mnist_localization.scoring.average_precision import average_precisions
 from mnist_localization.scoring.scores import FOUND_IOU
@@ -36,8 +41,9 @@ def pixel_errors(predictions: pd.DataFrame, image: ImageSettings) -> dict[str, d
         `centre` (distance of the centres) and `edges` (distance of each of the four edges),
         each with `mean`, `p95` and `max`.
     """
+    sizes = image_sizes(predictions, image.height, image.width)
     true, given = (
-        pixel_corners(predictions[list(columns)].to_numpy(), image.height, image.width)
+        pixel_corners(predictions[list(columns)].to_numpy(), *sizes)
         for columns in (BOX_COLUMNS, PREDICTED_BOX_COLUMNS)
     )
     off = given - true

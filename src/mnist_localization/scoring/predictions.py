@@ -10,12 +10,15 @@ from tqdm import tqdm
 
 from mnist_localization.boxes import (
     BOX_COLUMNS,
+    PLACEMENT_COLUMNS,
     PREDICTED_BOX_COLUMNS,
     RAW_BOX_COLUMNS,
+    SIZE_COLUMNS,
     confined,
     paired_iou,
 )
 from mnist_localization.errors import ModelError
+from mnist_localization.images import into_original
 
 PREDICTION_COLUMNS = (
     "file",
@@ -66,7 +69,7 @@ def predict_store(
         name: Stands before the progress bar.
 
     Returns:
-        One row an image, columns `PREDICTION_COLUMNS`.
+        One row an image, columns as from `prediction_table`.
 
     Raises:
         ModelError: A prediction is not finite or no probability. Names the file.
@@ -101,23 +104,38 @@ def prediction_table(
 ) -> pd.DataFrame:
     """Annotations with what was predicted for them.
 
+    Where images were fitted into the model's input, all boxes travel back: in the result they
+    are relative to the images as they are in their files.
+
     Args:
-        annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`.
+        annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`; where images were
+            fitted in, also `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         labels: Predicted labels, `[n]`.
         confidence: Probability of the predicted label, `[n]`, in [0, 1].
         boxes: Relative corners given to the user, `[n, 4]`; confined to the image.
         raw_boxes: Relative corners before any snapping, `[n, 4]`; confined to the image.
 
     Returns:
-        `n` rows, columns `PREDICTION_COLUMNS`.
+        `n` rows, columns `PREDICTION_COLUMNS`, and `SIZE_COLUMNS` where images were fitted in.
     """
-    table = annotations[["file", "label", *BOX_COLUMNS]].reset_index(drop=True)
+    fitted_in = PLACEMENT_COLUMNS[0] in annotations
+    kept = ["file", "label", *BOX_COLUMNS]
+    table = annotations[kept].reset_index(drop=True)
+    given, raw = np.asarray(boxes, np.float64), np.asarray(raw_boxes, np.float64)
+    if fitted_in:
+        placed = annotations[list(PLACEMENT_COLUMNS)].to_numpy()
+        true = into_original(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
+        table[list(BOX_COLUMNS)] = np.clip(true, 0.0, 1.0)
+        given, raw = into_original(given, placed), into_original(raw, placed)
     table["predicted_label"] = np.asarray(labels, dtype=np.int64)
     table["confidence"] = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
-    given = confined(boxes)
-    table[list(PREDICTED_BOX_COLUMNS)] = given
-    table[list(RAW_BOX_COLUMNS)] = confined(raw_boxes)
-    table["iou"] = paired_iou(table[list(BOX_COLUMNS)].to_numpy(), given)
+    table[list(PREDICTED_BOX_COLUMNS)] = confined(given)
+    table[list(RAW_BOX_COLUMNS)] = confined(raw)
+    table["iou"] = paired_iou(
+        table[list(BOX_COLUMNS)].to_numpy(), table[list(PREDICTED_BOX_COLUMNS)].to_numpy()
+    )
+    if fitted_in:
+        table[list(SIZE_COLUMNS)] = annotations[list(SIZE_COLUMNS)].to_numpy()
     return table
 
 

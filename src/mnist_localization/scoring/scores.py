@@ -10,6 +10,7 @@ from mnist_localization.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
     RAW_BOX_COLUMNS,
+    image_sizes,
     paired_iou,
     pixel_corners,
     whole_pixels,
@@ -50,14 +51,15 @@ def outcomes(predictions: pd.DataFrame, image: ImageSettings) -> Outcomes:
 
     Args:
         predictions: One row an image, columns of the table `predictions`.
-        image: Shape of the images.
+        image: Shape of the images, where the table does not hold their sizes.
     """
     true = predictions[list(BOX_COLUMNS)].to_numpy(np.float64)
     given = predictions[list(PREDICTED_BOX_COLUMNS)].to_numpy(np.float64)
     iou = paired_iou(true, given)
     right = predictions["label"].to_numpy() == predictions["predicted_label"].to_numpy()
+    sizes = image_sizes(predictions, image.height, image.width)
     true_pixels, given_pixels = (
-        whole_pixels(pixel_corners(boxes, image.height, image.width)) for boxes in (true, given)
+        whole_pixels(pixel_corners(boxes, *sizes)) for boxes in (true, given)
     )
     shares = {
         "label_accuracy": right,
@@ -77,7 +79,7 @@ def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict
 
     Args:
         predictions: One row an image, columns of the table `predictions`; at least one row.
-        image: Shape of the images.
+        image: Shape of the images, where the table does not hold their sizes.
         classes: Number of classes.
 
     Returns:
@@ -107,7 +109,7 @@ def score_intervals(
 
     Args:
         predictions: One row an image, columns of the table `predictions`; at least one row.
-        image: Shape of the images.
+        image: Shape of the images, where the table does not hold their sizes.
         resamples: Resamples of the bootstrap.
         seed: Seed of the bootstrap.
 
