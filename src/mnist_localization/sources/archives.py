@@ -28,6 +28,10 @@ _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
+class DamagedArchiveError(ArchiveError):
+    """The bytes are no whole zip archive; another copy may be."""
+
+
 @dataclass(frozen=True)
 class _Member:
     info: zipfile.ZipInfo
@@ -59,8 +63,9 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
         The number of images among its members.
 
     Raises:
-        ArchiveError: The archive is damaged, encrypted or too large, or a member of it leaves
-            the folder; nothing is left behind. Names archive and member.
+        DamagedArchiveError: The archive is truncated or altered; nothing is left behind.
+        ArchiveError: The archive is encrypted or too large, or a member of it leaves the
+            folder; nothing is left behind. Names archive and member.
         SourceError: There is too little room on the disk.
     """
     marker = folder.with_name(f"{folder.name}.json")
@@ -79,8 +84,9 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
             _write(archive, source, members, beside, limits)
     except (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError) as error:
         shutil.rmtree(beside, ignore_errors=True)
-        raise ArchiveError(
-            f"{archive}: the archive is damaged ({error}); delete it and fetch it again"
+        raise DamagedArchiveError(
+            f"{archive}: the archive is damaged ({error}); look at the source's own copy, then "
+            "run the same command again"
         ) from error
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mnist_localization.config import FetchSettings
 from mnist_localization.errors import SourceError, UnreachableError
-from mnist_localization.sources.archives import unpack
+from mnist_localization.sources.archives import DamagedArchiveError, unpack
 from mnist_localization.sources.disk import require_free_space
 from mnist_localization.sources.download import Downloader
 from mnist_localization.sources.folder import MANIFEST, SourceFolder
@@ -168,9 +168,13 @@ def _card(
             images = f"{_IMAGES}/{Path(archive).stem}"
             target = folder.path / images
             target.parent.mkdir(exist_ok=True)
-            counts[split] = unpack(
-                folder.file(archive), str(found[archive]["sha256"]), target, settings.unpack
-            )
+            try:
+                counts[split] = unpack(
+                    folder.file(archive), str(found[archive]["sha256"]), target, settings.unpack
+                )
+            except DamagedArchiveError:
+                folder.forget(archive)
+                raise
             splits[split] = {"csv": csv, "archive": archive, "images": images}
     logger.info(
         "Fetched %s: %d training and %d test images in %s.",

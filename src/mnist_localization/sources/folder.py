@@ -99,6 +99,10 @@ class SourceFolder:
         temporary.replace(self.path / MANIFEST)
         path.replace(self.file(name))
 
+    def forget(self, name: str) -> None:
+        """Remove a file that turned out unfit, so that it is brought anew."""
+        self.file(name).unlink(missing_ok=True)
+
     @contextmanager
     def workshop(self) -> Iterator[Path]:
         """An empty folder inside this one, removed at the end."""
