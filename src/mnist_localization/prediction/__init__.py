@@ -1,0 +1,1 @@
+"""Localizing objects on images of any size, with a saved model."""
