@@ -38,7 +38,8 @@ format: install-dev ## Format the code.
 clean: ## Remove what runs and tools have made; downloads and the environment stay.
 	@find data -type f ! -name .gitkeep ! -path 'data/01_raw/*' -delete
 	@find data -mindepth 2 -depth -type d -empty ! -path 'data/01_raw/*' -delete
-	@rm -rf build .viz wandb .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@if [ -d .viz ]; then find .viz -type f ! -name styles.json -delete; fi
+	@rm -rf build wandb .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Also remove the downloads and the environment.

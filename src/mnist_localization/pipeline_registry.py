@@ -24,6 +24,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         for name, found in find_pipelines(raise_errors=True).items()
         if name != "__default__"
     }
-    stages = [pipelines[name] for name in STAGES if name in pipelines]
-    pipelines["__default__"] = reduce(add, stages, Pipeline([]))
-    return pipelines
+    stages = {name: pipelines.pop(name) for name in STAGES if name in pipelines}
+    whole = reduce(add, stages.values(), Pipeline([]))
+    # In the order of the flow: kedro viz shows them as they come.
+    return {"__default__": whole, **stages, **dict(sorted(pipelines.items()))}

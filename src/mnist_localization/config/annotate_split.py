@@ -1,8 +1,8 @@
 """The sections `annotate` and `split`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from mnist_localization.config.base import PositiveFloat, PositiveInt, Settings, Share
 
@@ -44,7 +44,9 @@ class SplitSettings(Settings):
     Attributes:
         validation: Where the validation images come from.
         max_image_mb: Size of one decoded image, in MiB, above which it is refused unread.
+        contact_sheet: Training images on the sheet that shows the dataset.
     """
 
     validation: ValidationSettings
     max_image_mb: PositiveFloat
+    contact_sheet: Annotated[int, Field(gt=0, le=120)]

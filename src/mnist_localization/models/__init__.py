@@ -5,13 +5,19 @@ Importing this package imports Keras, and registers the objects that a saved mod
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 from mnist_localization.models import losses, metrics
-from mnist_localization.models.inspection import loadable, prediction_model, provenance
+from mnist_localization.models.inspection import (
+    layer_table,
+    loadable,
+    prediction_model,
+    provenance,
+)
 from mnist_localization.models.registry import ModelSpec, Network, build_network
 
 __all__ = [
     "ModelSpec",
     "Network",
     "build_network",
+    "layer_table",
     "loadable",
     "losses",
     "metrics",

@@ -1,10 +1,11 @@
 """What a loaded model says of itself, and guards around loading one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
+import pandas as pd
 
 from mnist_localization.errors import ModelError
 from mnist_localization.models.layers import ImageInput
@@ -41,6 +42,50 @@ def prediction_model(localizer: keras.Model) -> keras.Model:
     raw = localizer.get_layer("bbox_raw").output if "bbox_raw" in names else output["bbox"]
     outputs = {"label": output["label"], "bbox": output["bbox"], "bbox_raw": raw}
     return keras.Model(localizer.input, outputs, name=f"{localizer.name}_prediction")
+
+
+def layer_table(model: keras.Model) -> pd.DataFrame:
+    """The layers of a model in the order in which they are computed.
+
+    Args:
+        model: A functional model.
+
+    Returns:
+        One row a layer: `layer`, `type`, `output_shape` without the batch (`25 x 25 x 16`;
+        several outputs are joined by `, `), `parameters`, and `inputs`, the layers that it
+        takes its input from, joined by `, `.
+    """
+    described = {entry["name"]: entry for entry in model.get_config()["layers"]}
+    rows = [
+        {
+            "layer": layer.name,
+            "type": type(layer).__name__,
+            "output_shape": ", ".join(
+                _shape_text(tensor.shape) for tensor in keras.tree.flatten(layer.output)
+            ),
+            "parameters": layer.count_params(),
+            "inputs": ", ".join(dict.fromkeys(_producers(described[layer.name]["inbound_nodes"]))),
+        }
+        for layer in model.layers
+    ]
+    return pd.DataFrame(rows)
+
+
+def _shape_text(shape: Sequence[int | None]) -> str:
+    return " x ".join(str(length) for length in shape[1:])
+
+
+def _producers(described: Any) -> Iterator[str]:
+    """Names of the layers whose outputs a serialized call takes, in order."""
+    if isinstance(described, dict):
+        if "keras_history" in described:
+            yield described["keras_history"][0]
+        else:
+            for value in described.values():
+                yield from _producers(value)
+    elif isinstance(described, list | tuple):
+        for value in described:
+            yield from _producers(value)
 
 
 @contextmanager

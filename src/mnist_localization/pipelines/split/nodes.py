@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, SplitSettings
-from mnist_localization.images import SplitRequest
+from mnist_localization.images import SplitPipeline, SplitRequest
 from mnist_localization.splitting import stratified_holdout
 
 logger = logging.getLogger(__name__)
@@ -60,3 +60,16 @@ def split_images(
         validation,
         request("test", "test", test_annotations),
     )
+
+
+def draw_dataset_sample(
+    settings: SplitSettings, dataset: DatasetSettings, seed: int, train_split: SplitPipeline
+) -> Any:
+    """A look at the dataset before any training: images with their true boxes.
+
+    Returns:
+        A random sample of the training split, as a Matplotlib figure.
+    """
+    from mnist_localization.figures import annotation_sample
+
+    return annotation_sample(train_split.store, dataset, settings.contact_sheet, seed)

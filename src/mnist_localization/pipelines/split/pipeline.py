@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.pipelines.split.nodes import split_images
+from mnist_localization.pipelines.split.nodes import draw_dataset_sample, split_images
 
 
 def create_pipeline() -> Pipeline:
-    """Split by label, and decode each image once into a store."""
+    """Split by label, decode each image once into a store, and draw a sample."""
     return Pipeline(
         [
             Node(
@@ -22,6 +22,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["train_split", "validation_split", "test_split"],
                 name="split_images",
+            ),
+            Node(
+                func=draw_dataset_sample,
+                inputs=["params:split", "params:dataset", "params:seed", "train_split"],
+                outputs="dataset_sample",
+                name="draw_dataset_sample",
             ),
         ],
         tags="split",
