@@ -9,6 +9,7 @@ from mnist_localization.config.annotate_split import (
     SplitSettings,
     ValidationSettings,
 )
+from mnist_localization.config.annotation_format import AnnotationFormat, CsvSettings
 from mnist_localization.config.base import Settings
 from mnist_localization.config.dataset import DatasetSettings, ImageSettings
 from mnist_localization.config.evaluate_publish import (
@@ -35,8 +36,10 @@ from mnist_localization.config.train import (
 
 __all__ = [
     "AnnotateSettings",
+    "AnnotationFormat",
     "AugmentationSettings",
     "CompareSettings",
+    "CsvSettings",
     "DatasetSettings",
     "EarlyStoppingSettings",
     "EpochSampleSettings",

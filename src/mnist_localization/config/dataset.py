@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from mnist_localization.config.annotation_format import AnnotationFormat
 from mnist_localization.config.base import PositiveInt, Settings
 
 
@@ -41,11 +42,13 @@ class DatasetSettings(Settings):
         image: Shape of the images.
         class_names: Name of each class, in the order of the labels 0, 1, 2, ...
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
+        annotations: How the annotation files are written.
     """
 
     image: ImageSettings
     class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
     whole_pixel_boxes: bool
+    annotations: AnnotationFormat = AnnotationFormat()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "DatasetSettings":

@@ -1,6 +1,12 @@
 """Images: read one safely, keep a split of them in a store, stream them as `tf.data`."""
 
-from mnist_localization.images.decode import ImageHeader, decode_image, read_header, read_image
+from mnist_localization.images.decode import (
+    SUFFIXES,
+    ImageHeader,
+    decode_image,
+    read_header,
+    read_image,
+)
 from mnist_localization.images.letterbox import (
     into_input,
     into_original,
@@ -11,6 +17,7 @@ from mnist_localization.images.letterbox import (
 from mnist_localization.images.store import ImageStore, SplitMeta, SplitPipeline, SplitRequest
 
 __all__ = [
+    "SUFFIXES",
     "ImageHeader",
     "ImageStore",
     "SplitMeta",

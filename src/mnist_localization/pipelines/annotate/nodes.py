@@ -18,15 +18,17 @@ def annotate_dataset(
     dataset_card: dict[str, Any],
     raw_folder: Path,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Parse and check the CSVs of the fetched dataset.
+    """Parse and check the annotations of the fetched dataset.
 
     Returns:
         The training table, the test table (`file, label, xmin, ymin, xmax, ymax`, boxes
-        relative), and a report of what was found.
+        relative; empty where the dataset has no test set), and a report of what was found.
     """
     folder = raw_folder / dataset_card["folder"]
     annotations = {
-        name: read_annotations(folder / at["csv"], folder / at["images"], dataset.class_names)
+        name: read_annotations(
+            folder / at["csv"], folder / at["images"], dataset.class_names, dataset.annotations
+        )
         for name, at in dataset_card["splits"].items()
     }
     drop = settings.on_bad_rows == "drop"
@@ -39,4 +41,6 @@ def annotate_dataset(
         if split.bad_rows:
             logger.warning("%d bad rows of %s set aside.", len(split.bad_rows), name)
         logger.info("Annotated %d %s images.", len(split.table), name)
-    return annotations["train"].table, annotations["test"].table, report
+    train = annotations["train"].table
+    test = annotations["test"].table if "test" in annotations else train.iloc[:0]
+    return train, test, report

@@ -1,0 +1,21 @@
+"""Annotations: files that are not trusted become a checked table, and tables become files."""
+
+from mnist_localization.annotations.reading import read_annotations
+from mnist_localization.annotations.table import (
+    COLUMNS,
+    Annotations,
+    BadRow,
+    RawRow,
+    describe,
+    require_good,
+)
+
+__all__ = [
+    "COLUMNS",
+    "Annotations",
+    "BadRow",
+    "RawRow",
+    "describe",
+    "read_annotations",
+    "require_good",
+]
