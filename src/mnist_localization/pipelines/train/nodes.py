@@ -83,6 +83,20 @@ def plot_learning_curves(training_history: pd.DataFrame) -> Any:
     return learning_curves(training_history)
 
 
+def summarize_localizer(localizer: Any) -> pd.DataFrame:
+    """The layers of the trained model: name, type, output shape, parameters, inputs."""
+    from mnist_localization.models import layer_table
+
+    return layer_table(localizer)
+
+
+def draw_architecture(settings: TrainSettings, model_summary: pd.DataFrame) -> Any:
+    """The layers of the trained model as a graph, as a Matplotlib figure."""
+    from mnist_localization.figures import architecture_diagram
+
+    return architecture_diagram(model_summary, f"Architecture {settings.architecture}")
+
+
 def _provenance(
     settings: TrainSettings,
     seed: int,

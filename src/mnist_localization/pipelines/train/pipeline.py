@@ -2,11 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.pipelines.train.nodes import plot_learning_curves, train_localizer
+from mnist_localization.pipelines.train.nodes import (
+    draw_architecture,
+    plot_learning_curves,
+    summarize_localizer,
+    train_localizer,
+)
 
 
 def create_pipeline() -> Pipeline:
-    """Build and fit the two-head model."""
+    """Build and fit the two-head model, and draw it."""
     return Pipeline(
         [
             Node(
@@ -30,6 +35,18 @@ def create_pipeline() -> Pipeline:
                 inputs="training_history",
                 outputs="learning_curves",
                 name="plot_learning_curves",
+            ),
+            Node(
+                func=summarize_localizer,
+                inputs="localizer",
+                outputs="model_summary",
+                name="summarize_localizer",
+            ),
+            Node(
+                func=draw_architecture,
+                inputs=["params:train", "model_summary"],
+                outputs="model_diagram",
+                name="draw_architecture",
             ),
         ],
         tags="train",
