@@ -13,8 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Informational lines of the C++ libraries, and the two that go with them.
-_CHATTER = re.compile(r"I\d{4} |WARNING: All log messages before absl|To enable the following")
+# Informational lines of the C++ libraries, and those that go with them.
+_CHATTER = re.compile(
+    r"I\d{4} |WARNING: All log messages before absl|To enable the following|fully_quantize: |INFO: "
+)
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Even its level for errors speaks of a missing GPU and of attributes that determinism drops.
@@ -23,7 +25,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
+    """Holds back what TensorFlow's and LiteRT's libraries write to standard error."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -41,5 +44,5 @@ def _without_chatter() -> Iterator[None]:
 
 
 if "tensorflow" not in sys.modules:
-    with _without_chatter():
+    with without_chatter():
         importlib.import_module("tensorflow")

@@ -18,6 +18,11 @@ from mnist_localization.config.evaluate_publish import (
     GallerySettings,
     PublishSettings,
 )
+from mnist_localization.config.export import (
+    ExportSettings,
+    ModelCardSettings,
+    ToleranceSettings,
+)
 from mnist_localization.config.fetch import (
     FetchSettings,
     FileSettings,
@@ -44,16 +49,19 @@ __all__ = [
     "EarlyStoppingSettings",
     "EpochSampleSettings",
     "EvaluateSettings",
+    "ExportSettings",
     "FetchSettings",
     "FileSettings",
     "GallerySettings",
     "ImageSettings",
     "LossWeights",
+    "ModelCardSettings",
     "NetworkSettings",
     "PublishSettings",
     "Settings",
     "SplitSettings",
     "SyntheticSettings",
+    "ToleranceSettings",
     "TrainSettings",
     "UnpackSettings",
     "UpstreamSettings",

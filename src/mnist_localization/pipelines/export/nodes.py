@@ -1,0 +1,76 @@
+"""Nodes of the stage `export`."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
+from mnist_localization.images import SplitPipeline
+from mnist_localization.scoring import model_fingerprint, stale_predictions, tell_stale
+from mnist_localization.tracking.facts import versions
+
+logger = logging.getLogger(__name__)
+
+
+def export_formats(
+    settings: ExportSettings,
+    seed: int,
+    localizer: Any,
+    train_split: SplitPipeline,
+    test_split: SplitPipeline,
+    exported_models: Path,
+) -> pd.DataFrame:
+    """Write the localizer in each format, each checked against the Keras model.
+
+    Returns:
+        The dataset `export_report`: one row a format.
+    """
+    from mnist_localization.export import export_localizer
+
+    report = export_localizer(
+        localizer, train_split.store, test_split.store, settings, exported_models, seed
+    )
+    logger.info("Exported:\n%s", report.to_string(index=False, float_format="%.4f"))
+    return report
+
+
+def write_model_card(
+    settings: ExportSettings,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+    localizer: Any,
+    test_split: SplitPipeline,
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    dataset_card: dict[str, Any],
+    robustness: pd.DataFrame,
+    export_report: pd.DataFrame,
+) -> str:
+    """The model card, once the scores on disk are known to be of the model on disk.
+
+    Returns:
+        The dataset `model_card`: Markdown.
+    """
+    from mnist_localization.export import ModelFacts, model_card
+    from mnist_localization.models import provenance
+
+    meta = test_split.store.meta
+    tell_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
+    model = ModelFacts(
+        name=localizer.name,
+        parameters=localizer.count_params(),
+        fingerprint=model_fingerprint(localizer),
+        provenance=provenance(localizer),
+    )
+    return model_card(
+        settings.model_card,
+        dataset,
+        model,
+        metrics=metrics,
+        dataset_card=dataset_card,
+        robustness=robustness,
+        export_report=export_report,
+        versions=versions(),
+    )
