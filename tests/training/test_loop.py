@@ -155,3 +155,45 @@ def test_the_key_of_a_training_follows_parameters_seed_and_data_but_not_resume()
         training_key(settings(), 1, {"train_fingerprint": "b"}),
     ]
     assert len({key, *others}) == 4
+
+
+PHASES = [{"epochs": 2}, {"epochs": 3, "freeze": ["conv_*", "label"], "learning_rate": 0.02}]
+
+
+def weights(localizer, name):
+    return localizer.get_layer(name).get_weights()[0]
+
+
+def test_a_second_phase_leaves_frozen_layers_as_the_best_of_the_first_left_them(stores, tmp_path):
+    first = train(stores, tmp_path / "1", settings(phases=PHASES[:1]))
+    both = train(stores, tmp_path / "2", settings(phases=PHASES))
+    assert both.history["epoch"].tolist() == [1, 2, 3, 4, 5]
+    for frozen in ("conv_1", "conv_3", "label"):
+        np.testing.assert_array_equal(
+            weights(first.localizer, frozen), weights(both.localizer, frozen)
+        )
+    assert (weights(first.localizer, "bbox_raw") != weights(both.localizer, "bbox_raw")).any()
+    assert all(layer.trainable for layer in both.localizer.layers)
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_a_training_killed_in_any_phase_ends_as_an_undisturbed_one(stores, tmp_path, epoch):
+    options = settings(phases=PHASES)
+    whole = train(stores, tmp_path / "whole", options)
+    with pytest.raises(Killed):
+        train(stores, tmp_path / "killed", options, kill_after=epoch)
+    resumed = train(stores, tmp_path / "killed", options)
+    pd.testing.assert_frame_equal(
+        figures(whole.history), figures(resumed.history), check_exact=True
+    )
+
+
+def test_patience_counts_anew_in_each_phase(stores, tmp_path):
+    stopping = {"monitor": "epoch", "mode": "min", "patience": 2, "min_delta": 0.0}
+    options = settings(phases=[{"epochs": 9}, {"epochs": 9}], early_stopping=stopping)
+    assert len(train(stores, tmp_path, options).history) == 5
+
+
+def test_a_pattern_that_freezes_nothing_is_an_error(stores, tmp_path):
+    with pytest.raises(ModelError, match=r"'convolution_\*'.*conv_1"):
+        train(stores, tmp_path, settings(phases=[{"epochs": 1, "freeze": ["convolution_*"]}]))

@@ -36,6 +36,7 @@ from mnist_localization.config.train import (
     AugmentationSettings,
     EarlyStoppingSettings,
     LossWeights,
+    PhaseSettings,
     TrainSettings,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "LossWeights",
     "ModelCardSettings",
     "NetworkSettings",
+    "PhaseSettings",
     "PublishSettings",
     "Settings",
     "SplitSettings",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mnist_localization.config.base import (
     PositiveFloat,
@@ -54,13 +54,28 @@ class AugmentationSettings(Settings):
     scale: Annotated[float, Field(ge=0.0)]
 
 
+class PhaseSettings(Settings):
+    """One phase of a training; it starts from the best weights of the one before.
+
+    Attributes:
+        epochs: Epochs at most.
+        freeze: Names of the layers that keep their weights; `*` stands for anything.
+        learning_rate: Rate of the phase; none takes that of the section.
+    """
+
+    epochs: PositiveInt
+    freeze: tuple[str, ...] = ()
+    learning_rate: PositiveFloat | None = None
+
+
 class TrainSettings(Settings):
     """The section `train`.
 
     Attributes:
         architecture: Name in the registry of architectures.
         architectures: Name to that architecture's own settings.
-        epochs: Epochs at most.
+        epochs: Epochs at most, where no phases are given.
+        phases: Trained one after the other; none is one phase of all layers.
         batch_size: Images a step.
         learning_rate: Rate of the Adam optimizer (the peak, with a schedule).
         schedule: `constant`, or `cosine`: warm-up, then decay to zero over all epochs.
@@ -70,11 +85,15 @@ class TrainSettings(Settings):
         early_stopping: Stopping, and the choice of the best epoch.
         resume: Whether a killed training goes on from its last finished epoch.
         deterministic: Whether TensorFlow is held to repeatable operations.
+        precision: Keras' policy: numbers of what type the layers calculate with.
+        xla: Whether the training step is compiled by XLA; not while `deterministic`.
+        multi_gpu: Whether each batch is shared among all GPUs (`MirroredStrategy`).
     """
 
     architecture: str
     architectures: dict[str, dict[str, Any]]
     epochs: PositiveInt
+    phases: tuple[PhaseSettings, ...] = ()
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     schedule: Literal["constant", "cosine"]
@@ -84,3 +103,25 @@ class TrainSettings(Settings):
     early_stopping: EarlyStoppingSettings
     resume: bool
     deterministic: bool
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    xla: bool = False
+    multi_gpu: bool = False
+
+    @model_validator(mode="after")
+    def _compiled_steps_do_not_repeat(self) -> "TrainSettings":
+        if self.xla and self.deterministic:
+            raise ValueError(
+                "train.xla needs train.deterministic=false: Keras compiles no step whose "
+                "operations must repeat to the bit"
+            )
+        return self
+
+    @property
+    def planned_phases(self) -> tuple[PhaseSettings, ...]:
+        """The phases; without any, the one that trains all layers for all epochs."""
+        return self.phases or (PhaseSettings(epochs=self.epochs),)
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs at most, of all phases together."""
+        return sum(phase.epochs for phase in self.planned_phases)

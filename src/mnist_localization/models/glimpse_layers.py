@@ -35,10 +35,11 @@ class AttendedBox(keras.layers.Layer):
 class Glimpse(keras.layers.Layer):
     """Resamples the window round a box to a fixed size.
 
-    Each sample is a mean of pixels under a triangle as wide as the distance between samples.
-    The triangles of all samples add up to one at every pixel inside the window and keep its
-    position, so sums and centres of mass are those of the image. It is two products of
-    matrices, which is fast and exports to every format.
+    Each sample is a mean of pixels under a triangle that reaches to the samples beside it, and
+    to a pixel's distance at least. Where samples are no closer than pixels, the triangles of
+    all samples give every pixel inside the window the same weight and keep its position, so
+    centres of mass are those of the image. It is two products of matrices, which is fast and
+    exports to every format.
     """
 
     def __init__(self, size: int, margin: float, jitter: float = 0.0, **kwargs: Any) -> None:
@@ -94,7 +95,7 @@ class Glimpse(keras.layers.Layer):
         samples = centre[:, None] * pixels + steps[None, :] * spacing[:, None]
         positions = np.arange(pixels, dtype="float32")[None, None, :] + 0.5
         reach = ops.maximum(spacing, 1.0)[:, None, None]
-        return ops.relu(1.0 - ops.abs(positions - samples[:, :, None]) / reach)
+        return ops.relu(1.0 - ops.abs(positions - samples[:, :, None]) / reach) / reach
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of glimpses and windows."""
@@ -112,27 +113,41 @@ class Glimpse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
+class Votes(keras.layers.Layer):
+    """What each sample of a glimpse votes with: its brightness above that of the background."""
+
+    def call(self, inputs: Any) -> Any:
+        """Brightness `[batch, rows, columns, 1]` and background `[batch, 1]` to votes >= 0."""
+        brightness, background = inputs
+        return ops.relu(brightness - background[:, None, None, :])
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
 class WeighedCorners(keras.layers.Layer):
-    """The best of two answers each: votes or a guess for the centre, coarse or guessed size.
+    """The better of two answers each: votes or a guess for the centre, custom or a guess for size.
 
     The mean of the votes may lie at a constant distance from the centre that annotations
-    mean, such as half a pixel where they count pixels from their corners: it is learned.
+    mean, such as half a pixel where they count pixels from their corners: it is learned. So
+    is the size that is customary, if there is one.
     """
 
     def build(self, input_shape: Any) -> None:
-        """Make the constant distance, `[2]`, relative to the image."""
+        """Make the constant distance and the customary size, `[2]`, relative to the image."""
         self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
+        self.custom = self.add_weight(
+            name="custom", shape=(2,), initializer=keras.initializers.Constant(0.25)
+        )
 
     def call(self, inputs: Any) -> Any:
         """Both answers, and the trust in the first, to relative corners.
 
         Args:
-            inputs: Coarse boxes `[batch, 4]`; votes `[batch, rows, columns, 1]`, not negative;
-                trust in the votes along x and y and in the coarse width and height, in [0, 1],
-                `[batch, 4]`; guessed offset of the centre over the window's side, `[batch, 2]`;
-                logarithm of the guessed size over it, `[batch, 2]`; windows `[batch, 4]`.
+            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in the votes along x
+                and y and in the customary width and height, in [0, 1], `[batch, 4]`; guessed
+                offset of the centre over the window's side, `[batch, 2]`; logarithm of the
+                guessed size over it, `[batch, 2]`; windows `[batch, 4]`.
         """
-        coarse, votes, trust, centre, size, window = inputs
+        votes, trust, centre, size, window = inputs
         _, rows, columns, _ = votes.shape
         across = ops.sum(votes[..., 0], axis=1) + 1e-6
         down = ops.sum(votes[..., 0], axis=2) + 1e-6
@@ -143,10 +158,8 @@ class WeighedCorners(keras.layers.Layer):
         voted = window[:, :2] + voted * side + self.displacement
         guessed = window[:, :2] + centre * side
         centre = _mixed(trust[:, :2], voted, guessed)
-        coarse = ops.stop_gradient(coarse)  # it has a loss of its own
-        coarse_size = ops.clip(coarse[:, 2:] - coarse[:, :2], _SMALLEST, 1.0)
         guessed_size = ops.exp(ops.clip(window[:, 2:] + size, -5.0, 0.5))
-        size = _mixed(trust[:, 2:], coarse_size, guessed_size)
+        size = _mixed(trust[:, 2:], self.custom, guessed_size)
         return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
 
 

@@ -1,5 +1,6 @@
 """Fitting a network: repeatable, resumable, judged on the validation split."""
 
+from mnist_localization.training.hardware import hardware
 from mnist_localization.training.loop import (
     TrainingResult,
     fit_network,
@@ -7,4 +8,4 @@ from mnist_localization.training.loop import (
     training_key,
 )
 
-__all__ = ["TrainingResult", "fit_network", "make_repeatable", "training_key"]
+__all__ = ["TrainingResult", "fit_network", "hardware", "make_repeatable", "training_key"]

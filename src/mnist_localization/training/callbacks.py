@@ -81,8 +81,8 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def patience_is_over(state: TrainingState, settings: EarlyStoppingSettings) -> bool:
-    """Whether so many epochs have passed without improvement that training stops."""
-    return 0 < settings.patience <= state.epochs - state.best_epoch
+    """Whether so many epochs of a phase have passed without improvement that it stops."""
+    return 0 < settings.patience <= state.epochs - max(state.best_epoch, state.phase_start)
 
 
 class EpochEndCallback(keras.callbacks.Callback):  # type: ignore[misc]

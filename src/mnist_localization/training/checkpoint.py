@@ -21,6 +21,8 @@ class TrainingState:
         rows: One row of logs for each finished epoch.
         best_epoch: Number of the best epoch, from 1; 0 before the first.
         best_value: Value of the monitored metric in it.
+        phase: Number of the phase, from 0.
+        phase_start: Epochs finished before it.
         random_states: States of the model's random generators (dropout, noise), which Keras
             does not count among the weights.
     """
@@ -28,6 +30,8 @@ class TrainingState:
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float | None = None
+    phase: int = 0
+    phase_start: int = 0
     random_states: list[list[int]] = field(default_factory=list)
 
     @property

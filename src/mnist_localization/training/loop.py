@@ -1,11 +1,12 @@
 """Fitting a network to a split."""
 
+import fnmatch
 import hashlib
 import json
 import logging
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from mnist_localization.config import TrainSettings
+from mnist_localization.config import PhaseSettings, TrainSettings
+from mnist_localization.errors import ModelError
 from mnist_localization.images import ImageStore
 from mnist_localization.images.pipeline import batches, endless_batches
 from mnist_localization.models import ModelSpec, Network
@@ -102,49 +104,98 @@ def fit_network(
     Returns:
         The trained localizer and its history.
     """
-    model = network.trainable
-    steps = math.ceil(len(train) / settings.batch_size)
-    _compile(network, spec, settings, steps)
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
         checkpoint.remove()
     state = checkpoint.read() or TrainingState()
-    if state.epochs:
-        checkpoint.restore_last(model, state)
-        logger.info("Going on from epoch %d of %d.", state.epochs, settings.epochs)
     # The recorder comes first: what it records must be there whatever the others do.
     callbacks = [EpochRecorder(state, checkpoint, settings.early_stopping)]
     if on_epoch_end is not None:
         callbacks.append(EpochEndCallback(on_epoch_end))
-    taught = partial(_with_auxiliary_targets, names=network.auxiliary_boxes)
-    if not patience_is_over(state, settings.early_stopping):
-        model.fit(
-            taught(
-                endless_batches(
-                    train,
-                    settings.batch_size,
-                    seed=seed,
-                    first_epoch=state.epochs,
-                    augmentation=make_augmentation(train, settings.augmentation, seed),
-                )
-            ),
-            validation_data=taught(batches(validation, settings.batch_size)),
-            steps_per_epoch=steps,
-            initial_epoch=state.epochs,
-            epochs=settings.epochs,
-            callbacks=[*callbacks, EpochLines(settings.epochs)],
-            # Keras' bar redraws its line: for a terminal only.
-            shuffle=False,  # the pipeline shuffles
-            verbose=1 if sys.stderr.isatty() and sys.stdout.isatty() else 0,
-        )
-    checkpoint.restore_best(model).remove()
+    callbacks.append(EpochLines(settings.planned_epochs))
+    fit = _Fit(network, spec, train, validation, settings, seed, callbacks)
+    if state.epochs:
+        logger.info("Going on from epoch %d of %d.", state.epochs, settings.planned_epochs)
+        fit.prepare(settings.planned_phases[state.phase])
+        checkpoint.restore_last(network.trainable, state)
+        fit.run(settings.planned_phases[state.phase], state)
+    for phase in settings.planned_phases[state.phase + bool(state.epochs) :]:
+        if state.epochs:
+            checkpoint.restore_best(network.trainable)
+            state.phase, state.phase_start = state.phase + 1, state.epochs
+        fit.prepare(phase)
+        fit.run(phase, state)
+    _freeze(network.trainable, ())
+    checkpoint.restore_best(network.trainable).remove()
     return TrainingResult(network.localizer, pd.DataFrame(state.rows), state.best_epoch)
 
 
-def _compile(network: Network, spec: ModelSpec, settings: TrainSettings, steps: int) -> None:
+@dataclass(frozen=True)
+class _Fit:
+    """What the phases of a training share."""
+
+    network: Network
+    spec: ModelSpec
+    train: ImageStore
+    validation: ImageStore
+    settings: TrainSettings
+    seed: int
+    callbacks: Sequence[keras.callbacks.Callback]
+
+    @property
+    def _steps(self) -> int:
+        return math.ceil(len(self.train) / self.settings.batch_size)
+
+    def prepare(self, phase: PhaseSettings) -> None:
+        """Freeze the layers of a phase and compile anew."""
+        _freeze(self.network.trainable, phase.freeze)
+        _compile(self.network, self.spec, self.settings, phase, self._steps)
+
+    def run(self, phase: PhaseSettings, state: TrainingState) -> None:
+        """Train the rest of a phase."""
+        if patience_is_over(state, self.settings.early_stopping):
+            return
+        taught = partial(_with_auxiliary_targets, names=self.network.auxiliary_boxes)
+        images = endless_batches(
+            self.train,
+            self.settings.batch_size,
+            seed=self.seed,
+            first_epoch=state.epochs,
+            augmentation=make_augmentation(self.train, self.settings.augmentation, self.seed),
+        )
+        self.network.trainable.fit(
+            taught(images),
+            validation_data=taught(batches(self.validation, self.settings.batch_size)),
+            steps_per_epoch=self._steps,
+            initial_epoch=state.epochs,
+            epochs=state.phase_start + phase.epochs,
+            callbacks=list(self.callbacks),
+            shuffle=False,  # the pipeline shuffles
+            # Keras' bar redraws its line: for a terminal only.
+            verbose=1 if sys.stderr.isatty() and sys.stdout.isatty() else 0,
+        )
+
+
+def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
+    """Make exactly the layers untrainable whose name one of the patterns matches."""
+    names = [layer.name for layer in model.layers]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise ModelError(
+                f"train.phases freezes {pattern!r}, but no layer is named so; the layers are "
+                f"{', '.join(names)}"
+            )
+    model.trainable = True
+    for layer in model.layers:
+        layer.trainable = not any(fnmatch.fnmatch(layer.name, each) for each in patterns)
+
+
+def _compile(
+    network: Network, spec: ModelSpec, settings: TrainSettings, phase: PhaseSettings, steps: int
+) -> None:
     boxes = {name: bbox_loss(settings.bbox_loss, spec) for name in network.auxiliary_boxes}
     network.trainable.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(settings, steps)),
+        optimizer=keras.optimizers.Adam(_learning_rate(settings, phase, steps)),
         loss={
             "label": keras.losses.SparseCategoricalCrossentropy(),
             "bbox": bbox_loss(settings.bbox_loss, spec),
@@ -155,6 +206,7 @@ def _compile(network: Network, spec: ModelSpec, settings: TrainSettings, steps: 
             "label": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
             "bbox": MeanBoxIoU(),
         },
+        jit_compile=settings.xla,
     )
 
 
@@ -169,16 +221,17 @@ def _with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> t
 
 
 def _learning_rate(
-    settings: TrainSettings, steps: int
+    settings: TrainSettings, phase: PhaseSettings, steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    peak = phase.learning_rate or settings.learning_rate
     if settings.schedule == "constant":
-        return settings.learning_rate
-    total = steps * settings.epochs
+        return peak
+    total = steps * phase.epochs
     warmup = min(steps, total // 10)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 25,
+        initial_learning_rate=peak / 25,
         decay_steps=max(1, total - warmup),
         alpha=0.001,
-        warmup_target=settings.learning_rate,
+        warmup_target=peak,
         warmup_steps=warmup,
     )

@@ -6,7 +6,12 @@ import keras
 from pydantic import Field
 
 from mnist_localization.config import Settings
-from mnist_localization.models.glimpse_layers import AttendedBox, Glimpse, WeighedCorners
+from mnist_localization.models.glimpse_layers import (
+    AttendedBox,
+    Glimpse,
+    Votes,
+    WeighedCorners,
+)
 from mnist_localization.models.layers import ImageInput, OrderedBox
 from mnist_localization.models.registry import ModelSpec, Network, architecture
 
@@ -27,6 +32,7 @@ class GlimpseSettings(Settings):
         fine_filters: Filters of the convolutions of the second look; the size is halved
             after the second and after the last.
         label_units: Units of the hidden layer before the label's softmax.
+        bbox_units: Units of the hidden layer before what the box is made from.
         dropout: Share of the features dropped before each dense layer of the label.
         coarse_loss_weight: Weight of the coarse box in the loss.
         snap: Whether `bbox` is snapped to whole pixels where the annotations are.
@@ -35,11 +41,12 @@ class GlimpseSettings(Settings):
     stem_filters: PositiveInt
     stride: PositiveInt
     coarse_filters: PositiveInt
-    glimpse_size: Annotated[int, Field(ge=16, multiple_of=8)]
+    glimpse_size: Annotated[int, Field(ge=16, multiple_of=4)]
     glimpse_margin: Annotated[float, Field(ge=1.0)]
     glimpse_jitter: Annotated[float, Field(ge=0.0, lt=0.5)]
     fine_filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     label_units: PositiveInt
+    bbox_units: PositiveInt
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     coarse_loss_weight: Annotated[float, Field(gt=0.0)]
     snap: bool
@@ -53,9 +60,9 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     are averaged by attention. The second sees the window round it, resampled to a fixed size:
     its features give the label and a box, and its pixels vote for the centre, each by its
     brightness. Votes keep what features lose: their mean moves with the pixels, by fractions
-    of one. How far the votes for the centre and the coarse box's size are trusted is learned,
-    and depends on what is seen: votes wholly where the object alone is bright, and not at all
-    where brightness says nothing.
+    of one. Most datasets also have a size that is typical. How far votes and typical size are
+    trusted is learned, and depends on what is seen: wholly where the object alone is bright
+    and as large as most, and not at all where brightness or custom say nothing.
     """
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
@@ -64,13 +71,14 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
         size=settings.glimpse_size,
         margin=settings.glimpse_margin,
         jitter=settings.glimpse_jitter,
+        dtype="float32",
         name="glimpse",
     )([pixels, coarse])
     features = _fine_features(glimpse, settings)
     label = _label_head(features, settings, spec)
-    bbox = _bbox_head(glimpse, features, coarse, window)
+    bbox = _bbox_head(glimpse, features, window, settings)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
-    snapped = OrderedBox(grid=grid, name="bbox")(bbox)
+    snapped = OrderedBox(grid=grid, dtype="float32", name="bbox")(bbox)
     return Network(
         trainable=keras.Model(
             images, {"label": label, "bbox": bbox, "bbox_coarse": coarse}, name="glimpse_training"
@@ -85,12 +93,11 @@ def _first_look(pixels: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
     x = _convolution(pixels, settings.stem_filters, settings.stride, "stem", settings.stride)
     x = _convolution(x, settings.coarse_filters, 3, "coarse_1", strides=2)
     near = _convolution(x, settings.coarse_filters, 3, "coarse_2")
-    # A wide depthwise kernel lets a cell see an object from its border to its centre.
-    far = keras.layers.DepthwiseConv2D(7, padding="same", name="coarse_context")(near)
-    far = _convolution(far, settings.coarse_filters, 1, "coarse_3")
+    # One more lets a cell see an object from its border to its centre.
+    far = _convolution(near, settings.coarse_filters, 3, "coarse_3")
     x = keras.layers.Add(name="coarse_features")([near, far])
     proposals = keras.layers.Conv2D(5, 1, name="coarse_proposals")(x)
-    return AttendedBox(name="bbox_coarse")(proposals)
+    return AttendedBox(dtype="float32", name="bbox_coarse")(proposals)
 
 
 def _fine_features(glimpse: Any, settings: GlimpseSettings) -> Any:
@@ -101,7 +108,7 @@ def _fine_features(glimpse: Any, settings: GlimpseSettings) -> Any:
     x = keras.layers.MaxPooling2D(2, name="fine_pool")(x)
     x = _convolution(x, third, 3, "fine_3")
     x = _convolution(x, fourth, 3, "fine_4")
-    return keras.layers.MaxPooling2D(2, name="fine_features")(x)
+    return keras.layers.MaxPooling2D(2, padding="same", name="fine_features")(x)
 
 
 def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
@@ -109,23 +116,24 @@ def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> An
     x = keras.layers.Dropout(settings.dropout, name="label_dropout_1")(x)
     x = keras.layers.Dense(settings.label_units, activation="relu", name="label_hidden")(x)
     x = keras.layers.Dropout(settings.dropout, name="label_dropout_2")(x)
-    return keras.layers.Dense(spec.classes, activation="softmax", name="label")(x)
+    return keras.layers.Dense(spec.classes, activation="softmax", dtype="float32", name="label")(x)
 
 
-def _bbox_head(glimpse: Any, features: Any, coarse: Any, window: Any) -> Any:
-    """Relative corners, `[batch, 4]`, from coarse box, votes and features."""
-    votes = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones", name="votes")(
-        glimpse
-    )
-    placed = keras.layers.Flatten(name="bbox_features")(features)
-    trust = keras.layers.Dense(4, activation="hard_sigmoid", name="trust")(placed)
-    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(placed)
+def _bbox_head(glimpse: Any, features: Any, window: Any, settings: GlimpseSettings) -> Any:
+    """Relative corners, `[batch, 4]`, from votes and features."""
     # The window's size goes in with the features: what an object measures on the glimpse says
     # nothing of its size on the image without it.
-    pooled = keras.layers.GlobalAveragePooling2D(name="size_features")(features)
-    sized = keras.layers.Concatenate(name="size_features_and_window")([pooled, window])
-    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(sized)
-    return WeighedCorners(name="bbox_raw")([coarse, votes, trust, centre, size, window])
+    x = keras.layers.Flatten(name="bbox_features")(features)
+    x = keras.layers.Concatenate(name="bbox_features_and_window")([x, window])
+    x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
+    trust = keras.layers.Dense(4, activation="hard_sigmoid", name="trust")(x)
+    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(x)
+    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(x)
+    # What is darker than the background of this very image has no vote.
+    background = keras.layers.Dense(1, activation="relu", name="background")(x)
+    votes = keras.layers.Conv2D(1, 1, kernel_initializer="ones", name="brightness")(glimpse)
+    votes = Votes(dtype="float32", name="votes")([votes, background])
+    return WeighedCorners(dtype="float32", name="bbox_raw")([votes, trust, centre, size, window])
 
 
 def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:

@@ -43,14 +43,16 @@ def build_report2020(settings: Report2020Settings, spec: ModelSpec) -> Network:
     features = keras.layers.GlobalAveragePooling2D(name="features")(x)
 
     label = keras.layers.Dropout(settings.dropout, name="label_dropout")(features)
-    label = keras.layers.Dense(spec.classes, activation="softmax", name="label")(label)
+    label = keras.layers.Dense(spec.classes, activation="softmax", dtype="float32", name="label")(
+        label
+    )
 
     hidden = features
     for number, units in enumerate(settings.regression_units, start=1):
         hidden = keras.layers.Dense(units, activation="relu", name=f"bbox_hidden_{number}")(hidden)
-    bbox = keras.layers.Dense(4, activation="sigmoid", name="bbox_raw")(hidden)
+    bbox = keras.layers.Dense(4, activation="sigmoid", dtype="float32", name="bbox_raw")(hidden)
 
-    ordered = OrderedBox(name="bbox")(bbox)
+    ordered = OrderedBox(dtype="float32", name="bbox")(bbox)
     return Network(
         trainable=keras.Model(images, {"label": label, "bbox": bbox}, name="report2020_training"),
         localizer=keras.Model(images, {"label": label, "bbox": ordered}, name="report2020"),

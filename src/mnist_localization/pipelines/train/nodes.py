@@ -37,7 +37,7 @@ def train_localizer(
         The localizer (a Keras model) with the weights of its best epoch, and the history.
     """
     from mnist_localization.models import ModelSpec, build_network
-    from mnist_localization.training import fit_network, make_repeatable, training_key
+    from mnist_localization.training import fit_network, hardware, make_repeatable, training_key
 
     train, validation = train_split.store, validation_split.store
     make_repeatable(seed, deterministic=settings.deterministic)
@@ -45,33 +45,35 @@ def train_localizer(
     spec = ModelSpec(
         *dataset.image.shape,
         classes=len(dataset.class_names),
-        whole_pixel_boxes=dataset.whole_pixel_boxes,
+        # Whole pixels of the files are none of the model's input once images were resized.
+        whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
         provenance=provenance,
-    )
-    network = build_network(
-        settings.architecture, settings.architectures.get(settings.architecture, {}), spec
     )
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
-    logger.info(
-        "Training %s (%s parameters) on %d images, validating on %d.",
-        settings.architecture,
-        f"{network.localizer.count_params():,}",
-        len(train),
-        len(validation),
-    )
     key = training_key(settings, seed, provenance)
     tracker.start_training({"training": provenance, "dataset_card": dataset_card}, key=key)
-    result = fit_network(
-        network,
-        spec,
-        train,
-        validation,
-        settings,
-        seed=seed,
-        checkpoint_folder=training_checkpoints / key,
-        on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
-    )
+    with hardware(settings):
+        network = build_network(
+            settings.architecture, settings.architectures.get(settings.architecture, {}), spec
+        )
+        logger.info(
+            "Training %s (%s parameters) on %d images, validating on %d.",
+            settings.architecture,
+            f"{network.localizer.count_params():,}",
+            len(train),
+            len(validation),
+        )
+        result = fit_network(
+            network,
+            spec,
+            train,
+            validation,
+            settings,
+            seed=seed,
+            checkpoint_folder=training_checkpoints / key,
+            on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
+        )
     tracker.end_training()
     return result.localizer, result.history
 
