@@ -35,7 +35,7 @@ class SourceFolder:
         self.path = path
 
     @contextmanager
-    def locked(self, wait_s: float) -> Iterator[Self]:
+    def locked(self, wait_s: float = 30.0) -> Iterator[Self]:
         """Keeps other processes out of the folder meanwhile.
 
         Args:

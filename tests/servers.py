@@ -1,0 +1,245 @@
+"""A real HTTP server on loopback that serves a folder, well or badly."""
+
+import hashlib
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass
+class Exchange:
+    """One request, and the means to answer it."""
+
+    handler: BaseHTTPRequestHandler
+    content: bytes
+    number: int  # of this request among those for the same file, from 1
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha1(self.content, usedforsecurity=False).hexdigest()}"'
+
+    @property
+    def start(self) -> int:
+        """The byte from which the client may go on."""
+        asked = self.handler.headers.get("Range")
+        if asked is None or self.handler.headers.get("If-Range") != self.etag:
+            return 0
+        return int(asked.removeprefix("bytes=").removesuffix("-"))
+
+    def head(self, status: int = 200, start: int = 0, **headers: str | None) -> None:
+        """Status and headers; a header that is None is left out."""
+        size = len(self.content)
+        if start:
+            status = 206
+            headers.setdefault("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.handler.send_response(status)
+        sent = {"Content-Length": str(size - start), "ETag": self.etag} | headers
+        for name, value in sent.items():
+            if value is not None:
+                self.handler.send_header(name, value)
+        self.handler.end_headers()
+
+    def send(self, content: bytes) -> None:
+        self.handler.wfile.write(content)
+        self.handler.wfile.flush()
+
+    def drop(self) -> None:
+        self.handler.close_connection = True
+        self.handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+Mode = Callable[[Exchange], None]
+
+
+def whole(exchange: Exchange) -> None:
+    exchange.head(start=exchange.start)
+    exchange.send(exchange.content[exchange.start :])
+
+
+def without_ranges(mode: Mode) -> Mode:
+    def forgetful(exchange: Exchange) -> None:
+        del exchange.handler.headers["Range"]
+        mode(exchange)
+
+    return forgetful
+
+
+def breaks_off(times: int, share: float = 0.5) -> Mode:
+    """So many answers to a file end after a share of what is left of it."""
+
+    def mode(exchange: Exchange) -> None:
+        if exchange.number > times:
+            whole(exchange)
+            return
+        left = exchange.content[exchange.start :]
+        exchange.head(start=exchange.start)
+        exchange.send(left[: int(len(left) * share)])
+        exchange.drop()
+
+    return mode
+
+
+def answers(status: int, times: int = 1_000_000) -> Mode:
+    def mode(exchange: Exchange) -> None:
+        if exchange.number > times:
+            whole(exchange)
+            return
+        exchange.content = b"no"
+        exchange.head(status)
+        exchange.send(exchange.content)
+
+    return mode
+
+
+def wrong_byte(exchange: Exchange) -> None:
+    middle = len(exchange.content) // 2
+    altered = bytearray(exchange.content)
+    altered[middle] ^= 1
+    exchange.content = bytes(altered)
+    whole(exchange)
+
+
+def stalls(exchange: Exchange) -> None:
+    time.sleep(30)
+
+
+def stalls_half_way(exchange: Exchange) -> None:
+    exchange.head()
+    exchange.send(exchange.content[: len(exchange.content) // 2])
+    time.sleep(30)
+
+
+def drips(exchange: Exchange) -> None:
+    """A byte every fifth of a second: each wait is short, the whole would take hours."""
+    exchange.head()
+    for byte in exchange.content:
+        exchange.send(bytes([byte]))
+        time.sleep(0.2)
+
+
+def drips_headers(exchange: Exchange) -> None:
+    exchange.send(b"HTTP/1.1 200 OK\r\n")
+    for number in range(150):
+        exchange.send(b"X-%d: y\r\n" % number)
+        time.sleep(0.2)
+
+
+def slow(bytes_a_second: int) -> Mode:
+    def mode(exchange: Exchange) -> None:
+        exchange.head(start=exchange.start)
+        step = max(1, bytes_a_second // 20)
+        for at in range(exchange.start, len(exchange.content), step):
+            exchange.send(exchange.content[at : at + step])
+            time.sleep(0.05)
+
+    return mode
+
+
+def promises_more(exchange: Exchange) -> None:
+    exchange.head(**{"Content-Length": str(len(exchange.content) + 100)})
+    exchange.send(exchange.content)
+    exchange.drop()
+
+
+def says_no_length(share: float) -> Mode:
+    def mode(exchange: Exchange) -> None:
+        exchange.head(**{"Content-Length": None, "Connection": "close"})
+        exchange.send(exchange.content[: int(len(exchange.content) * share)])
+        exchange.drop()
+
+    return mode
+
+
+def redirects(to: str) -> Mode:
+    def mode(exchange: Exchange) -> None:
+        exchange.content = b""
+        exchange.head(302, Location=to)
+
+    return mode
+
+
+class FileServer:
+    """Serves the files of a folder; `mode`, or `modes[name]`, says how."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mode: Mode = whole
+        self.modes: dict[str, Mode] = {}
+        self.asked: list[tuple[str, str | None]] = []  # file, Range
+        self.authorizations: set[str | None] = set()
+        self._numbers: Counter[str] = Counter()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+
+            def handle_error(self, *_: Any) -> None:
+                pass  # a client that was killed, or gave up, is what is tested
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/some/folder"
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
+        self.asked.append((name, handler.headers.get("Range")))
+        self.authorizations.add(handler.headers.get("Authorization"))
+        self._numbers[name] += 1
+        path = self.folder / name
+        if not path.is_file():
+            handler.send_error(404)
+            return
+        exchange = Exchange(handler, path.read_bytes(), self._numbers[name])
+        self.modes.get(name, self.mode)(exchange)
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def serving(folder: Path, mode: Mode = whole) -> Iterator[FileServer]:
+    server = FileServer(folder)
+    server.mode = mode
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def refusing_url() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/folder"
