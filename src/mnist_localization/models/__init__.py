@@ -7,6 +7,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 from mnist_localization.models import losses, metrics
 from mnist_localization.models.inspection import (
     layer_table,
+    load_localizer,
     loadable,
     prediction_model,
     provenance,
@@ -18,6 +19,7 @@ __all__ = [
     "Network",
     "build_network",
     "layer_table",
+    "load_localizer",
     "loadable",
     "losses",
     "metrics",

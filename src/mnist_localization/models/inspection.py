@@ -1,7 +1,9 @@
 """What a loaded model says of itself, and guards around loading one."""
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +11,9 @@ import pandas as pd
 
 from mnist_localization.errors import ModelError
 from mnist_localization.models.layers import ImageInput
+from mnist_localization.models.registry import known_architectures
+
+_LONGEST_REASON = 300  # characters
 
 
 def provenance(localizer: keras.Model) -> dict[str, Any]:
@@ -88,9 +93,39 @@ def _producers(described: Any) -> Iterator[str]:
             yield from _producers(value)
 
 
+def load_localizer(path: Path) -> keras.Model:
+    """A saved localizer, loaded in Keras' safe mode.
+
+    Args:
+        path: A `.keras` file.
+
+    Returns:
+        The model; its inputs are images, its outputs `label` and `bbox`.
+
+    Raises:
+        ModelError: The file is missing, damaged, of another kind, would run code of its own
+            when loaded, or holds a model that is no localizer.
+    """
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: there is no such model file; train one with `kedro run --pipeline=train`"
+        )
+    if not zipfile.is_zipfile(path):
+        raise ModelError(
+            f"{path}: this is no whole `.keras` file (it is of another format, or cut off); copy "
+            "it again, or train a model with `kedro run --pipeline=train`"
+        )
+    with loadable(str(path)):
+        localizer = keras.saving.load_model(path, compile=False, safe_mode=True)
+    prediction_model(localizer)
+    if len(localizer.input_shape) != 4:
+        raise ModelError(f"{path}: the model takes {localizer.input_shape}, and no images")
+    return localizer
+
+
 @contextmanager
 def loadable(name: str) -> Iterator[None]:
-    """Turns Keras' errors on loading a model file into ours.
+    """Makes a saved model loadable, and turns Keras' errors on loading it into ours.
 
     Args:
         name: What is being loaded, for the message.
@@ -98,12 +133,23 @@ def loadable(name: str) -> Iterator[None]:
     Raises:
         ModelError: The file is damaged, or would run code of its own when loaded.
     """
+    # Whatever architecture the file holds: its layers are found by their registered names.
+    known_architectures()
     try:
         yield
     except FileNotFoundError:
         raise
-    except (ValueError, TypeError, OSError, KeyError) as error:
+    except Exception as error:  # a broken file can make Keras raise nearly anything
         raise ModelError(
-            f"{name}: the model cannot be loaded in Keras' safe mode ({error}); train one with "
-            "`kedro run --pipeline=train`"
+            f"{name}: the model cannot be loaded in Keras' safe mode: {_reason(error)}; train one "
+            "with `kedro run --pipeline=train`"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What Keras says, in a sentence: its messages hold whole configurations."""
+    text = " ".join(str(error).split())
+    if "`Lambda` layer" in text:
+        return "it holds a Lambda layer, which would run code of the file's own, and is refused"
+    text = text.rpartition("Exception encountered: ")[2] or type(error).__name__
+    return text.partition(". ")[0][:_LONGEST_REASON].rstrip(".")

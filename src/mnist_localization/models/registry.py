@@ -92,7 +92,7 @@ def build_network(name: str, settings: Mapping[str, Any], spec: ModelSpec) -> Ne
     Raises:
         ModelError: The name is unknown, or the settings are wrong.
     """
-    known = _known()
+    known = known_architectures()
     if name not in known:
         raise ModelError(
             f"train.architecture is {name!r}, but the architectures are {', '.join(sorted(known))}"
@@ -106,7 +106,8 @@ def build_network(name: str, settings: Mapping[str, Any], spec: ModelSpec) -> Ne
 
 
 @cache
-def _known() -> dict[str, tuple[type[Settings], Callable[[Any, ModelSpec], Network]]]:
+def known_architectures() -> dict[str, tuple[type[Settings], Callable[[Any, ModelSpec], Network]]]:
+    """Name to settings and builder of every architecture; their layers are registered too."""
     for module in pkgutil.iter_modules(architectures.__path__):
         importlib.import_module(f"{architectures.__name__}.{module.name}")
     return _BUILDERS
