@@ -18,7 +18,7 @@ def table(labels: list[int]) -> pd.DataFrame:
 )
 def test_the_holdout_is_a_partition_with_the_same_share_of_each_label(counts, share, seed):
     rows = table([label for label, count in enumerate(counts) for _ in range(count)])
-    kept, held_out = stratified_holdout(rows, share, seed)
+    kept, held_out = stratified_holdout(rows, share, seed, "share")
     assert sorted([*kept["file"], *held_out["file"]]) == sorted(rows["file"])
     for label, count in enumerate(counts):
         assert (held_out["label"] == label).sum() == round(count * share)
@@ -26,11 +26,11 @@ def test_the_holdout_is_a_partition_with_the_same_share_of_each_label(counts, sh
 
 def test_the_seed_alone_decides_the_draw():
     rows = table([n % 3 for n in range(90)])
-    first, again, other = (stratified_holdout(rows, 0.2, seed)[1] for seed in (1, 1, 2))
+    first, again, other = (stratified_holdout(rows, 0.2, seed, "share")[1] for seed in (1, 1, 2))
     assert first["file"].tolist() == again["file"].tolist()
     assert first["file"].tolist() != other["file"].tolist()
 
 
 def test_too_few_rows_to_hold_one_out_are_an_error():
-    with pytest.raises(AnnotationError, match="too few"):
-        stratified_holdout(table([0, 1, 2]), 0.1, 0)
+    with pytest.raises(AnnotationError, match=r"too few.*split\.test_share"):
+        stratified_holdout(table([0, 1, 2]), 0.1, 0, "split.test_share")

@@ -1,4 +1,4 @@
-"""Drawing the validation rows from the training rows."""
+"""Drawing the validation rows, and where there is no test set the test rows, from the others."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from mnist_localization.errors import AnnotationError
 
 
 def stratified_holdout(
-    annotations: pd.DataFrame, share: float, seed: int
+    annotations: pd.DataFrame, share: float, seed: int, setting: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hold a share of the rows out, the same share of each label.
 
@@ -15,6 +15,7 @@ def stratified_holdout(
         annotations: Rows with a column `label`.
         share: Share held out, in (0, 1).
         seed: Seed of the draw.
+        setting: Name of the parameter that gives the share, for the error.
 
     Returns:
         The rows that stay and the rows held out, both in their order.
@@ -31,6 +32,6 @@ def stratified_holdout(
     if held_out.all() or not held_out.any():
         raise AnnotationError(
             f"{len(annotations)} training rows are too few to hold out a share of {share:g} of "
-            "each label; set split.validation.share, or bring more images"
+            f"each label; set {setting}, or bring more images"
         )
     return annotations[~held_out], annotations[held_out]

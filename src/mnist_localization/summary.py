@@ -38,6 +38,8 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _source(card: Mapping[str, Any]) -> str:
+    if not card["test_images"]:
+        return f"Dataset: {card['source']}, {card['train_images']:,} images, some for the test"
     return (
         f"Dataset: {card['source']}, {card['train_images']:,} training and "
         f"{card['test_images']:,} test images"

@@ -26,6 +26,7 @@ from mnist_localization.config.export import (
 from mnist_localization.config.fetch import (
     FetchSettings,
     FileSettings,
+    FolderSettings,
     NetworkSettings,
     SyntheticSettings,
     UnpackSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "ExportSettings",
     "FetchSettings",
     "FileSettings",
+    "FolderSettings",
     "GallerySettings",
     "ImageSettings",
     "LossWeights",

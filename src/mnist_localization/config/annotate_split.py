@@ -43,10 +43,13 @@ class SplitSettings(Settings):
 
     Attributes:
         validation: Where the validation images come from.
+        test_share: Share of the training rows that becomes the test split where the dataset has
+            no test set, stratified by label.
         max_image_mb: Size of one decoded image, in MiB, above which it is refused unread.
         contact_sheet: Training images on the sheet that shows the dataset.
     """
 
     validation: ValidationSettings
+    test_share: Share = 0.1
     max_image_mb: PositiveFloat
     contact_sheet: Annotated[int, Field(gt=0, le=120)]

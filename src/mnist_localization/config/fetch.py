@@ -92,18 +92,39 @@ class SyntheticSettings(Settings):
     seed: int
 
 
+class FolderSettings(Settings):
+    """A dataset of one's own, read where it lies and never changed.
+
+    Attributes:
+        path: The folder that holds it; a relative path starts at the project.
+        train_images: Folder of images, or a zip archive of them, below `path`.
+        train_annotations: Annotation file, or folder of annotation files, below `path`.
+        test_images: The same for the test set; empty takes the folder of the training images.
+        test_annotations: Empty where there is no test set: a share of the training rows is
+            kept for the test then.
+    """
+
+    path: OptionalText = ""
+    train_images: OptionalText = "images"
+    train_annotations: OptionalText = "annotations.csv"
+    test_images: OptionalText = ""
+    test_annotations: OptionalText = ""
+
+
 class FetchSettings(Settings):
     """The section `fetch`.
 
     Attributes:
-        source: `upstream` or `synthetic`; a base URL overrides it.
+        source: `upstream`, `synthetic` or `folder`; a base URL overrides it.
         base_url: Folder that directly holds the four files: http(s) URL or local path.
         sha256: File name to the SHA-256 sum that it must have (base URL only).
+        folder: A dataset of one's own, for the source `folder`.
         on_unreachable: What to do when upstream cannot be reached.
     """
 
-    source: Literal["upstream", "synthetic"]
+    source: Literal["upstream", "synthetic", "folder"]
     base_url: OptionalText
+    folder: FolderSettings = FolderSettings()
     sha256: dict[str, Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]]
     on_unreachable: Literal["synthetic", "error"]
     files: FileSettings

@@ -11,6 +11,7 @@ SOURCES = {
     "upstream": "the published dataset",
     "base_url": "a copy given by its address",
     "synthetic": "a stand-in made locally",
+    "folder": "images and annotations of one's own",
 }
 
 # Shown in places of their own, or of no use to a reader.

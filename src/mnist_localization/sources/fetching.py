@@ -15,6 +15,7 @@ from mnist_localization.sources.archives import DamagedArchiveError, unpack
 from mnist_localization.sources.disk import require_free_space
 from mnist_localization.sources.download import Downloader
 from mnist_localization.sources.folder import MANIFEST, SourceFolder
+from mnist_localization.sources.own import fetch_folder
 from mnist_localization.sources.synthetic import make_dataset
 from mnist_localization.sources.urls import (
     file_url,
@@ -51,6 +52,8 @@ def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> di
         ArchiveError: An archive is not fit to be unpacked.
     """
     _check_names(settings)
+    if settings.source == "folder" and not settings.base_url:
+        return fetch_folder(settings, raw_folder, project_folder)
     if settings.base_url:
         return _from_base_url(settings, raw_folder, project_folder)
     if settings.source == "synthetic":

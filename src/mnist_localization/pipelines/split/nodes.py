@@ -28,9 +28,13 @@ def split_images(
         Training, validation and test split.
     """
     folder = raw_folder / dataset_card["folder"]
+    if "test" not in dataset_card["splits"]:
+        train_annotations, test_annotations = stratified_holdout(
+            train_annotations, settings.test_share, seed, "split.test_share"
+        )
 
     def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitRequest:
-        at = dataset_card["splits"][drawn_from]
+        at = dataset_card["splits"].get(drawn_from) or dataset_card["splits"]["train"]
         return SplitRequest(
             split=split,
             source=dataset_card["source"],
@@ -47,7 +51,9 @@ def split_images(
         validation = request("validation", "test", test_annotations)
         logger.warning("The validation split IS the test split: no figure on it is unbiased.")
     else:
-        training, held_out = stratified_holdout(train_annotations, settings.validation.share, seed)
+        training, held_out = stratified_holdout(
+            train_annotations, settings.validation.share, seed, "split.validation.share"
+        )
         validation = request("validation", "train", held_out)
     logger.info(
         "Split: %d training, %d validation, %d test images.",
