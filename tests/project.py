@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [str(KEDRO), "run", f"--env={self.env}", *arguments]
 
-    def run(self, *arguments: str, fails: bool = False) -> str:
+    def run(self, *arguments: str, fails: bool = False, timeout_s: float = 280) -> str:
         """`kedro run` with these arguments; gives what it wrote."""
         done = subprocess.run(
             self.command(*arguments),
@@ -50,7 +51,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=280,
+            timeout=timeout_s,
             check=False,
         )
         assert (done.returncode != 0) == fails, done.stdout
@@ -58,6 +59,12 @@ class Project:
 
     def kill_at(self, text: str, *arguments: str, within_s: float = 120) -> None:
         """Start `kedro run`, and `kill -9` it when it has written a text."""
+        self.kill_when(lambda log: text in log, *arguments, within_s=within_s)
+
+    def kill_when(
+        self, reached: Callable[[str], bool], *arguments: str, within_s: float = 120
+    ) -> None:
+        """Start `kedro run`, and `kill -9` it at a point that its log, or the disk, shows."""
         log = self.path / "killed.log"
         with log.open("w") as file:
             process = subprocess.Popen(
@@ -70,9 +77,9 @@ class Project:
             )
         try:
             end = time.monotonic() + within_s
-            while text not in log.read_text():
-                assert process.poll() is None, f"ended before {text!r}:\n{log.read_text()}"
-                assert time.monotonic() < end, f"no {text!r} in time:\n{log.read_text()}"
+            while not reached(log.read_text()):
+                assert process.poll() is None, f"ended before it was killed:\n{log.read_text()}"
+                assert time.monotonic() < end, f"not reached in time:\n{log.read_text()}"
                 time.sleep(0.005)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
