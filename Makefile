@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+BASE_URL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow viz lint format lock clean distclean install install-dev
+.PHONY: help run test test-slow bench viz lint format lock clean distclean install install-dev
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +25,9 @@ test-slow: install-dev ## Run the tests that take minutes.
 
 viz: install ## Show the flow of the data in a browser.
 	@$(BIN)/kedro viz run $(ARGS)
+
+bench: install ## Time the notebook's loop and ours; BASE_URL=<folder or URL of the four files>.
+	@$(BIN)/python -m mnist_localization.benchmark --base-url "$(BASE_URL)" $(ARGS)
 
 lint: install-dev ## Check style, types and the import rules.
 	@$(BIN)/ruff check .

@@ -149,13 +149,13 @@ class _Fit:
     def prepare(self, phase: PhaseSettings) -> None:
         """Freeze the layers of a phase and compile anew."""
         _freeze(self.network.trainable, phase.freeze)
-        _compile(self.network, self.spec, self.settings, phase, self._steps)
+        compile_network(self.network, self.spec, self.settings, phase, self._steps)
 
     def run(self, phase: PhaseSettings, state: TrainingState) -> None:
         """Train the rest of a phase."""
         if patience_is_over(state, self.settings.early_stopping):
             return
-        taught = partial(_with_auxiliary_targets, names=self.network.auxiliary_boxes)
+        taught = partial(with_auxiliary_targets, names=self.network.auxiliary_boxes)
         images = endless_batches(
             self.train,
             self.settings.batch_size,
@@ -190,9 +190,18 @@ def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
         layer.trainable = not any(fnmatch.fnmatch(layer.name, each) for each in patterns)
 
 
-def _compile(
+def compile_network(
     network: Network, spec: ModelSpec, settings: TrainSettings, phase: PhaseSettings, steps: int
 ) -> None:
+    """Set optimizer, losses and metrics of a network.
+
+    Args:
+        network: The network; its `trainable` view is compiled.
+        spec: What it was built for.
+        settings: The section `train`.
+        phase: The phase that is to be trained.
+        steps: Steps an epoch.
+    """
     boxes = {name: bbox_loss(settings.bbox_loss, spec) for name in network.auxiliary_boxes}
     network.trainable.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(settings, phase, steps)),
@@ -210,8 +219,13 @@ def _compile(
     )
 
 
-def _with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> tf.data.Dataset:
-    """Teach auxiliary boxes the same box."""
+def with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> tf.data.Dataset:
+    """Teach auxiliary boxes the same box.
+
+    Args:
+        dataset: Batches `(image, {"label", "bbox"})`.
+        names: Names of the auxiliary boxes.
+    """
     names = tuple(names)
     if not names:
         return dataset

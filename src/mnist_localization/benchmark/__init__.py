@@ -1,0 +1,1 @@
+"""`make bench`: what the project claims about speed, measured where it stands."""
