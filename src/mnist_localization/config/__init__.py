@@ -32,6 +32,7 @@ from mnist_localization.config.fetch import (
     UnpackSettings,
     UpstreamSettings,
 )
+from mnist_localization.config.predict import PredictSettings
 from mnist_localization.config.tracking import EpochSampleSettings, WandbSettings
 from mnist_localization.config.train import (
     AugmentationSettings,
@@ -61,6 +62,7 @@ __all__ = [
     "ModelCardSettings",
     "NetworkSettings",
     "PhaseSettings",
+    "PredictSettings",
     "PublishSettings",
     "Settings",
     "SplitSettings",

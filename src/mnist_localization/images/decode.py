@@ -122,6 +122,26 @@ def read_image(
         return _pixels(image, shape[2], background)
 
 
+def image_pixels(image: Image.Image, channels: int, background: int = 0) -> Pixels:
+    """Pixels of an image that is open already, in the same way as `decode_image`.
+
+    Args:
+        image: The image.
+        channels: 1 for grey, 3 for colour.
+        background: Grey value behind transparent pixels, 0..255.
+
+    Returns:
+        Pixels, uint8 0..255, `[height, width, channels]`.
+
+    Raises:
+        ImageError: The image is damaged, or of a kind that is not known.
+    """
+    try:
+        return _pixels(image, channels, background)
+    except _DAMAGED as error:
+        raise ImageError(f"the image cannot be read ({error}); give another") from error
+
+
 @contextmanager
 def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     """The image with its header read; whatever is wrong with the file becomes one error."""

@@ -15,9 +15,13 @@ from mnist_localization.config import (
     WandbSettings,
 )
 from mnist_localization.images import ImageStore, SplitPipeline
+from mnist_localization.prediction import appearance
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
+
+# Training images that say how light they all are.
+_LOOKED_AT = 512
 
 
 def train_localizer(
@@ -41,7 +45,7 @@ def train_localizer(
 
     train, validation = train_split.store, validation_split.store
     make_repeatable(seed, deterministic=settings.deterministic)
-    provenance = _provenance(settings, seed, dataset_card, train, validation)
+    provenance = _provenance(settings, dataset, seed, dataset_card, train, validation)
     spec = ModelSpec(
         *dataset.image.shape,
         classes=len(dataset.class_names),
@@ -101,11 +105,13 @@ def draw_architecture(settings: TrainSettings, model_summary: pd.DataFrame) -> A
 
 def _provenance(
     settings: TrainSettings,
+    dataset: DatasetSettings,
     seed: int,
     dataset_card: Mapping[str, Any],
     train: ImageStore,
     validation: ImageStore,
 ) -> dict[str, Any]:
+    spread = np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(np.int64)
     return {
         "architecture": settings.architecture,
         "seed": seed,
@@ -115,6 +121,12 @@ def _provenance(
         "validation_images": len(validation),
         "validation_fingerprint": validation.meta.fingerprint,
         "validated_on": validation.meta.drawn_from,
+        "class_names": list(dataset.class_names),
+        # What the model needs to take any other image, and to tell one that is unlike these.
+        "images": {
+            "background": dataset.image.background,
+            **appearance(train.read(spread)).as_json(),
+        },
     }
 
 
