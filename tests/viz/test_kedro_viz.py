@@ -70,9 +70,7 @@ class Answers:
 @pytest.fixture(scope="module")
 def viz(ran: Project) -> Iterator[Answers]:
     """`kedro viz`, started as a user does, without a browser."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     log = ran.path / "viz.log"
     with log.open("w") as file:
         process = subprocess.Popen(
@@ -112,6 +110,15 @@ def site(ran: Project) -> Path:
     # It reports errors and succeeds all the same: what counts is what lies there.
     assert "Success" in done.stdout, done.stdout
     return ran.path / "build"
+
+
+def _free_port() -> int:
+    """Kedro viz takes no port of the range from which the system gives free ones."""
+    for port in range(20000 + os.getpid() % 5000, 32000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 def _environment(project: Project) -> dict[str, str]:
