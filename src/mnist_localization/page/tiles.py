@@ -57,6 +57,8 @@ def overlay(item: GalleryItem) -> Markup:
         *drawn,
         class_="overlay",
         viewBox=f"0 0 {width} {height}",
+        # An image shown smaller than its file may have rounded sides: the boxes follow it.
+        preserveAspectRatio="none",
         aria_hidden="true",
         focusable="false",
     )

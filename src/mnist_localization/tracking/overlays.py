@@ -1,7 +1,10 @@
 """Box records as W&B images: boxes that can be toggled, filtered by class and by score."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 
@@ -30,8 +33,31 @@ def overlay(record: BoxRecord, class_names: Sequence[str]) -> Any:
 
 
 def overlays(records: Sequence[BoxRecord], class_names: Sequence[str]) -> list[Any]:
-    """The records as `wandb.Image`s, as many as W&B shows of a list."""
-    return [overlay(record, class_names) for record in records[:MOST_IMAGES]]
+    """The records as `wandb.Image`s of one size, as many as W&B shows of a list."""
+    return [overlay(record, class_names) for record in _on_one_canvas(records[:MOST_IMAGES])]
+
+
+def _on_one_canvas(records: Sequence[BoxRecord]) -> list[BoxRecord]:
+    """Records whose images have one size, padded below and on the right: W&B asks for that."""
+    if len({record.image.shape for record in records}) <= 1:
+        return list(records)
+    height, width = (max(record.image.shape[axis] for record in records) for axis in (0, 1))
+    return [_padded(record, height, width) for record in records]
+
+
+def _padded(record: BoxRecord, height: int, width: int) -> BoxRecord:
+    rows, columns, _ = record.image.shape
+    image = np.pad(record.image, ((0, height - rows), (0, width - columns), (0, 0)))
+    sets = {
+        name: tuple(_scaled(box, columns / width, rows / height) for box in boxes)
+        for name, boxes in record.sets.items()
+    }
+    return replace(record, image=image, sets=sets)
+
+
+def _scaled(box: Box, x: float, y: float) -> Box:
+    xmin, ymin, xmax, ymax = box.corners
+    return replace(box, corners=(xmin * x, ymin * y, xmax * x, ymax * y))
 
 
 def caption(record: BoxRecord, class_names: Sequence[str]) -> str:

@@ -20,11 +20,16 @@ _LISTED_CLASSES = 20
 def flat_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of `metrics` as `test/<score>` and `baseline/<name>/<score>`."""
     flat = {f"test/{name}": value for name, value in metrics.items() if _is_number(value)}
-    for baseline, scores in metrics.get("baselines", {}).items():
+    for baseline, scores in _known_baselines(metrics).items():
         for name, value in scores.items():
             if _is_number(value):
                 flat[f"baseline/{baseline}/{name}"] = value
     return flat
+
+
+def _known_baselines(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The baselines that apply to the dataset: name to scores."""
+    return {name: scores for name, scores in metrics.get("baselines", {}).items() if scores}
 
 
 def task_text(class_names: Sequence[str], dataset_card: Mapping[str, Any]) -> str:
@@ -49,7 +54,7 @@ def task_text(class_names: Sequence[str], dataset_card: Mapping[str, Any]) -> st
 
 def result_text(metrics: Mapping[str, Any]) -> str:
     """The scores of the model beside those of the baselines, as a Markdown table."""
-    columns = {"model": metrics, **metrics.get("baselines", {})}
+    columns = {"model": metrics, **_known_baselines(metrics)}
     names = [name for name in SHOWN_SCORES if _is_number(metrics.get(name))]
     lines = [
         "| score | " + " | ".join(_code(column) for column in columns) + " |",
