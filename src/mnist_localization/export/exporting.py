@@ -3,6 +3,7 @@
 import logging
 import shutil
 import statistics
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -76,11 +77,15 @@ def export_localizer(
     samples = training.read(_chosen(len(training), settings.representative_images, seed))
     check = _Check(localizer, test, settings, seed)
     rows = [check.reference_row()]
-    for name in settings.formats:
-        beside = folder / f".part-{FORMATS[name].file_name}"
-        logger.info("Exporting %s.", name)
-        FORMATS[name].write(localizer, beside, samples)
-        rows.append(check.row(name, beside))
+    try:
+        for name in settings.formats:
+            beside = folder / f".part-{FORMATS[name].file_name}"
+            logger.info("Exporting %s.", name)
+            FORMATS[name].write(localizer, beside, samples)
+            rows.append(check.row(name, beside))
+    except BaseException:
+        _remove_leftovers(folder)
+        raise
     for name in settings.formats:
         file = FORMATS[name].file_name
         _replace(folder / f".part-{file}", folder / file)
@@ -102,10 +107,15 @@ class _Check:
         self._expected = self._ask(localizer.predict_on_batch, KERAS)
 
     def reference_row(self) -> dict[str, Any]:
-        """The Keras model's own row of the report; it has no file among the exported ones."""
+        """The Keras model's own row of the report."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "localizer.keras"
+            self._localizer.save(file)
+            size = _size(file)
         return self._described(self._localizer.predict_on_batch, self._expected) | {
             "format": KERAS,
-            "file": "",
+            "file": file.name,
+            "size_bytes": size,
         }
 
     def row(self, name: FormatName, path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from mnist_localization.config import DatasetSettings, ModelCardSettings
 
 # What Markdown or the HTML inside it would read as more than text.
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$:@]")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$@]|:(?=//)")
 _TITLES = {
     "label_accuracy": "Label accuracy",
     "mean_iou": "Mean IoU",
@@ -90,7 +90,7 @@ def escaped(value: Any) -> Markup:
     if isinstance(value, Markup):
         return value
     line = " ".join(str(value).split())
-    return Markup(_SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line))  # noqa: S704
+    return Markup(_SPECIAL.sub(r"\\\g<0>", line))  # noqa: S704
 
 
 def _template() -> jinja2.Template:

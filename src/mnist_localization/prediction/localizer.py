@@ -228,8 +228,11 @@ class Localizer:
     def _read(self, image: AnyImage) -> Pixels:
         channels = self.input_shape[2]
         if isinstance(image, str | os.PathLike):
+            path = Path(image)
+            if not path.is_file():
+                raise ImageError(f"{path}: there is no such file")
             return decode_image(
-                Path(image),
+                path,
                 channels=channels,
                 max_mb=self._max_image_mb,
                 background=self._background,
