@@ -1,11 +1,13 @@
 """The project's `kedro run`: Kedro's own, without a traceback for what a user can cause."""
 
+import copy
 import errno
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
 import click
+import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
@@ -62,6 +64,35 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _with_readable_errors(option: click.Parameter) -> click.Parameter:
+    """`--params` reads values as YAML, and fails without saying so."""
+    read = option.callback
+    if option.name != "params" or read is None:
+        return option
+
+    def read_params(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            return read(context, parameter, value)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise click.BadParameter(
+                f"{value!r}: values are read as YAML, and this one cannot be ({reason}). Begin a "
+                "path with ./ or /, or quote the value twice: --params 'predict.images=\"*.png\"'",
+                context,
+                parameter,
+            ) from None
+        except click.UsageError as error:
+            error.message += (
+                " A comma parts parameters and cannot be quoted: write a path's comma as ?, or "
+                "set the parameter in conf/local/parameters.yml."
+            )
+            raise
+
+    readable = copy.copy(option)
+    readable.callback = read_params
+    return readable
+
+
 @click.group()
 def cli() -> None:
     """Commands of this project."""
@@ -70,7 +101,7 @@ def cli() -> None:
 cli.add_command(
     click.Command(
         name="run",
-        params=kedro_run.params,
+        params=[_with_readable_errors(option) for option in kedro_run.params],
         callback=_guarded(kedro_run),
         help="Run the six stages, or those named by --pipelines.",
     )
