@@ -53,6 +53,20 @@ def test_a_later_run_goes_on_where_a_broken_off_one_ended(fetched, server, asser
     assert server.asked[3][1] is not None
 
 
+def test_a_wrong_part_that_an_earlier_run_left_is_not_gone_on_with_twice(
+    fetched, server, raw, sums, assert_whole
+):
+    server.modes[ARCHIVE] = servers.breaks_off(times=10**6, share=0.2)
+    with pytest.raises(UnreachableError):
+        fetched(base_url=server.url, sha256=sums)
+    (part,) = raw.glob(f"*/.{ARCHIVE}.part")
+    part.write_bytes(bytes(part.stat().st_size))
+    server.modes.clear()
+    server.asked.clear()
+    assert_whole(fetched(base_url=server.url, sha256=sums))
+    assert [asked is None for name, asked in server.asked if name == ARCHIVE] == [False, True]
+
+
 def test_a_file_that_changes_between_the_attempts_is_not_pieced_together(
     fetched, tmp_path, tiny, assert_whole
 ):

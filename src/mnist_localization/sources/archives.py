@@ -16,11 +16,10 @@ from tqdm import tqdm
 
 from mnist_localization.config import UnpackSettings
 from mnist_localization.errors import ArchiveError
+from mnist_localization.images import SUFFIXES
 from mnist_localization.sources.disk import require_free_space, rounded_to_blocks
 
 logger = logging.getLogger(__name__)
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 _MEBIBYTE = 2**20
 _BLOCK = 2**16
@@ -122,7 +121,7 @@ def _content(folder: Path) -> _Content:
                     continue
                 files += 1
                 size += entry.stat(follow_symlinks=False).st_size
-                images += PurePosixPath(entry.name).suffix.lower() in IMAGE_SUFFIXES
+                images += PurePosixPath(entry.name).suffix.lower() in SUFFIXES
     return _Content(files, size, images)
 
 

@@ -24,7 +24,7 @@ from mnist_localization.sources.urls import (
     local_folder,
     shown_url,
 )
-from mnist_localization.sources.verification import Expected, require, sha256_of
+from mnist_localization.sources.verification import Expected, fault, require, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,12 @@ def _download(
 ) -> None:
     part = folder.path / f".{name}.part"
     url = file_url(base_url, name)
+    went_on = part.exists()
     downloader.fetch(url, part, hash_known=expected != Expected())
+    if went_on and fault(part, expected):
+        # The part that an earlier run left may be what is wrong.
+        part.unlink()
+        downloader.fetch(url, part, hash_known=True)
     require(part, shown_url(url), expected)
     folder.take_in(part, name)
 
