@@ -60,7 +60,8 @@ class SummaryHooks:
             for name in ("dataset_card", "metrics", "wandb_receipt")
             if name in made
         }
-        page = Path(str(catalog["html_report"]._filepath)) if "html_report" in made else None
+        pages = [name for name in ("html_report", "check_page") if name in made]
+        page = Path(str(catalog[pages[0]]._filepath)) if pages else None
         for line in summary_lines(loaded, Path(run_params["project_path"]), page):
             logger.info(line)
 

@@ -11,7 +11,7 @@ def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> 
     Args:
         made: Those of `dataset_card`, `metrics` and `wandb_receipt` that it has made.
         project: The project's folder; paths are shown relative to it.
-        page: The HTML report, where the run has made one.
+        page: The HTML report or the page of the check, where the run has made one.
     """
     if "metrics" in made:
         yield from _scores(made["metrics"])

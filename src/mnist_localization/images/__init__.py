@@ -4,6 +4,7 @@ from mnist_localization.images.decode import (
     SUFFIXES,
     ImageHeader,
     decode_image,
+    examine_image,
     read_header,
     read_image,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "SplitPipeline",
     "SplitRequest",
     "decode_image",
+    "examine_image",
     "into_input",
     "into_original",
     "letterboxed",

@@ -87,6 +87,15 @@ def decode_image(
         return _pixels(image, channels, background)
 
 
+def examine_image(
+    path: Path, *, channels: int, max_mb: float, background: int = 0
+) -> tuple[ImageHeader, Pixels]:
+    """Header and pixels of an image, as `read_header` and `decode_image` give them."""
+    with _opened(path, "") as image:
+        _check_size(image, max_mb, str(path))
+        return _header(image), _pixels(image, channels, background)
+
+
 def read_image(
     path: Path,
     shape: tuple[int, int, int],

@@ -1,13 +1,9 @@
 """The page as a whole: what is shown, put into the template, and locked down."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -15,9 +11,9 @@ from markupsafe import Markup
 from mnist_localization.config import DatasetSettings
 from mnist_localization.gallery import GalleryItem
 from mnist_localization.page import charts, provenance, scores, wording
+from mnist_localization.page.shell import asset, content_policy, template
 from mnist_localization.page.tiles import REASONS, tile
 
-_PACKAGE = "mnist_localization.page"
 # Sections that are left out where the metrics do not have them.
 _BREAKDOWNS = ("error_types", "pixel_errors", "by_position", "calibration")
 _FOR_THE_TEMPLATE_ALONE = ("src", "overlay")
@@ -51,9 +47,9 @@ def render_page(
     # The script starts with the worst first: so does the page.
     shown = sorted(gallery, key=lambda item: (item.iou, item.row))
     tiles = [tile(item, names) for item in shown]
-    style, script = _asset("report.css"), _asset("report.js")
-    return _template().render(
-        policy=_policy(style, script),
+    style, script = asset("report.css"), asset("report.js")
+    return template("report.html.jinja").render(
+        policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         data=embedded_json({"items": [_for_the_script(entry) for entry in tiles]}),
@@ -87,46 +83,6 @@ def embedded_json(document: Any) -> Markup:
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704 - escaped above
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(_PACKAGE, ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": wording.count,
-        "percent": wording.percent,
-        "pixels": wording.pixels,
-        "ratio": wording.ratio,
-        "share_bar": charts.share_bar,
-        "words": wording.words,
-    }
-    environment.globals |= {
-        "position_chart": charts.position_chart,
-        "reliability_chart": charts.reliability_chart,
-    }
-    return environment.get_template("report.html.jinja")
-
-
-def _policy(style: str, script: str) -> str:
-    """A Content-Security-Policy that lets nothing run or load but what is in the page."""
-    return (
-        "default-src 'none'; img-src data:; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    return files(_PACKAGE).joinpath(name).read_text("utf-8")
 
 
 def _for_the_script(entry: Mapping[str, Any]) -> dict[str, Any]:
