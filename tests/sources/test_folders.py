@@ -116,7 +116,7 @@ def test_a_run_does_not_wait_for_another_for_ever(fetched, tiny, raw):
             start = time.monotonic()
             with pytest.raises(SourceError, match=r"another run is still fetching.*wait"):
                 fetched(base_url=str(tiny), network={"reach_s": 0.3})
-            assert 0.3 <= time.monotonic() - start < 3
+            assert 0.3 <= time.monotonic() - start < 8
         finally:
             other.kill()
     # A killed process leaves no lock behind.

@@ -90,6 +90,11 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+    return _put_in_place(beside, folder, marker, sha256)
+
+
+def _put_in_place(beside: Path, folder: Path, marker: Path, sha256: str) -> int:
+    """Rename what is whole; the marker, which makes it count, goes first and comes last."""
     content = _content(beside)
     marker.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

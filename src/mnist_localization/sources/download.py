@@ -199,6 +199,11 @@ def _check_answer(response: requests.Response, shown: str, *, hash_known: bool) 
             f"{shown}: the server answered {status} {response.reason}; check the address and "
             "whether it may be read without signing in"
         )
+    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+        raise SourceError(
+            f"{shown}: the server sent a web page in the file's place; give the address of the "
+            "files themselves, not of a page that shows them, and check whether one has to sign in"
+        )
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity":
         raise SourceError(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mnist_localization.config import FetchSettings
+from mnist_localization.config import FetchSettings, UnpackSettings
 from mnist_localization.errors import SourceError, UnreachableError
 from mnist_localization.sources.archives import DamagedArchiveError, unpack
 from mnist_localization.sources.disk import require_free_space
@@ -163,21 +163,14 @@ def _card(
             }
             for name in files.names
         }
-        splits, counts = {}, {}
+        counts, splits = {}, {}
         for split, archive, csv in (
             ("train", files.train_archive, files.train_csv),
             ("test", files.test_archive, files.test_csv),
         ):
             images = f"{_IMAGES}/{Path(archive).stem}"
-            target = folder.path / images
-            target.parent.mkdir(exist_ok=True)
-            try:
-                counts[split] = unpack(
-                    folder.file(archive), str(found[archive]["sha256"]), target, settings.unpack
-                )
-            except DamagedArchiveError:
-                folder.forget(archive)
-                raise
+            sha256 = str(found[archive]["sha256"])
+            counts[split] = _unpack(folder, archive, sha256, images, settings.unpack)
             splits[split] = {"csv": csv, "archive": archive, "images": images}
     logger.info(
         "Fetched %s: %d training and %d test images in %s.",
@@ -197,6 +190,18 @@ def _card(
         "train_images": counts["train"],
         "test_images": counts["test"],
     }
+
+
+def _unpack(
+    folder: SourceFolder, archive: str, sha256: str, images: str, limits: UnpackSettings
+) -> int:
+    target = folder.path / images
+    target.parent.mkdir(exist_ok=True)
+    try:
+        return unpack(folder.file(archive), sha256, target, limits)
+    except DamagedArchiveError:
+        folder.forget(archive)
+        raise
 
 
 def _download(
