@@ -1,0 +1,130 @@
+import re
+
+import pandas as pd
+import pytest
+
+from mnist_localization.config import DatasetSettings, EvaluateSettings, ModelCardSettings
+from mnist_localization.errors import StaleError
+from mnist_localization.export import REPORT_COLUMNS, ModelFacts, model_card
+from mnist_localization.export.model_card import escaped
+from mnist_localization.pipelines.export.nodes import export_formats, write_model_card
+from mnist_localization.robustness import ROBUSTNESS_COLUMNS
+from mnist_localization.scoring import evaluation_metrics, predict_store, stamped
+from small_stores import SIDE
+
+CARD = {
+    "source": "synthetic",
+    "train_images": 142,
+    "test_images": 40,
+    "fallback_reason": "no <b>net</b>",
+}
+WORDS = ModelCardSettings(
+    title="Squares", intended_use="Tests.", limits=("One square.",), data_licence=("None.",)
+)
+NO_ROBUSTNESS = pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
+REPORT = pd.DataFrame(
+    [("litert", "localizer.tflite", 12345, 40, 1e-7, 0.25, 0.5, 0.75, 1.5)],
+    columns=list(REPORT_COLUMNS),
+)
+
+
+def dataset(*names):
+    image = {"height": SIDE, "width": SIDE, "channels": 1}
+    return DatasetSettings(image=image, class_names=names, whole_pixel_boxes=False)
+
+
+def evaluation(**changes):
+    return EvaluateSettings(
+        batch_size=16,
+        on_stale="error",
+        bootstrap_resamples=20,
+        calibration_bins=5,
+        position_grid=2,
+        contact_sheet=4,
+        robustness=False,
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(trained):
+    """Predictions of the small localizer on its test split, and their metrics."""
+    localizer, _, test = trained
+
+    def predictor(images):
+        outputs = localizer.predict_on_batch(images)
+        return {**outputs, "bbox_raw": outputs["bbox"]}
+
+    predictions = stamped(predict_store(predictor, test, 16), localizer, test.meta)
+    data = dataset("small", "large")
+    metrics = evaluation_metrics(predictions, {"mean_box": predictions}, evaluation(), data, 1)
+    metrics["dataset"] = {"source": "synthetic", "split": "test", "validated_on": "train"}
+    return predictions, metrics
+
+
+def card(scored, data=None, robustness=NO_ROBUSTNESS, words=WORDS, document=CARD):
+    return model_card(
+        words,
+        data or dataset("small", "large"),
+        ModelFacts("report2020", 1234567, "f00d", {"train_fingerprint": "abc"}),
+        metrics=scored[1],
+        dataset_card=document,
+        robustness=robustness,
+        export_report=REPORT,
+        versions={"python": "3.11.9"},
+    )
+
+
+def test_it_says_figures_with_intervals_data_limits_licence_files_and_versions(scored):
+    text, metrics = card(scored), scored[1]
+    low, high = metrics["intervals"]["mean_iou"]
+    assert f"| Mean IoU | {metrics['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
+    assert f"| mean box | {metrics['label_accuracy']:.4f} |" in text
+    assert "| litert | localizer.tflite | 12,345 | 40 | 0.000000 | 0.2500 | 0.5000 |" in text
+    for part in ("- One square.", "- None.", "| python | 3.11.9 |", "f00d", "abc", "1,234,567"):
+        assert part in text
+    assert "Classes, in the order of the probabilities: small, large." in text
+
+
+def test_it_says_what_was_measured_of_the_robustness_and_how_to_measure_it(scored):
+    assert "Not measured." in card(scored)
+    rows = [("noise", 0.9, 0.8, None, None)]
+    text = card(scored, robustness=pd.DataFrame(rows, columns=list(ROBUSTNESS_COLUMNS)))
+    assert "Not measured." not in text
+    assert "| noise | 0.9000 | 0.8000 | does not apply |" in text
+
+
+def test_a_stand_in_is_told_before_anything_else(scored):
+    text = card(scored)
+    assert text.index("Made from a stand-in") < text.index("## Intended use")
+    assert "> Why: no \\<b\\>net\\</b\\>" in text
+
+
+def test_text_of_the_dataset_is_no_markup_in_the_card(scored):
+    names = ("<script>alert(1)</script>", "a | b\n# c ![x](http://e.org) `d` *e*")
+    text = card(scored, data=dataset(*names), document={**CARD, "base_url": "http://e.org/<x>"})
+    assert not re.search(r"(?<!\\)<script", text)
+    assert "a \\| b \\# c \\!\\[x\\](http\\://e.org) \\`d\\` \\*e\\*" in text
+    assert "http\\://e.org/\\<x\\>" in text
+
+
+def test_escaped_text_stays_one_line_and_is_escaped_once():
+    assert escaped("a\r\n\tb_c") == "a b\\_c"
+    assert escaped(escaped("a_b")) == "a\\_b"
+
+
+def test_the_stage_refuses_scores_of_another_model(trained, scored, settings, tmp_path):
+    localizer, training, test = trained
+    splits = [type("Split", (), {"store": store})() for store in (training, test)]
+    options = settings(formats=["saved_model"], checked_images=4)
+    report = export_formats(options, 1, localizer, *splits, tmp_path)
+    assert list(report["format"]) == ["keras", "saved_model"]
+    predictions, metrics = scored
+    data = dataset("small", "large")
+    rest = (metrics, CARD, NO_ROBUSTNESS, report)
+    text = write_model_card(options, data, evaluation(), localizer, splits[1], predictions, *rest)
+    assert text.startswith("# MNIST digit localizer\n")
+    other = predictions.copy()
+    other.attrs["model_fingerprint"] = "another"
+    with pytest.raises(StaleError, match="kedro run --pipeline=evaluate"):
+        write_model_card(options, data, evaluation(), localizer, splits[1], other, *rest)
