@@ -9,12 +9,16 @@ from mnist_localization.annotations.table import (
     describe,
     require_good,
 )
+from mnist_localization.annotations.writing import as_coco, as_voc, as_yolo
 
 __all__ = [
     "COLUMNS",
     "Annotations",
     "BadRow",
     "RawRow",
+    "as_coco",
+    "as_voc",
+    "as_yolo",
     "describe",
     "read_annotations",
     "require_good",
