@@ -124,7 +124,7 @@ def test_a_download_that_was_killed_goes_on(project, tiny, tmp_path):
 
 
 def test_making_and_unpacking_that_were_killed_are_done_again(project, tmp_path):
-    synthetic = {"train_images": 4000, "test_images": 40}
+    synthetic = {"train_images": 3000, "test_images": 40}
     options = ",".join(f"fetch.synthetic.{name}={value}" for name, value in synthetic.items())
     arguments = ("--pipelines=fetch", "--params", options)
     raw = project.data / "01_raw"
@@ -133,7 +133,7 @@ def test_making_and_unpacking_that_were_killed_are_done_again(project, tmp_path)
         return any(path.stat().st_size for path in raw.glob(f"*/.making/{ARCHIVE}"))
 
     def unpacked_in_part(_: str) -> bool:
-        return any(raw.glob("*/images/.MNIST_Converted_Training.part/*500.png"))
+        return any(raw.glob("*/images/.MNIST_Converted_Training.part/*100.png"))
 
     project.kill_when(made_in_part, *arguments)
     assert not list(raw.glob(f"*/{ARCHIVE}"))
