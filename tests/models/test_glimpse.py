@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 from mnist_localization.models import ModelSpec, build_network, prediction_model
-from mnist_localization.models.glimpse_layers import AttendedBox, Glimpse, WeighedCorners
+from mnist_localization.models.glimpse_layers import (
+    AttendedBox,
+    Glimpse,
+    TrustByDefault,
+    Votes,
+    WeighedCorners,
+)
 
 SETTINGS = {
     "stem_filters": 8,
@@ -14,7 +20,9 @@ SETTINGS = {
     "glimpse_jitter": 0.1,
     "fine_filters": [8, 8, 8, 8],
     "label_units": 16,
+    "bbox_units": 8,
     "dropout": 0.3,
+    "distrust_cost": 0.01,
     "coarse_loss_weight": 0.2,
     "snap": True,
 }
@@ -51,11 +59,11 @@ def test_snapping_is_in_the_model_where_boxes_are_whole_pixels_and_asked_for():
         assert np.abs(outputs["bbox"] - np.clip(outputs["bbox_raw"], 0, 1)).max() < 0.0101
 
 
-def test_a_glimpse_keeps_sums_and_centres_of_mass():
+def test_a_glimpse_keeps_centres_of_mass():
     random = np.random.default_rng(1)
     images = np.zeros((5, 60, 80, 1), np.float32)
     boxes = np.zeros((5, 4), np.float32)
-    expected = []
+    expected, masses = [], []
     for image, box in zip(images, boxes, strict=True):
         x, y = random.integers(10, 40), random.integers(10, 25)
         patch = random.uniform(0, 1, (20, 24))
@@ -65,17 +73,41 @@ def test_a_glimpse_keeps_sums_and_centres_of_mass():
         box[3] = (y + 20 + moved[1]) / 60
         rows, columns = np.mgrid[y : y + 20, x : x + 24] + 0.5
         total = patch.sum()
+        masses.append(total)
         expected.append(((columns * patch).sum() / total / 80, (rows * patch).sum() / total / 60))
     # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
     glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
     votes = keras.ops.convert_to_numpy(glimpse)
-    corners = WeighedCorners()(
-        [boxes, votes, np.ones((5, 4)), np.zeros((5, 2)), np.zeros((5, 2)), window]
-    )
+    corners = WeighedCorners()([votes, np.ones((5, 4)), np.zeros((5, 2)), np.zeros((5, 2)), window])
     corners = keras.ops.convert_to_numpy(corners)
     found = (corners[:, :2] + corners[:, 2:]) / 2
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    np.testing.assert_allclose(votes.sum(axis=(1, 2, 3)), images.sum(axis=(1, 2, 3)), rtol=1e-4)
+    # Samples are means: their sum is that of the pixels over the area of a sample.
+    area = np.exp(window[:, 2:]).prod(axis=1) * 60 * 80 / 16**2
+    np.testing.assert_allclose(votes.sum(axis=(1, 2, 3)) * area, masses, rtol=1e-4)
+
+
+def test_only_what_is_brighter_than_the_background_votes():
+    brightness = np.array([[[[0.2], [0.5]], [[0.9], [0.1]]]], np.float32)
+    votes = keras.ops.convert_to_numpy(Votes()([brightness, np.array([[0.2]], np.float32)]))
+    np.testing.assert_allclose(votes[0, :, :, 0], [[0.0, 0.3], [0.7, 0.0]], atol=1e-6)
+
+
+def test_trusted_corners_have_the_customary_size_and_others_the_guessed():
+    layer = WeighedCorners()
+    votes = np.ones((2, 4, 4, 1), np.float32)
+    trust = np.array([[1, 1, 1, 1], [0, 0, 0, 0]], np.float32)
+    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]] * 2, np.float32)
+    guessed = np.full((2, 2), 0.25, np.float32), np.log(np.full((2, 2), 0.5, np.float32))
+    corners = keras.ops.convert_to_numpy(layer([votes, trust, *guessed, window]))
+    np.testing.assert_allclose(corners[0], [0.375, 0.375, 0.625, 0.625], atol=1e-6)
+    np.testing.assert_allclose(corners[1], [0.5, 0.5, 0.7, 0.7], atol=1e-6)
+
+
+def test_distrust_costs_in_proportion():
+    cost = TrustByDefault(0.5)
+    assert float(cost(np.array([[1.0, 1.0]]))) == pytest.approx(0.0)
+    assert float(cost(np.array([[0.0, 1.0]]))) == pytest.approx(0.25)
 
 
 def test_a_glimpse_jitters_in_training_only():

@@ -113,6 +113,30 @@ class Glimpse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
+class TrustByDefault(keras.regularizers.Regularizer):
+    """Cost of distrust: what is simple is trusted wholly, unless that costs more in the box.
+
+    Without it a guess that is nearly right takes away the reason to trust what is exact.
+    """
+
+    def __init__(self, strength: float) -> None:
+        """Set the cost.
+
+        Args:
+            strength: Added to the loss where nothing is trusted.
+        """
+        self.strength = strength
+
+    def __call__(self, trust: Any) -> Any:
+        """Trust in [0, 1] to its mean cost."""
+        return self.strength * ops.mean(1.0 - trust)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal regularizer."""
+        return {"strength": self.strength}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
 class Votes(keras.layers.Layer):
     """What each sample of a glimpse votes with: its brightness above that of the background."""
 

@@ -9,6 +9,7 @@ from mnist_localization.config import Settings
 from mnist_localization.models.glimpse_layers import (
     AttendedBox,
     Glimpse,
+    TrustByDefault,
     Votes,
     WeighedCorners,
 )
@@ -34,6 +35,7 @@ class GlimpseSettings(Settings):
         label_units: Units of the hidden layer before the label's softmax.
         bbox_units: Units of the hidden layer before what the box is made from.
         dropout: Share of the features dropped before each dense layer of the label.
+        distrust_cost: Cost, in the loss, of trusting neither votes nor customary size.
         coarse_loss_weight: Weight of the coarse box in the loss.
         snap: Whether `bbox` is snapped to whole pixels where the annotations are.
     """
@@ -48,6 +50,7 @@ class GlimpseSettings(Settings):
     label_units: PositiveInt
     bbox_units: PositiveInt
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    distrust_cost: Annotated[float, Field(ge=0.0)]
     coarse_loss_weight: Annotated[float, Field(gt=0.0)]
     snap: bool
 
@@ -126,7 +129,12 @@ def _bbox_head(glimpse: Any, features: Any, window: Any, settings: GlimpseSettin
     x = keras.layers.Flatten(name="bbox_features")(features)
     x = keras.layers.Concatenate(name="bbox_features_and_window")([x, window])
     x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
-    trust = keras.layers.Dense(4, activation="hard_sigmoid", name="trust")(x)
+    trust = keras.layers.Dense(
+        4,
+        activation="hard_sigmoid",
+        activity_regularizer=TrustByDefault(settings.distrust_cost),
+        name="trust",
+    )(x)
     centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(x)
     size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(x)
     # What is darker than the background of this very image has no vote.
