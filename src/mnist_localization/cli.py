@@ -82,11 +82,11 @@ def _with_readable_errors(option: click.Parameter) -> click.Parameter:
                 parameter,
             ) from None
         except click.UsageError as error:
-            error.message += (
-                " A comma parts parameters and cannot be quoted: write a path's comma as ?, or "
-                "set the parameter in conf/local/parameters.yml."
-            )
-            raise
+            raise click.UsageError(
+                f"{error.message} A comma parts parameters and cannot be quoted: write a path's "
+                "comma as ?, or set the parameter in conf/local/parameters.yml.",
+                context,
+            ) from None
 
     readable = copy.copy(option)
     readable.callback = read_params

@@ -9,8 +9,8 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
-# Beyond the training images by this much, out of 255, is unlike them.
-_MARGIN = 40.0
+# An image farther than this from the training images, of 255, looks unlike them.
+UNLIKE = 40.0
 # Single training images are odd themselves: the range is that of the 98 % in the middle.
 _QUANTILES = (0.01, 0.99)
 
@@ -31,15 +31,11 @@ class Appearance:
         """How far an image is out of these ranges, 0..255; 0 inside.
 
         Args:
-            image: Pixels as the model sees them, `[height, width, channels]`.
+            image: Pixels, `[height, width, channels]`.
         """
         found = _measured(image[None])[0]
         ranges = np.array([self.brightness, self.border])
         return float(np.max(np.maximum(ranges[:, 0] - found, found - ranges[:, 1]), initial=0.0))
-
-    def unlike(self, image: Pixels) -> bool:
-        """Whether an image looks unlike the training images."""
-        return self.distance(image) > _MARGIN
 
     def as_json(self) -> dict[str, list[float]]:
         """What `appearance_from` reads."""

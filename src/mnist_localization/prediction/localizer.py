@@ -15,7 +15,7 @@ from mnist_localization.boxes import confined, pixel_corners
 from mnist_localization.errors import ImageError, ModelError
 from mnist_localization.images import decode_image, into_original, letterboxed, placements
 from mnist_localization.images.decode import image_pixels
-from mnist_localization.prediction.appearance import Appearance, appearance_from
+from mnist_localization.prediction.appearance import UNLIKE, appearance_from
 
 Pixels = npt.NDArray[np.uint8]
 AnyImage = npt.NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
@@ -46,8 +46,8 @@ class Detection:
         width: Of the image, pixels.
         height: Of the image, pixels.
         inverted: Whether dark was made light before the model looked.
-        unlike_training: Whether the image, as the model saw it, looks unlike its training
-            images; never so for a model that does not know them.
+        unlike_training: Whether the image, inverted or not, looks unlike the training images;
+            never so for a model that does not know them.
     """
 
     label: str
@@ -130,6 +130,8 @@ class Localizer:
         self._model = model
         self._background = int(images.get("background", 0))
         self._appearance = appearance_from(images)
+        # Padding darkens an image: it counts only where the training images had it too.
+        self._padded = bool(images.get("padded", False))
         self._max_image_mb = max_image_mb
 
     @classmethod
@@ -176,17 +178,12 @@ class Localizer:
 
     def model_input(self, image: AnyImage, invert: Invert = False) -> ModelInput:
         """An image as the model takes it; arguments and errors as those of `predict`."""
-        height, width, _ = self.input_shape
-        pixels = self._read(image)
-
-        def fitted(pixels: Pixels) -> Pixels:
-            return letterboxed(pixels, height, width, self._background)
-
-        upright, inverted = fitted(pixels), False
-        if invert is True or (invert == "auto" and self._looks_inverted(upright, fitted, pixels)):
-            upright, inverted = fitted(255 - pixels), True
-        unlike = self._appearance is not None and self._appearance.unlike(upright)
-        return ModelInput(upright, pixels.shape[1], pixels.shape[0], inverted, unlike)
+        pixels, inverted = self._read(image), False
+        if invert is True or (invert == "auto" and self._looks_inverted(pixels)):
+            pixels, inverted = 255 - pixels, True
+        unlike = self._distance(pixels) > UNLIKE
+        height, width, _ = pixels.shape
+        return ModelInput(self._fitted(pixels), width, height, inverted, unlike)
 
     def predict_inputs(self, inputs: Sequence[ModelInput]) -> list[Detection]:
         """Label and box of the object on each image, all in one batch.
@@ -245,11 +242,18 @@ class Localizer:
             )
         return image_pixels(image, channels, self._background)
 
-    def _looks_inverted(self, upright: Pixels, fitted: Any, pixels: Pixels) -> bool:
-        known: Appearance | None = self._appearance
-        if known is None or not known.unlike(upright):
-            return False
-        return known.distance(fitted(255 - pixels)) < known.distance(upright)
+    def _fitted(self, pixels: Pixels) -> Pixels:
+        return letterboxed(pixels, *self.input_shape[:2], self._background)
+
+    def _distance(self, pixels: Pixels) -> float:
+        """How far an image is from the training images, 0..255; 0 where they are not known."""
+        if self._appearance is None:
+            return 0.0
+        return self._appearance.distance(self._fitted(pixels) if self._padded else pixels)
+
+    def _looks_inverted(self, pixels: Pixels) -> bool:
+        distance = self._distance(pixels)
+        return distance > UNLIKE and self._distance(255 - pixels) < distance
 
 
 def _each(images: AnyImage | Iterable[AnyImage]) -> Iterator[AnyImage]:

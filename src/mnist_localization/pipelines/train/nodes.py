@@ -125,6 +125,7 @@ def _provenance(
         # What the model needs to take any other image, and to tell one that is unlike these.
         "images": {
             "background": dataset.image.background,
+            "padded": train.resized,
             **appearance(train.read(spread)).as_json(),
         },
     }
