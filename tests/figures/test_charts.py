@@ -107,6 +107,15 @@ def test_the_map_by_position_is_in_pixels_with_y_downwards(
     assert_labelled(figure)
 
 
+def test_the_map_of_images_of_many_sizes_is_in_shares_of_the_image(
+    metrics: dict[str, Any], dataset: DatasetSettings
+) -> None:
+    image = dataset.image.model_copy(update={"letterbox": True})
+    figure = position_heatmap(metrics, dataset.model_copy(update={"image": image}))
+    assert (figure.data[0].x, figure.data[0].y) == ((25, 75), (25, 75))
+    assert "%" in figure.layout.xaxis.title.text
+
+
 def test_tiny_differences_between_positions_do_not_span_the_whole_scale(
     metrics: dict[str, Any], dataset: DatasetSettings
 ) -> None:

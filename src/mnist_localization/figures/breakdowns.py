@@ -83,15 +83,19 @@ def position_heatmap(metrics: Mapping[str, Any], dataset: DatasetSettings) -> go
 
     Args:
         metrics: The dataset `metrics`.
-        dataset: Gives the size of the images.
+        dataset: Gives the size of the images; where they have many, places are shares of it.
     """
+    image = dataset.image
+    height, width, unit = (image.height, image.width, "pixels")
+    if image.letterbox:
+        height, width, unit = 100, 100, "% of the image"
     cells = metrics["by_position"]
     grid = 1 + max(cell["row"] for cell in cells)
     rows = [cells[start : start + grid] for start in range(0, grid * grid, grid)]
     figure = go.Figure(
         go.Heatmap(
-            x=_middles(grid, dataset.image.width),
-            y=_middles(grid, dataset.image.height),
+            x=_middles(grid, width),
+            y=_middles(grid, height),
             z=[[cell["mean_iou"] for cell in row] for row in rows],
             text=[[_cell_text(cell) for cell in row] for row in rows],
             texttemplate="%{text}",
@@ -110,10 +114,8 @@ def position_heatmap(metrics: Mapping[str, Any], dataset: DatasetSettings) -> go
             f"{_images(metrics)}, mean IoU {metrics['mean_iou']:.4f}",
         )
     )
-    figure.update_xaxes(title="x of the true box's centre (pixels)", range=[0, dataset.image.width])
-    figure.update_yaxes(
-        title="y of the true box's centre (pixels)", range=[dataset.image.height, 0]
-    )
+    figure.update_xaxes(title=f"x of the true box's centre ({unit})", range=[0, width])
+    figure.update_yaxes(title=f"y of the true box's centre ({unit})", range=[height, 0])
     return figure
 
 

@@ -36,7 +36,7 @@ class SplitMeta:
 
     Attributes:
         split: Its name: `train`, `validation` or `test`.
-        source: Source of the dataset: `upstream`, `base_url` or `synthetic`.
+        source: Source of the dataset: `upstream`, `base_url`, `synthetic` or `folder`.
         drawn_from: The annotations that its rows come from: `train` or `test`.
         fingerprint: SHA-256 of its annotations and pixels, in order.
         request_key: Digest of what the store was made from.

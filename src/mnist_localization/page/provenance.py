@@ -73,7 +73,11 @@ def facts(
             "Scored on",
             f"{count(metrics['images'])} images of the {told.get('split', 'test')} split",
         ),
-        ("Images", f"{image.width} × {image.height} px, {colour}"),  # noqa: RUF001 - "times"
+        (
+            "Images",
+            ("of any size, seen as " if image.letterbox else "")
+            + f"{image.width} × {image.height} px, {colour}",  # noqa: RUF001 - "times"
+        ),
         ("Classes", count(len(dataset.class_names))),
         ("Fingerprint", str(told.get("fingerprint") or "")),
     ]
