@@ -9,7 +9,7 @@ ARGS ?=
 BASE_URL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench viz lint format lock clean distclean install install-dev
+.PHONY: help run test test-slow bench viz notebook lint format lock clean distclean install install-dev
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ test-slow: install-dev ## Run the tests that take minutes.
 
 viz: install ## Show the flow of the data in a browser.
 	@$(BIN)/kedro viz run $(ARGS)
+
+notebook: install-dev ## Open the notebook that tells the story, on this machine alone.
+	@$(BIN)/jupyter notebook --ip=127.0.0.1 $(ARGS) notebooks/object_localization.ipynb
 
 bench: install ## Time the notebook's loop and ours; BASE_URL=<folder or URL of the four files>.
 	@$(BIN)/python -m mnist_localization.benchmark --base-url "$(BASE_URL)" $(ARGS)
