@@ -77,6 +77,20 @@ def test_predictions_have_the_columns_of_the_design(ran):
     assert len(predictions) == 64
 
 
+def test_on_request_the_model_is_exported_checked_and_described(ran):
+    project, _ = ran
+    said = project.run("--pipeline=export")
+    assert "WARNING" not in said
+    report = pd.read_parquet(project.data / "06_models" / "export_report.parquet")
+    assert list(report["format"]) == ["keras", "saved_model", "litert", "litert_int8"]
+    assert (report["images"] == 64).all()
+    for name in report["file"].iloc[1:]:
+        assert (project.data / "06_models" / "exported" / name).exists(), name
+    card = (project.data / "06_models" / "model_card.md").read_text("utf-8")
+    assert "Made from a stand-in" in card
+    assert f"| Mean IoU | {project.metrics()['mean_iou']:.4f} |" in card
+
+
 def test_each_stage_alone_gives_the_same_again(ran):
     project, _ = ran
     metrics, history = project.metrics(), project.history()
