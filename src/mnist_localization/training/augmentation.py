@@ -11,11 +11,13 @@ from mnist_localization.perturbations import (
     brighter,
     cluttered,
     ink_fragments,
-    noisy,
     scaled_box,
     with_contrast,
+    with_noise,
     with_scaled_frame,
 )
+
+_NOISE_IMAGES = 64
 
 
 def make_augmentation(
@@ -35,41 +37,51 @@ def make_augmentation(
         Images `[n, height, width, channels]`, uint8, relative boxes `[n, 4]` and a generator
         to changed copies of both.
     """
-    if settings.share == 0:
-        return None
-    fragments = ink_fragments(store, seed)
+    return None if settings.share == 0 else _Augmentation(store, settings, seed)
 
-    def augment(images: Pixels, boxes: Boxes, random: np.random.Generator) -> tuple[Pixels, Boxes]:
+
+class _Augmentation:
+    """Changes a share of the images of a batch."""
+
+    def __init__(self, store: ImageStore, settings: AugmentationSettings, seed: int) -> None:
+        self._settings = settings
+        self._shape = height, width, channels = store.shape
+        self._fragments = ink_fragments(store, seed)
+        # Drawn once, and cut from anywhere: to draw it anew for each image takes far longer.
+        self._noise = np.random.default_rng(seed).standard_normal(
+            _NOISE_IMAGES * height * width * channels, dtype=np.float32
+        )
+
+    def __call__(
+        self, images: Pixels, boxes: Boxes, random: np.random.Generator
+    ) -> tuple[Pixels, Boxes]:
         images, boxes = images.copy(), boxes.copy()
-        height, width = store.shape[:2]
-        for row in np.flatnonzero(random.random(len(images)) < settings.share):
+        for row in np.flatnonzero(random.random(len(images)) < self._settings.share):
             choice = random.random()
             if choice < 0.4:
-                corners = pixel_corners(boxes[row], height, width)[0]
-                factor = np.exp(random.uniform(-1, 1) * np.log1p(settings.scale))
-                images[row] = with_scaled_frame(images[row], corners, factor)
-                boxes[row] = scaled_box(corners, factor, height, width) / (
-                    width,
-                    height,
-                    width,
-                    height,
-                )
-            elif choice < 0.7 and settings.clutter:
-                images[row] = cluttered(images[row], fragments, random)
-            images[row] = _with_other_light(images[row], settings, random)
+                images[row], boxes[row] = self._scaled(images[row], boxes[row], random)
+            elif choice < 0.7 and self._settings.clutter:
+                images[row] = cluttered(images[row], self._fragments, random)
+            images[row] = self._in_other_light(images[row], random)
         return images, boxes
 
-    return augment
+    def _scaled(
+        self, image: Pixels, box: Boxes, random: np.random.Generator
+    ) -> tuple[Pixels, Boxes]:
+        height, width, _ = self._shape
+        corners = pixel_corners(box, height, width)[0]
+        factor = np.exp(random.uniform(-1, 1) * np.log1p(self._settings.scale))
+        target = scaled_box(corners, factor, height, width) / (width, height, width, height)
+        return with_scaled_frame(image, corners, factor), target.astype(np.float32)
 
-
-def _with_other_light(
-    image: Pixels, settings: AugmentationSettings, random: np.random.Generator
-) -> Pixels:
-    choice = random.random()
-    if choice < 0.35:
-        return noisy(image, random.uniform(0, settings.noise), random)
-    if choice < 0.5:
-        return brighter(image, random.uniform(-1, 1) * settings.brightness)
-    if choice < 0.65:
-        return with_contrast(image, 1 - random.uniform(0, settings.contrast))
-    return image
+    def _in_other_light(self, image: Pixels, random: np.random.Generator) -> Pixels:
+        settings, choice = self._settings, random.random()
+        if choice < 0.35:
+            start = random.integers(len(self._noise) - image.size)
+            noise = self._noise[start : start + image.size].reshape(image.shape)
+            return with_noise(image, random.uniform(0, settings.noise), noise)
+        if choice < 0.5:
+            return brighter(image, random.uniform(-1, 1) * settings.brightness)
+        if choice < 0.65:
+            return with_contrast(image, 1 - random.uniform(0, settings.contrast))
+        return image

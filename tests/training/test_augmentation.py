@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from mnist_localization.config import AugmentationSettings
+from mnist_localization.training.augmentation import make_augmentation
+from small_stores import make_store
+
+OFF = {"noise": 0.0, "brightness": 0.0, "contrast": 0.0, "clutter": False, "scale": 0.0}
+ALL = {"noise": 0.3, "brightness": 0.3, "contrast": 0.5, "clutter": True, "scale": 0.5}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), 60, 0)
+
+
+def changed(store, seed=1, **settings):
+    augment = make_augmentation(store, AugmentationSettings.model_validate(settings), 5)
+    return augment(store.read(range(len(store))), store.boxes, np.random.default_rng(seed))
+
+
+def test_a_share_of_zero_switches_it_off(store):
+    assert (
+        make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 0}), 5) is None
+    )
+
+
+def test_about_the_share_is_changed_and_the_rest_is_left_to_the_bit(store):
+    images, _ = changed(store, share=0.3, **ALL)
+    same = (images == store.read(range(60))).all(axis=(1, 2, 3))
+    assert 30 <= same.sum() <= 55
+
+
+def test_what_is_given_is_not_changed_in_place_and_one_seed_gives_one_result(store):
+    first, second = changed(store, share=1.0, **ALL), changed(store, share=1.0, **ALL)
+    np.testing.assert_array_equal(first[0], second[0])
+    np.testing.assert_array_equal(first[1], second[1])
+    assert (changed(store, seed=2, share=1.0, **ALL)[0] != first[0]).any()
+
+
+def test_without_any_strength_nothing_changes(store):
+    images, boxes = changed(store, share=1.0, **OFF)
+    difference = np.abs(images.astype(int) - store.read(range(60)))
+    assert difference.max() <= 1  # what resampling at scale 1 may round
+    np.testing.assert_allclose(boxes, store.boxes, atol=1e-6)
+
+
+def test_boxes_follow_the_objects(store):
+    images, boxes = changed(store, share=1.0, **OFF | {"scale": 0.5})
+    _, height, width, _ = images.shape
+    sides = (boxes[:, 2:] - boxes[:, :2]) / (store.boxes[:, 2:] - store.boxes[:, :2])
+    assert (np.abs(np.log(sides)).max(axis=1) > 0.05).sum() >= 10
+    assert np.abs(np.log(sides)).max() <= np.log(1.5) + 1e-5
+    assert (boxes >= 0).all()
+    assert (boxes <= 1).all()
+    for image, box in zip(
+        images.astype(float), boxes * [width, height, width, height], strict=True
+    ):
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        mass = image[..., 0].sum()
+        centre = (columns * image[..., 0]).sum() / mass, (rows * image[..., 0]).sum() / mass
+        np.testing.assert_allclose(centre, (box[:2] + box[2:]) / 2, atol=0.3)
+        # The objects of these images are filled squares: as bright as their boxes are large.
+        assert mass / image.max() == pytest.approx((box[2:] - box[:2]).prod(), rel=0.1)
