@@ -66,7 +66,7 @@ def card(scored, data=None, robustness=NO_ROBUSTNESS, words=WORDS, document=CARD
     return model_card(
         words,
         data or dataset("small", "large"),
-        ModelFacts("report2020", 1234567, "f00d", {"train_fingerprint": "abc"}),
+        ModelFacts("report2020", 1234567, "f00d", {"train_fingerprint": "abc", "train_images": 54321, "seed": 7}),
         metrics=scored[1],
         dataset_card=document,
         robustness=robustness,
@@ -81,7 +81,7 @@ def test_it_says_figures_with_intervals_data_limits_licence_files_and_versions(s
     assert f"| Mean IoU | {metrics['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
     assert f"| mean box | {metrics['label_accuracy']:.4f} |" in text
     assert "| litert | localizer.tflite | 12,345 | 40 | 0.000000 | 0.2500 | 0.5000 |" in text
-    for part in ("- One square.", "- None.", "| python | 3.11.9 |", "f00d", "abc", "1,234,567"):
+    for part in ("- One square.", "- None.", "| python | 3.11.9 |", "f00d", "abc", "1,234,567", "54,321"):
         assert part in text
     assert "Classes, in the order of the probabilities: small, large." in text
 
