@@ -1,5 +1,6 @@
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,20 @@ def test_images_keep_their_pixels_grey_and_in_colour() -> None:
     assert first.get_extent() == [0, 100, 50, 0]
     assert first.get_clim() == (0, 255)
     assert second.get_array().shape == (50, 100, 3)
+
+
+def test_images_of_several_sizes_say_their_own_and_share_no_axes() -> None:
+    first = record(np.zeros((50, 100, 1), np.uint8))
+    # Shown smaller than its file.
+    second = replace(record(np.zeros((20, 10, 1), np.uint8)), file_size=(400, 200))
+    figure = contact_sheet([first, second], ("a long name", "an even longer name"), "two")
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"a.png ({size})\ntrue an even longer name\nsaid a long name (75 %), IoU 0.62"
+        for size in ("100 x 50", "200 x 400")
+    ]
+    assert figure.axes[1].images[0].get_extent() == [0, 200, 400, 0]
+    for axes in figure.axes:
+        assert not axes.xaxis.get_tick_params()["labelbottom"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

@@ -17,6 +17,7 @@ _TILE = 1.75  # inches
 _HEAD = 0.95  # inches, for title and legend
 _FOOT = 0.55  # inches, for the name of the axis
 _DPI = 100
+_CAPTION = 38  # letters that fit over a tile
 
 # Solid below dashed, light below dark: both are seen where the boxes coincide, in grey too.
 _LINES: dict[str, dict[str, Any]] = {
@@ -29,8 +30,8 @@ _LEGEND = {GROUND_TRUTH: "true box (solid)", PREDICTIONS: "predicted box (dashed
 def contact_sheet(records: Sequence[BoxRecord], class_names: Sequence[str], title: str) -> Figure:
     """Images in rows of six, each with its true and predicted box.
 
-    Pixel `i` covers `i` to `i + 1` on both axes, so a box from x = 0.53 of a width of 100
-    starts at the left edge of pixel 53.
+    Pixel `i` covers `i` to `i + 1`, so a box from x = 0.53 of a width of 100 starts at the left
+    edge of pixel 53. Images of several sizes share no axes: each says its size instead.
 
     Args:
         records: What to show; sets other than ground truth and predictions are left out.
@@ -39,7 +40,11 @@ def contact_sheet(records: Sequence[BoxRecord], class_names: Sequence[str], titl
     """
     columns = min(_COLUMNS, max(1, len(records)))
     rows = max(1, math.ceil(len(records) / columns))
-    width, height = max(6.0, _TILE * columns + 0.9), _TILE * 1.2 * rows + _HEAD + _FOOT
+    shared = len({record.size for record in records}) <= 1
+    captions = [_caption(record, class_names, shared) for record in records]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=2)
+    row_height = _TILE * 1.2 + 0.15 * max(0, lines - 2)
+    width, height = max(6.0, _TILE * columns + 0.9), row_height * rows + _HEAD + _FOOT
     figure = Figure(figsize=(width, height), dpi=_DPI)
     figure.subplots_adjust(
         left=0.75 / width,
@@ -47,15 +52,14 @@ def contact_sheet(records: Sequence[BoxRecord], class_names: Sequence[str], titl
         top=1 - _HEAD / height,
         bottom=_FOOT / height,
         wspace=0.08,
-        hspace=0.32,
+        hspace=0.32 + 0.1 * max(0, lines - 2),
     )
     tiles = figure.subplots(rows, columns, squeeze=False).ravel()
     for index, tile in enumerate(tiles):
         if index < len(records):
-            _draw(tile, records[index], class_names)
-            tile.tick_params(
-                labelleft=index % columns == 0, labelbottom=index >= len(tiles) - columns
-            )
+            _draw(tile, records[index], captions[index])
+            left, below = index % columns == 0, index >= len(tiles) - columns
+            tile.tick_params(labelleft=shared and left, labelbottom=shared and below)
         else:
             tile.set_axis_off()
     shown = [name for name in _LINES if any(name in record.sets for record in records)]
@@ -75,7 +79,7 @@ def contact_sheet(records: Sequence[BoxRecord], class_names: Sequence[str], titl
     return figure
 
 
-def _draw(tile: Axes, record: BoxRecord, class_names: Sequence[str]) -> None:
+def _draw(tile: Axes, record: BoxRecord, caption: str) -> None:
     (height, width), channels = record.size, record.image.shape[2]
     tile.imshow(
         record.image if channels == 3 else record.image[:, :, 0],
@@ -89,7 +93,7 @@ def _draw(tile: Axes, record: BoxRecord, class_names: Sequence[str]) -> None:
         for box in record.sets.get(name, ()):
             (xmin, ymin, xmax, ymax), *_ = pixel_corners(box.corners, height, width)
             tile.add_patch(Rectangle((xmin, ymin), xmax - xmin, ymax - ymin, fill=False, **line))
-    tile.set_title(_caption(record, class_names), fontsize=7.5, pad=2)
+    tile.set_title(caption, fontsize=7.5, pad=2)
     tile.set_xticks([0, width // 2, width])
     tile.set_yticks([0, height // 2, height])
     tile.tick_params(labelsize=6.5, length=2, pad=1)
@@ -98,10 +102,15 @@ def _draw(tile: Axes, record: BoxRecord, class_names: Sequence[str]) -> None:
     last.set_horizontalalignment("right")
 
 
-def _caption(record: BoxRecord, class_names: Sequence[str]) -> str:
-    lines = [record.file]
+def _caption(record: BoxRecord, class_names: Sequence[str], shared: bool) -> str:
+    height, width = record.size
+    lines = [record.file if shared else f"{record.file} ({width} x {height})"]
     true = "".join(f"true {class_names[box.class_id]}" for box in record.sets.get(GROUND_TRUTH, ()))
     for box in record.sets.get(PREDICTIONS, ()):
-        said = f"said {class_names[box.class_id]} ({100 * box.scores['confidence']:.0f} %)"
-        lines += [f"{true}, {said}, IoU {box.scores['iou']:.2f}"]
+        said = (
+            f"said {class_names[box.class_id]} ({100 * box.scores['confidence']:.0f} %), "
+            f"IoU {box.scores['iou']:.2f}"
+        )
+        whole = f"{true}, {said}"
+        lines += [whole] if len(whole) <= _CAPTION else [true, said]
     return "\n".join(lines if PREDICTIONS in record.sets else [*lines, true])

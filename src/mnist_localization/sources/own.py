@@ -21,8 +21,7 @@ logger = logging.getLogger(__name__)
 def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> dict[str, Any]:
     """The card of a dataset of one's own; archives are unpacked below the raw folder.
 
-    Of folders, `files` holds the size of all files together, and a hash of their names, sizes
-    and times of change: cheap, and other when a file is.
+    Of folders, `files` holds the size of all files, and a hash of names, sizes and times.
 
     Args:
         settings: The section `fetch`, with the source `folder`.
@@ -30,11 +29,11 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
         project_folder: Where a relative path starts.
 
     Returns:
-        The dataset card, as of `fetch`; `test_images` is 0 where there is no test set.
+        The dataset card; `test_images` is 0 where there is no test set.
 
     Raises:
-        SourceError: Something that is configured does not exist, or holds no image.
-        ArchiveError: An archive is not fit to be unpacked.
+        LocalizationError: Something configured does not exist, holds no image, or is no
+            archive that can be unpacked.
     """
     own = settings.folder
     if not own.path:
@@ -43,8 +42,7 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
             "dataset: kedro run --params fetch.folder.path=<folder>"
         )
     root = (project_folder / Path(own.path).expanduser()).resolve()
-    said = f"{root}\n{own.model_dump_json()}"
-    name = f"folder-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+    name = "folder-" + _digest(f"{root}\n{own.model_dump_json()}")
     files: dict[str, dict[str, Any]] = {}
     splits: dict[str, dict[str, str]] = {}
     counts = {"train": 0, "test": 0}
@@ -68,9 +66,12 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
         "folder": name,
         "files": files,
         "splits": splits,
-        "train_images": counts["train"],
-        "test_images": counts["test"],
+        **{f"{split}_images": count for split, count in counts.items()},
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

@@ -55,17 +55,14 @@ def split_images(
             train_annotations, settings.validation.share, seed, "split.validation.share"
         )
         validation = request("validation", "train", held_out)
-    logger.info(
-        "Split: %d training, %d validation, %d test images.",
-        len(training),
-        len(validation.annotations),
-        len(test_annotations),
-    )
-    return (
+    splits = (
         request("train", "train", training),
         validation,
         request("test", "test", test_annotations),
     )
+    counts = [len(split.annotations) for split in splits]
+    logger.info("Split: %d training, %d validation, %d test images.", *counts)
+    return splits
 
 
 def draw_dataset_sample(
