@@ -87,6 +87,26 @@ def test_glimpse_has_the_same_answers_in_every_format_snapping_included(
     np.testing.assert_allclose(boxes * SIDE, np.round(boxes * SIDE), atol=1e-3)
 
 
+def test_a_model_of_mixed_precision_is_exported_as_it_computes_in_float32(
+    trained, settings, tmp_path
+):
+    localizer, training, test = trained
+    half = keras.models.clone_model(
+        localizer,
+        clone_function=lambda layer: type(layer).from_config(
+            {**layer.get_config(), "dtype": "mixed_float16"}
+        ),
+    )
+    half.set_weights(localizer.get_weights())
+    report = export_localizer(
+        half, training, test, settings(formats=["litert"], checked_images=8), tmp_path, seed=1
+    )
+    assert report["probability"].max() < 1e-4
+    outputs = FORMATS["litert"].load(tmp_path / "localizer.tflite")(test.read(range(8)))
+    expected = localizer.predict_on_batch(test.read(range(8)))
+    np.testing.assert_allclose(outputs["bbox"], expected["bbox"], atol=1e-4)
+
+
 def test_a_file_beyond_its_tolerance_is_an_error_and_the_old_file_stays(
     trained, settings, tmp_path
 ):

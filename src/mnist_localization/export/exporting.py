@@ -56,6 +56,8 @@ def export_localizer(
     A file takes its place only when it has passed; what stood there stays until then. Files
     of formats that are not asked for are removed: they may be of an earlier model.
 
+    A model of mixed precision is exported, and compared, as it computes in float32.
+
     Args:
         localizer: The Keras model: images 0..255 to `label` and `bbox`.
         training: Gives the images that set the ranges of int8 numbers.
@@ -73,7 +75,10 @@ def export_localizer(
         ModelError: A format cannot be written, or is too far from the Keras model. Names the
             format, what was found and what is allowed.
     """
+    from mnist_localization.models import computed_in_float32
+
     _remove_leftovers(folder)
+    localizer = computed_in_float32(localizer)
     samples = training.read(_chosen(len(training), settings.representative_images, seed))
     check = _Check(localizer, test, settings, seed)
     rows = [check.reference_row()]

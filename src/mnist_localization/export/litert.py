@@ -16,6 +16,8 @@ from mnist_localization.export.answers import Images, Predictor
 # steps across the image: everything that is not listed stays in floats.
 _QUANTIZED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D")
 
+_LONGEST_REASON = 300  # characters; the converter's own errors fill pages
+
 
 def write(localizer: Any, path: Path, samples: Images) -> None:
     """Write a float32 file.
@@ -108,7 +110,8 @@ def _converted(localizer: Any) -> bytes:
                 target_spec={"supported_ops": [lite.OpsSet.TFLITE_BUILTINS]},
             )
         except Exception as error:  # the converter's own class is not public
-            raise ModelError(f"{localizer.name!r} has no form in LiteRT: {error}") from error
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            raise ModelError(f"{localizer.name!r} has no form in LiteRT: {reason}") from error
         return file.read_bytes()
 
 

@@ -6,6 +6,7 @@ Importing this package imports Keras, and registers the objects that a saved mod
 from mnist_localization import backend  # noqa: F401  # isort: skip
 from mnist_localization.models import losses, metrics
 from mnist_localization.models.inspection import (
+    computed_in_float32,
     layer_table,
     load_localizer,
     loadable,
@@ -18,6 +19,7 @@ __all__ = [
     "ModelSpec",
     "Network",
     "build_network",
+    "computed_in_float32",
     "layer_table",
     "load_localizer",
     "loadable",

@@ -49,6 +49,27 @@ def prediction_model(localizer: keras.Model) -> keras.Model:
     return keras.Model(localizer.input, outputs, name=f"{localizer.name}_prediction")
 
 
+def computed_in_float32(localizer: keras.Model) -> keras.Model:
+    """The same model without mixed precision, which not every format has.
+
+    Args:
+        localizer: A functional model.
+
+    Returns:
+        The model itself where it computes in float32 already, else a copy that does.
+    """
+    if all(layer.compute_dtype == "float32" for layer in localizer.layers):
+        return localizer
+    copy = keras.models.clone_model(
+        localizer,
+        clone_function=lambda layer: type(layer).from_config(
+            {**layer.get_config(), "dtype": "float32"}
+        ),
+    )
+    copy.set_weights(localizer.get_weights())
+    return copy
+
+
 def layer_table(model: keras.Model) -> pd.DataFrame:
     """The layers of a model in the order in which they are computed.
 
