@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFilter
 
 Corners = tuple[int, int, int, int]
 
-# Shares of the files that are of each kind; a grey and a transparent one among them.
 _SUFFIXES = (".png", ".jpg", ".webp", ".bmp")
 
 
@@ -86,14 +85,10 @@ def _clutter(width: int, height: int, random: np.random.Generator) -> Image.Imag
     draw = ImageDraw.Draw(image)
     for _ in range(random.integers(6, 14)):
         x, y = random.integers(0, [width, height])
-        length = random.integers(-shortest_line(width, height), shortest_line(width, height), 2)
+        length = random.integers(-min(width, height) // 3, min(width, height) // 3, 2)
         colour = _colour(random, bright=bool(random.random() < 0.4))
         draw.line((x, y, x + length[0], y + length[1]), fill=colour, width=1)
     return image
-
-
-def shortest_line(width: int, height: int) -> int:
-    return min(width, height) // 3
 
 
 def _colour(random: np.random.Generator, *, bright: bool) -> tuple[int, int, int]:
@@ -106,8 +101,9 @@ def _colour(random: np.random.Generator, *, bright: bool) -> tuple[int, int, int
 
 
 def _save(image: Image.Image, path: Path, number: int) -> None:
-    if path.suffix == ".png" and number % 32 == 0:
-        image.convert("RGBA").save(path)
+    """Of the PNGs, some have an alpha channel, and some are grey."""
+    if path.suffix == ".png" and number % 16 == 0:
+        image.convert("RGBA" if number % 32 else "L").save(path)
     elif path.suffix in {".jpg", ".webp"}:
         image.save(path, quality=92)
     else:
