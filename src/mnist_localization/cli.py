@@ -84,7 +84,7 @@ def _with_readable_errors(option: click.Parameter) -> click.Parameter:
         except click.UsageError as error:
             raise click.UsageError(
                 f"{error.message} A comma parts parameters and cannot be quoted: write a path's "
-                "comma as ?, or set the parameter in conf/local/parameters.yml.",
+                "comma as ?, and put a list into conf/local/parameters.yml.",
                 context,
             ) from None
 
