@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnist_localization.boxes import confined, paired_iou, pixel_corners, whole_pixels
+from mnist_localization.boxes import (
+    confined,
+    paired_iou,
+    pixel_corners,
+    typical_size,
+    whole_pixels,
+)
 
 UNIT = st.floats(0.0, 1.0, width=32)
 
@@ -79,3 +85,10 @@ def test_confined_leaves_good_corners_clips_and_empties_inverted_boxes(
     box: list[float], expected: list[float]
 ) -> None:
     np.testing.assert_allclose(confined([box])[0], expected)
+
+
+def test_a_size_is_typical_where_most_boxes_have_it():
+    boxes = np.array([[0.1, 0.1, 0.3, 0.4], [0.5, 0.2, 0.7, 0.5], [0.0, 0.0, 0.9, 0.9]])
+    assert typical_size(boxes) == pytest.approx((0.2, 0.3))
+    boxes[1, 2] = 0.8
+    assert typical_size(boxes) is None

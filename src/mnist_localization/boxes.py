@@ -96,3 +96,20 @@ def confined(boxes: npt.ArrayLike) -> FloatArray:
 def _area(boxes: FloatArray) -> FloatArray:
     area: FloatArray = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1)
     return area
+
+
+def typical_size(corners: npt.ArrayLike) -> tuple[float, float] | None:
+    """Width and height that most boxes have.
+
+    Args:
+        corners: Relative corners, `[n, 4]`, n > 0.
+
+    Returns:
+        The median width and height, where at least half of the boxes are within a hundredth
+        of both; none where sizes vary.
+    """
+    boxes = np.asarray(corners, dtype=np.float64)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    median = np.median(sizes, axis=0)
+    near = (np.abs(sizes - median) <= 0.01 * median).all(axis=1)
+    return (float(median[0]), float(median[1])) if near.mean() >= 0.5 else None

@@ -9,6 +9,7 @@ from mnist_localization.models.glimpse_layers import (
     TrustByDefault,
     Votes,
     WeighedCorners,
+    WindowCorners,
 )
 
 SETTINGS = {
@@ -23,6 +24,8 @@ SETTINGS = {
     "bbox_units": 8,
     "dropout": 0.3,
     "distrust_cost": 0.01,
+    "size_tolerance": 0.1,
+    "guess_loss_weight": 0.1,
     "coarse_loss_weight": 0.2,
     "snap": True,
 }
@@ -78,7 +81,8 @@ def test_a_glimpse_keeps_centres_of_mass():
     # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
     glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
     votes = keras.ops.convert_to_numpy(glimpse)
-    corners = WeighedCorners()([votes, np.ones((5, 4)), np.zeros((5, 2)), np.zeros((5, 2)), window])
+    guess = np.zeros((5, 4), np.float32)
+    corners = WeighedCorners()([votes, np.ones((5, 2), np.float32), guess, window])
     corners = keras.ops.convert_to_numpy(corners)
     found = (corners[:, :2] + corners[:, 2:]) / 2
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -93,15 +97,32 @@ def test_only_what_is_brighter_than_the_background_votes():
     np.testing.assert_allclose(votes[0, :, :, 0], [[0.0, 0.3], [0.7, 0.0]], atol=1e-6)
 
 
-def test_trusted_corners_have_the_customary_size_and_others_the_guessed():
-    layer = WeighedCorners()
+def test_votes_give_the_centre_where_they_are_trusted():
     votes = np.ones((2, 4, 4, 1), np.float32)
-    trust = np.array([[1, 1, 1, 1], [0, 0, 0, 0]], np.float32)
+    trust = np.array([[1, 1], [0, 0]], np.float32)
     window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]] * 2, np.float32)
-    guessed = np.full((2, 2), 0.25, np.float32), np.log(np.full((2, 2), 0.5, np.float32))
-    corners = keras.ops.convert_to_numpy(layer([votes, trust, *guessed, window]))
-    np.testing.assert_allclose(corners[0], [0.375, 0.375, 0.625, 0.625], atol=1e-6)
-    np.testing.assert_allclose(corners[1], [0.5, 0.5, 0.7, 0.7], atol=1e-6)
+    guess = np.array([[0.5, 0.5, 0.7, 0.8]] * 2, np.float32)
+    corners = keras.ops.convert_to_numpy(WeighedCorners()([votes, trust, guess, window]))
+    np.testing.assert_allclose(corners[0], [0.4, 0.35, 0.6, 0.65], atol=1e-6)
+    np.testing.assert_allclose(corners[1], guess[1], atol=1e-6)
+
+
+def test_a_size_near_the_typical_one_becomes_it_and_another_stays():
+    layer = WeighedCorners(typical_size=(0.2, 0.3), tolerance=0.1)
+    votes, trust = np.ones((3, 4, 4, 1), np.float32), np.ones((3, 2), np.float32)
+    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]] * 3, np.float32)
+    sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.5, 0.5]], np.float32)
+    guess = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
+    corners = keras.ops.convert_to_numpy(layer([votes, trust, guess, window]))
+    found = corners[:, 2:] - corners[:, :2]
+    np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], [0.5, 0.5]], atol=1e-6)
+
+
+def test_a_box_of_the_window_is_placed_on_the_image():
+    window = np.array([[0.4, 0.6, np.log(0.2), np.log(0.1)]], np.float32)
+    offset, size = np.array([[0.5, 0.0]], np.float32), np.log([[0.5, 1.0]]).astype(np.float32)
+    corners = keras.ops.convert_to_numpy(WindowCorners()([offset, size, window]))
+    np.testing.assert_allclose(corners, [[0.45, 0.55, 0.55, 0.65]], atol=1e-6)
 
 
 def test_distrust_costs_in_proportion():
@@ -131,7 +152,8 @@ def test_attention_averages_the_proposals_of_the_cells():
 
 
 @pytest.mark.parametrize(
-    "layer", [AttendedBox(), Glimpse(size=8, margin=1.5, jitter=0.2), WeighedCorners()]
+    "layer",
+    [AttendedBox(), Glimpse(size=8, margin=1.5, jitter=0.2), WeighedCorners((0.2, 0.3), 0.1)],
 )
 def test_a_layer_survives_serialisation(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))

@@ -147,48 +147,87 @@ class Votes(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
-class WeighedCorners(keras.layers.Layer):
-    """The better of two answers each: votes or a guess for the centre, custom or a guess for size.
-
-    The mean of the votes may lie at a constant distance from the centre that annotations
-    mean, such as half a pixel where they count pixels from their corners: it is learned. So
-    is the size that is customary, if there is one.
-    """
-
-    def build(self, input_shape: Any) -> None:
-        """Make the constant distance and the customary size, `[2]`, relative to the image."""
-        self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
-        self.custom = self.add_weight(
-            name="custom", shape=(2,), initializer=keras.initializers.Constant(0.25)
-        )
+class WindowCorners(keras.layers.Layer):
+    """Corners from a centre and a size that are measured in a window."""
 
     def call(self, inputs: Any) -> Any:
-        """Both answers, and the trust in the first, to relative corners.
+        """Place a box of the window on the image.
 
         Args:
-            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in the votes along x
-                and y and in the customary width and height, in [0, 1], `[batch, 4]`; guessed
-                offset of the centre over the window's side, `[batch, 2]`; logarithm of the
-                guessed size over it, `[batch, 2]`; windows `[batch, 4]`.
+            inputs: Offset of the centre from the window's, over the window's side,
+                `[batch, 2]`; logarithm of the size over it, `[batch, 2]`; windows `[batch, 4]`.
+
+        Returns:
+            Relative corners, `[batch, 4]`.
         """
-        votes, trust, centre, size, window = inputs
+        offset, size, window = inputs
+        centre = window[:, :2] + offset * ops.exp(window[:, 2:])
+        half = ops.exp(ops.clip(window[:, 2:] + size, -5.0, 0.5)) / 2
+        return ops.concatenate([centre - half, centre + half], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class WeighedCorners(keras.layers.Layer):
+    """A guessed box made exact where the pixels, or custom, know better.
+
+    The centre is a mixture of the mean of the votes and the guess. That mean may lie at a
+    constant distance from the centre that annotations mean, such as half a pixel where they
+    count pixels from their corners: it is learned. The size is the typical one where the guess
+    comes near it.
+    """
+
+    def __init__(
+        self, typical_size: tuple[float, float] | None = None, tolerance: float = 0.0, **kwargs: Any
+    ) -> None:
+        """Set what is typical.
+
+        Args:
+            typical_size: Relative width and height; none takes every size as guessed.
+            tolerance: Relative difference up to which a guess gives way to the typical size.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.typical_size = tuple(typical_size) if typical_size is not None else None
+        self.tolerance = tolerance
+
+    def build(self, input_shape: Any) -> None:
+        """Make the constant distance, `[2]`, relative to the image."""
+        self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Votes and guess to relative corners, `[batch, 4]`.
+
+        Args:
+            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in them along x and
+                y, in [0, 1], `[batch, 2]`; guessed corners `[batch, 4]`; windows `[batch, 4]`.
+        """
+        votes, trust, guess, window = inputs
         _, rows, columns, _ = votes.shape
         across = ops.sum(votes[..., 0], axis=1) + 1e-6
         down = ops.sum(votes[..., 0], axis=2) + 1e-6
         x = ops.sum(across * _positions(columns), axis=1) / ops.sum(across, axis=1)
         y = ops.sum(down * _positions(rows), axis=1) / ops.sum(down, axis=1)
-        voted = ops.stack([x, y], axis=-1)
-        side = ops.exp(window[:, 2:])
-        voted = window[:, :2] + voted * side + self.displacement
-        guessed = window[:, :2] + centre * side
-        centre = _mixed(trust[:, :2], voted, guessed)
-        guessed_size = ops.exp(ops.clip(window[:, 2:] + size, -5.0, 0.5))
-        size = _mixed(trust[:, 2:], self.custom, guessed_size)
+        voted = ops.stack([x, y], axis=-1) * ops.exp(window[:, 2:])
+        voted = window[:, :2] + voted + self.displacement
+        guessed = (guess[:, :2] + guess[:, 2:]) / 2
+        centre = trust * voted + (1.0 - trust) * guessed
+        size = self._exact_size(guess[:, 2:] - guess[:, :2])
         return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
 
+    def _exact_size(self, size: Any) -> Any:
+        if self.typical_size is None:
+            return size
+        typical = ops.convert_to_tensor([self.typical_size], dtype=size.dtype)
+        distance = ops.max(ops.abs(ops.log(size / typical)), axis=-1, keepdims=True)
+        return ops.where(distance < self.tolerance, typical, size)
 
-def _mixed(share: Any, first: Any, second: Any) -> Any:
-    return share * first + (1.0 - share) * second
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "typical_size": self.typical_size,
+            "tolerance": self.tolerance,
+        }
 
 
 def _positions(count: int) -> Any:

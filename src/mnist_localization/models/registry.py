@@ -26,6 +26,8 @@ class ModelSpec:
         classes: Number of classes.
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
         provenance: What is known of the training data; travels inside the saved model.
+        typical_size: Width and height that most training boxes have, relative; none where
+            sizes vary.
     """
 
     height: int
@@ -34,6 +36,7 @@ class ModelSpec:
     classes: int
     whole_pixel_boxes: bool
     provenance: Mapping[str, Any]
+    typical_size: tuple[float, float] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from mnist_localization.models.glimpse_layers import (
     TrustByDefault,
     Votes,
     WeighedCorners,
+    WindowCorners,
 )
 from mnist_localization.models.layers import ImageInput, OrderedBox
 from mnist_localization.models.registry import ModelSpec, Network, architecture
@@ -35,8 +36,11 @@ class GlimpseSettings(Settings):
         label_units: Units of the hidden layer before the label's softmax.
         bbox_units: Units of the hidden layer before what the box is made from.
         dropout: Share of the features dropped before each dense layer of the label.
-        distrust_cost: Cost, in the loss, of trusting neither votes nor customary size.
+        distrust_cost: Cost, in the loss, of not trusting the votes.
+        size_tolerance: Relative difference up to which a guessed size gives way to the one
+            that most training boxes have, if there is one.
         coarse_loss_weight: Weight of the coarse box in the loss.
+        guess_loss_weight: Weight of the guessed box in the loss.
         snap: Whether `bbox` is snapped to whole pixels where the annotations are.
     """
 
@@ -51,7 +55,9 @@ class GlimpseSettings(Settings):
     bbox_units: PositiveInt
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     distrust_cost: Annotated[float, Field(ge=0.0)]
+    size_tolerance: Annotated[float, Field(ge=0.0, lt=0.5)]
     coarse_loss_weight: Annotated[float, Field(gt=0.0)]
+    guess_loss_weight: Annotated[float, Field(gt=0.0)]
     snap: bool
 
 
@@ -63,9 +69,9 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     are averaged by attention. The second sees the window round it, resampled to a fixed size:
     its features give the label and a box, and its pixels vote for the centre, each by its
     brightness. Votes keep what features lose: their mean moves with the pixels, by fractions
-    of one. Most datasets also have a size that is typical. How far votes and typical size are
-    trusted is learned, and depends on what is seen: wholly where the object alone is bright
-    and as large as most, and not at all where brightness or custom say nothing.
+    of one. How far they are trusted is learned, and depends on what is seen: wholly where the
+    object alone is bright, and not at all where brightness says nothing. A size that most
+    training boxes share is taken where the guess comes near it.
     """
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
@@ -79,15 +85,20 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     )([pixels, coarse])
     features = _fine_features(glimpse, settings)
     label = _label_head(features, settings, spec)
-    bbox = _bbox_head(glimpse, features, window, settings)
+    guess, bbox = _bbox_head(glimpse, features, window, settings, spec)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
     snapped = OrderedBox(grid=grid, dtype="float32", name="bbox")(bbox)
     return Network(
         trainable=keras.Model(
-            images, {"label": label, "bbox": bbox, "bbox_coarse": coarse}, name="glimpse_training"
+            images,
+            {"label": label, "bbox": bbox, "bbox_coarse": coarse, "bbox_guess": guess},
+            name="glimpse_training",
         ),
         localizer=keras.Model(images, {"label": label, "bbox": snapped}, name="glimpse"),
-        auxiliary_boxes={"bbox_coarse": settings.coarse_loss_weight},
+        auxiliary_boxes={
+            "bbox_coarse": settings.coarse_loss_weight,
+            "bbox_guess": settings.guess_loss_weight,
+        },
     )
 
 
@@ -122,26 +133,35 @@ def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> An
     return keras.layers.Dense(spec.classes, activation="softmax", dtype="float32", name="label")(x)
 
 
-def _bbox_head(glimpse: Any, features: Any, window: Any, settings: GlimpseSettings) -> Any:
-    """Relative corners, `[batch, 4]`, from votes and features."""
+def _bbox_head(
+    glimpse: Any, features: Any, window: Any, settings: GlimpseSettings, spec: ModelSpec
+) -> tuple[Any, Any]:
+    """Guessed and final relative corners, `[batch, 4]` each."""
     # The window's size goes in with the features: what an object measures on the glimpse says
     # nothing of its size on the image without it.
     x = keras.layers.Flatten(name="bbox_features")(features)
     x = keras.layers.Concatenate(name="bbox_features_and_window")([x, window])
     x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
+    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(x)
+    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(x)
+    guess = WindowCorners(dtype="float32", name="bbox_guess")([centre, size, window])
     trust = keras.layers.Dense(
-        4,
+        2,
         activation="hard_sigmoid",
         activity_regularizer=TrustByDefault(settings.distrust_cost),
         name="trust",
     )(x)
-    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(x)
-    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(x)
     # What is darker than the background of this very image has no vote.
     background = keras.layers.Dense(1, activation="relu", name="background")(x)
     votes = keras.layers.Conv2D(1, 1, kernel_initializer="ones", name="brightness")(glimpse)
     votes = Votes(dtype="float32", name="votes")([votes, background])
-    return WeighedCorners(dtype="float32", name="bbox_raw")([votes, trust, centre, size, window])
+    bbox = WeighedCorners(
+        typical_size=spec.typical_size,
+        tolerance=settings.size_tolerance,
+        dtype="float32",
+        name="bbox_raw",
+    )([votes, trust, guess, window])
+    return guess, bbox
 
 
 def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:

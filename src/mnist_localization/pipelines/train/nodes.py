@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnist_localization.boxes import typical_size
 from mnist_localization.config import (
     DatasetSettings,
     EpochSampleSettings,
@@ -52,6 +53,7 @@ def train_localizer(
         # Whole pixels of the files are none of the model's input once images were resized.
         whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
         provenance=provenance,
+        typical_size=typical_size(train.boxes),
     )
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
