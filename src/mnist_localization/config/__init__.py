@@ -11,9 +11,7 @@ from mnist_localization.config.annotate_split import (
 )
 from mnist_localization.config.annotation_format import AnnotationFormat, CsvSettings
 from mnist_localization.config.base import Settings
-from mnist_localization.config.check import (
-    CheckSettings,
-)
+from mnist_localization.config.check import CheckSettings
 from mnist_localization.config.dataset import DatasetSettings, ImageSettings
 from mnist_localization.config.evaluate_publish import (
     CompareSettings,
