@@ -104,3 +104,10 @@ def test_the_comparison_reads_what_past_runs_left_on_disk(
     table = catalog.load("run_comparison")
     assert table.set_index("quantity").loc["mean_iou"].tolist() == ["scores", "0.5", "0.75"]
     assert "mean_iou" in caplog.text
+
+
+def test_runs_are_named_by_a_list_or_by_the_words_of_a_text():
+    # `--params` splits at commas, and reads digits alone as a number.
+    assert CompareSettings(runs="1a2b 5e6f", latest=2).runs == ("1a2b", "5e6f")
+    assert CompareSettings(runs=12345678, latest=2).runs == ("12345678",)
+    assert CompareSettings(runs=["a", "b"], latest=2).runs == ("a", "b")

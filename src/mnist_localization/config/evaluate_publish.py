@@ -2,9 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mnist_localization.config.base import PositiveInt, Settings
+
+
+def _words(value: object) -> object:
+    """The words of a text: a list cannot be typed after `--params`, which splits at commas."""
+    return tuple(str(value).split()) if isinstance(value, str | int) else value
 
 
 class EvaluateSettings(Settings):
@@ -33,11 +38,12 @@ class CompareSettings(Settings):
     """The section `compare`.
 
     Attributes:
-        runs: Names of evaluated runs, or how they begin or end; empty takes the latest ones.
+        runs: Names of evaluated runs, or how they begin or end, as a list or as words of a
+            text; empty takes the latest ones.
         latest: How many of the latest runs are compared when none is named.
     """
 
-    runs: tuple[str, ...]
+    runs: Annotated[tuple[str, ...], BeforeValidator(_words)]
     latest: Annotated[int, Field(ge=2)]
 
 
