@@ -2,14 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_localization.models import ModelSpec, build_network, prediction_model
+from mnist_localization.models import BoxPriors, ModelSpec, build_network, prediction_model
 from mnist_localization.models.glimpse_layers import (
     AttendedBox,
+    BoxInWindow,
+    ExactCorners,
     Glimpse,
-    TrustByDefault,
+    MeanOfVotes,
+    RefinedCorners,
     Votes,
-    WeighedCorners,
-    WindowCorners,
 )
 
 SETTINGS = {
@@ -23,8 +24,8 @@ SETTINGS = {
     "label_units": 16,
     "bbox_units": 8,
     "dropout": 0.3,
-    "distrust_cost": 0.01,
     "size_tolerance": 0.1,
+    "centre_tolerance": 0.1,
     "guess_loss_weight": 0.1,
     "coarse_loss_weight": 0.2,
     "snap": True,
@@ -36,7 +37,8 @@ SETTINGS = {
     [(100, 100, 1, 10), (64, 64, 3, 2), (120, 200, 3, 1000)],
 )
 def test_it_takes_any_size_channels_and_classes(height, width, channels, classes, tmp_path):
-    spec = ModelSpec(height, width, channels, classes, False, {})
+    priors = BoxPriors((0.25, 0.25), (0.0, 0.0))
+    spec = ModelSpec(height, width, channels, classes, False, {}, priors)
     localizer = build_network("glimpse", SETTINGS, spec).localizer
     images = np.random.default_rng(0).integers(0, 256, (3, *spec.shape), dtype=np.uint8)
     outputs = localizer.predict(images, verbose=0)
@@ -81,10 +83,7 @@ def test_a_glimpse_keeps_centres_of_mass():
     # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
     glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
     votes = keras.ops.convert_to_numpy(glimpse)
-    guess = np.zeros((5, 4), np.float32)
-    corners = WeighedCorners()([votes, np.ones((5, 2), np.float32), guess, window])
-    corners = keras.ops.convert_to_numpy(corners)
-    found = (corners[:, :2] + corners[:, 2:]) / 2
+    found = keras.ops.convert_to_numpy(MeanOfVotes((0.0, 0.0))([votes, window]))
     np.testing.assert_allclose(found, expected, atol=1e-4)
     # Samples are means: their sum is that of the pixels over the area of a sample.
     area = np.exp(window[:, 2:]).prod(axis=1) * 60 * 80 / 16**2
@@ -97,38 +96,50 @@ def test_only_what_is_brighter_than_the_background_votes():
     np.testing.assert_allclose(votes[0, :, :, 0], [[0.0, 0.3], [0.7, 0.0]], atol=1e-6)
 
 
-def test_votes_give_the_centre_where_they_are_trusted():
-    votes = np.ones((2, 4, 4, 1), np.float32)
-    trust = np.array([[1, 1], [0, 0]], np.float32)
-    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]] * 2, np.float32)
-    guess = np.array([[0.5, 0.5, 0.7, 0.8]] * 2, np.float32)
-    corners = keras.ops.convert_to_numpy(WeighedCorners()([votes, trust, guess, window]))
-    np.testing.assert_allclose(corners[0], [0.4, 0.35, 0.6, 0.65], atol=1e-6)
-    np.testing.assert_allclose(corners[1], guess[1], atol=1e-6)
+def test_votes_are_taken_relative_to_the_window_and_moved_by_the_offset():
+    votes = np.zeros((1, 4, 4, 1), np.float32)
+    votes[0, 0, 3] = 2.0
+    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]], np.float32)
+    centre = keras.ops.convert_to_numpy(MeanOfVotes((0.01, -0.02))([votes, window]))
+    np.testing.assert_allclose(centre, [[0.5 + 0.15 + 0.01, 0.5 - 0.15 - 0.02]], atol=1e-5)
 
 
-def test_a_size_near_the_typical_one_becomes_it_and_another_stays():
-    layer = WeighedCorners(typical_size=(0.2, 0.3), tolerance=0.1)
-    votes, trust = np.ones((3, 4, 4, 1), np.float32), np.ones((3, 2), np.float32)
-    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]] * 3, np.float32)
-    sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.5, 0.5]], np.float32)
+def test_a_guess_gives_way_to_what_is_exact_only_where_it_is_near():
+    layer = ExactCorners((0.2, 0.3), size_tolerance=0.1, centre_tolerance=0.1)
+    sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.2, 0.3], [0.2, 0.3]], np.float32)
     guess = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
-    corners = keras.ops.convert_to_numpy(layer([votes, trust, guess, window]))
+    voted = np.array([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52], [0.51, 0.6]], np.float32)
+    corners = keras.ops.convert_to_numpy(layer([guess, voted]))
     found = corners[:, 2:] - corners[:, :2]
-    np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], [0.5, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], *[[0.2, 0.3]] * 2], atol=1e-6)
+    centres = (corners[:, :2] + corners[:, 2:]) / 2
+    np.testing.assert_allclose(centres[2:], [[0.51, 0.52], [0.5, 0.5]], atol=1e-6)
+    alone = keras.ops.convert_to_numpy(ExactCorners()([guess]))
+    np.testing.assert_allclose(alone, guess, atol=1e-6)
 
 
-def test_a_box_of_the_window_is_placed_on_the_image():
-    window = np.array([[0.4, 0.6, np.log(0.2), np.log(0.1)]], np.float32)
-    offset, size = np.array([[0.5, 0.0]], np.float32), np.log([[0.5, 1.0]]).astype(np.float32)
-    corners = keras.ops.convert_to_numpy(WindowCorners()([offset, size, window]))
-    np.testing.assert_allclose(corners, [[0.45, 0.55, 0.55, 0.65]], atol=1e-6)
+def test_without_regularities_the_guess_is_the_answer():
+    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxPriors())
+    network = build_network("glimpse", {**SETTINGS, "snap": False}, spec)
+    assert "votes" not in {layer.name for layer in network.localizer.layers}
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
+    outputs = network.trainable.predict(images, verbose=0)
+    np.testing.assert_allclose(outputs["bbox"], outputs["bbox_guess"], atol=1e-6)
 
 
-def test_distrust_costs_in_proportion():
-    cost = TrustByDefault(0.5)
-    assert float(cost(np.array([[1.0, 1.0]]))) == pytest.approx(0.0)
-    assert float(cost(np.array([[0.0, 1.0]]))) == pytest.approx(0.25)
+def test_a_box_is_moved_and_scaled():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    move, factor = np.array([[0.5, 0.0]], np.float32), np.log([[1.5, 0.5]]).astype(np.float32)
+    corners = keras.ops.convert_to_numpy(RefinedCorners()([box, move, factor]))
+    np.testing.assert_allclose(corners, [[0.45, 0.5, 0.75, 0.7]], atol=1e-6)
+
+
+def test_a_box_is_measured_in_its_window():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    window = np.array([[0.4, 0.5, np.log(0.4), np.log(0.5)]], np.float32)
+    numbers = keras.ops.convert_to_numpy(BoxInWindow()([box, window]))
+    expected = [*np.log([0.4, 0.5]), 0.1 / 0.4, 0.1 / 0.5, *np.log([0.5, 0.8])]
+    np.testing.assert_allclose(numbers, [expected], atol=1e-6)
 
 
 def test_a_glimpse_jitters_in_training_only():
@@ -153,7 +164,12 @@ def test_attention_averages_the_proposals_of_the_cells():
 
 @pytest.mark.parametrize(
     "layer",
-    [AttendedBox(), Glimpse(size=8, margin=1.5, jitter=0.2), WeighedCorners((0.2, 0.3), 0.1)],
+    [
+        AttendedBox(),
+        Glimpse(size=8, margin=1.5, jitter=0.2),
+        ExactCorners((0.2, 0.3), 0.1),
+        MeanOfVotes((0.1, 0.2)),
+    ],
 )
 def test_a_layer_survives_serialisation(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))

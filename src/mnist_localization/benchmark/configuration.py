@@ -48,7 +48,8 @@ class Configuration:
     @cached_property
     def spec(self) -> "ModelSpec":
         """What the data asks of a model."""
-        from mnist_localization.models import ModelSpec
+        from mnist_localization.images import ImageStore
+        from mnist_localization.models import ModelSpec, box_priors
 
         dataset = DatasetSettings.model_validate(self._parameters["dataset"])
         return ModelSpec(
@@ -56,4 +57,5 @@ class Configuration:
             classes=len(dataset.class_names),
             whole_pixel_boxes=dataset.whole_pixel_boxes,
             provenance={},
+            priors=box_priors(ImageStore(self.split("train"))),
         )

@@ -13,11 +13,14 @@ from mnist_localization.models.inspection import (
     prediction_model,
     provenance,
 )
+from mnist_localization.models.priors import BoxPriors, box_priors
 from mnist_localization.models.registry import ModelSpec, Network, build_network
 
 __all__ = [
+    "BoxPriors",
     "ModelSpec",
     "Network",
+    "box_priors",
     "build_network",
     "computed_in_float32",
     "layer_table",

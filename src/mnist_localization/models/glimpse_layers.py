@@ -113,30 +113,6 @@ class Glimpse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
-class TrustByDefault(keras.regularizers.Regularizer):
-    """Cost of distrust: what is simple is trusted wholly, unless that costs more in the box.
-
-    Without it a guess that is nearly right takes away the reason to trust what is exact.
-    """
-
-    def __init__(self, strength: float) -> None:
-        """Set the cost.
-
-        Args:
-            strength: Added to the loss where nothing is trusted.
-        """
-        self.strength = strength
-
-    def __call__(self, trust: Any) -> Any:
-        """Trust in [0, 1] to its mean cost."""
-        return self.strength * ops.mean(1.0 - trust)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that make an equal regularizer."""
-        return {"strength": self.strength}
-
-
-@keras.saving.register_keras_serializable(package="mnist_localization")
 class Votes(keras.layers.Layer):
     """What each sample of a glimpse votes with: its brightness above that of the background."""
 
@@ -147,87 +123,136 @@ class Votes(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
-class WindowCorners(keras.layers.Layer):
-    """Corners from a centre and a size that are measured in a window."""
+class BoxInWindow(keras.layers.Layer):
+    """What the second look knows of the first: where its box lies in the window, and how large.
+
+    What an object measures on the glimpse says nothing of its size on the image without it.
+    """
 
     def call(self, inputs: Any) -> Any:
-        """Place a box of the window on the image.
+        """Boxes `[batch, 4]` and windows `[batch, 4]` to numbers `[batch, 6]`.
+
+        These are the logarithms of the window's size, the offset of the box's centre over that
+        size, and the logarithms of the box's size over it.
+        """
+        boxes, window = inputs
+        boxes = ops.stop_gradient(boxes)
+        side = ops.clip(boxes[:, 2:] - boxes[:, :2], _SMALLEST, 1.0)
+        offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - window[:, :2]
+        log_window = window[:, 2:]
+        return ops.concatenate(
+            [log_window, offset / ops.exp(log_window), ops.log(side) - log_window], axis=-1
+        )
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class RefinedCorners(keras.layers.Layer):
+    """A box moved and scaled, as in detectors of two stages (Ren et al., 2015, Faster R-CNN)."""
+
+    def call(self, inputs: Any) -> Any:
+        """Correct a box.
 
         Args:
-            inputs: Offset of the centre from the window's, over the window's side,
-                `[batch, 2]`; logarithm of the size over it, `[batch, 2]`; windows `[batch, 4]`.
+            inputs: Relative corners `[batch, 4]`, which learn nothing from this; the move of
+                the centre over the box's size, `[batch, 2]`; the logarithm of the factor of the
+                size, `[batch, 2]`.
 
         Returns:
             Relative corners, `[batch, 4]`.
         """
-        offset, size, window = inputs
-        centre = window[:, :2] + offset * ops.exp(window[:, 2:])
-        half = ops.exp(ops.clip(window[:, 2:] + size, -5.0, 0.5)) / 2
+        boxes, move, factor = inputs
+        boxes = ops.stop_gradient(boxes)
+        side = ops.clip(boxes[:, 2:] - boxes[:, :2], _SMALLEST, 1.0)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + move * side
+        half = side * ops.exp(ops.clip(factor, -2.0, 2.0)) / 2
         return ops.concatenate([centre - half, centre + half], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
-class WeighedCorners(keras.layers.Layer):
-    """A guessed box made exact where the pixels, or custom, know better.
+class MeanOfVotes(keras.layers.Layer):
+    """Where the samples of a window place an object's centre, each by its vote."""
 
-    The centre is a mixture of the mean of the votes and the guess. That mean may lie at a
-    constant distance from the centre that annotations mean, such as half a pixel where they
-    count pixels from their corners: it is learned. The size is the typical one where the guess
-    comes near it.
-    """
-
-    def __init__(
-        self, typical_size: tuple[float, float] | None = None, tolerance: float = 0.0, **kwargs: Any
-    ) -> None:
-        """Set what is typical.
+    def __init__(self, offset: tuple[float, float], **kwargs: Any) -> None:
+        """Set the constant distance.
 
         Args:
-            typical_size: Relative width and height; none takes every size as guessed.
-            tolerance: Relative difference up to which a guess gives way to the typical size.
+            offset: From the mean of the votes to the centre that annotations mean, relative.
             **kwargs: Of `keras.layers.Layer`.
         """
         super().__init__(**kwargs)
-        self.typical_size = tuple(typical_size) if typical_size is not None else None
-        self.tolerance = tolerance
-
-    def build(self, input_shape: Any) -> None:
-        """Make the constant distance, `[2]`, relative to the image."""
-        self.displacement = self.add_weight(name="displacement", shape=(2,), initializer="zeros")
+        self.offset = tuple(offset)
 
     def call(self, inputs: Any) -> Any:
-        """Votes and guess to relative corners, `[batch, 4]`.
-
-        Args:
-            inputs: Votes `[batch, rows, columns, 1]`, not negative; trust in them along x and
-                y, in [0, 1], `[batch, 2]`; guessed corners `[batch, 4]`; windows `[batch, 4]`.
-        """
-        votes, trust, guess, window = inputs
+        """Votes >= 0 `[batch, rows, columns, 1]` and windows to relative centres `[batch, 2]`."""
+        votes, window = inputs
         _, rows, columns, _ = votes.shape
         across = ops.sum(votes[..., 0], axis=1) + 1e-6
         down = ops.sum(votes[..., 0], axis=2) + 1e-6
         x = ops.sum(across * _positions(columns), axis=1) / ops.sum(across, axis=1)
         y = ops.sum(down * _positions(rows), axis=1) / ops.sum(down, axis=1)
-        voted = ops.stack([x, y], axis=-1) * ops.exp(window[:, 2:])
-        voted = window[:, :2] + voted + self.displacement
-        guessed = (guess[:, :2] + guess[:, 2:]) / 2
-        centre = trust * voted + (1.0 - trust) * guessed
-        size = self._exact_size(guess[:, 2:] - guess[:, :2])
-        return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+        voted = window[:, :2] + ops.stack([x, y], axis=-1) * ops.exp(window[:, 2:])
+        return voted + ops.convert_to_tensor([self.offset], dtype=voted.dtype)
 
-    def _exact_size(self, size: Any) -> Any:
-        if self.typical_size is None:
-            return size
-        typical = ops.convert_to_tensor([self.typical_size], dtype=size.dtype)
-        distance = ops.max(ops.abs(ops.log(size / typical)), axis=-1, keepdims=True)
-        return ops.where(distance < self.tolerance, typical, size)
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class ExactCorners(keras.layers.Layer):
+    """A guessed box that gives way to what is exact, where it comes near it.
+
+    What is exact is the size that most training boxes have, and the mean of the votes. Where
+    either is far from the guess (an object of unusual size, votes that noise has drawn away),
+    the guess stays.
+    """
+
+    def __init__(
+        self,
+        typical_size: tuple[float, float] | None = None,
+        size_tolerance: float = 0.0,
+        centre_tolerance: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        """Set what is near.
+
+        Args:
+            typical_size: Relative width and height; none takes every size as guessed.
+            size_tolerance: Difference of the logarithms up to which the size gives way.
+            centre_tolerance: Distance over the box's size up to which the centre gives way.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.typical_size = tuple(typical_size) if typical_size is not None else None
+        self.size_tolerance = size_tolerance
+        self.centre_tolerance = centre_tolerance
+
+    def call(self, inputs: Any) -> Any:
+        """Guessed corners `[batch, 4]`, and voted centres `[batch, 2]` if any, to corners."""
+        guess, *voted = inputs
+        size = guess[:, 2:] - guess[:, :2]
+        centre = (guess[:, :2] + guess[:, 2:]) / 2
+        if self.typical_size is not None:
+            typical = ops.convert_to_tensor([self.typical_size], dtype=size.dtype)
+            distance = ops.abs(ops.log(size / typical))
+            size = ops.where(_all_below(distance, self.size_tolerance), typical, size)
+        if voted:
+            distance = ops.abs(voted[0] - centre) / size
+            centre = ops.where(_all_below(distance, self.centre_tolerance), voted[0], centre)
+        return ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
         return {
             **super().get_config(),
             "typical_size": self.typical_size,
-            "tolerance": self.tolerance,
+            "size_tolerance": self.size_tolerance,
+            "centre_tolerance": self.centre_tolerance,
         }
+
+
+def _all_below(values: Any, limit: float) -> Any:
+    return ops.max(values, axis=-1, keepdims=True) < limit
 
 
 def _positions(count: int) -> Any:

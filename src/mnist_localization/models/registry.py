@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mnist_localization.config import Settings
 from mnist_localization.errors import ModelError
 from mnist_localization.models import architectures
+from mnist_localization.models.priors import BoxPriors
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class ModelSpec:
         classes: Number of classes.
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
         provenance: What is known of the training data; travels inside the saved model.
-        typical_size: Width and height that most training boxes have, relative; none where
-            sizes vary.
+        priors: What the training boxes have in common.
     """
 
     height: int
@@ -36,7 +36,7 @@ class ModelSpec:
     classes: int
     whole_pixel_boxes: bool
     provenance: Mapping[str, Any]
-    typical_size: tuple[float, float] | None = None
+    priors: BoxPriors = field(default_factory=BoxPriors)
 
     @property
     def shape(self) -> tuple[int, int, int]:

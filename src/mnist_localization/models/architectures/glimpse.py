@@ -8,11 +8,12 @@ from pydantic import Field
 from mnist_localization.config import Settings
 from mnist_localization.models.glimpse_layers import (
     AttendedBox,
+    BoxInWindow,
+    ExactCorners,
     Glimpse,
-    TrustByDefault,
+    MeanOfVotes,
+    RefinedCorners,
     Votes,
-    WeighedCorners,
-    WindowCorners,
 )
 from mnist_localization.models.layers import ImageInput, OrderedBox
 from mnist_localization.models.registry import ModelSpec, Network, architecture
@@ -36,9 +37,10 @@ class GlimpseSettings(Settings):
         label_units: Units of the hidden layer before the label's softmax.
         bbox_units: Units of the hidden layer before what the box is made from.
         dropout: Share of the features dropped before each dense layer of the label.
-        distrust_cost: Cost, in the loss, of not trusting the votes.
         size_tolerance: Relative difference up to which a guessed size gives way to the one
             that most training boxes have, if there is one.
+        centre_tolerance: Distance, over the box's size, up to which a guessed centre gives way
+            to the centre of mass, if that tells the centre of the training boxes.
         coarse_loss_weight: Weight of the coarse box in the loss.
         guess_loss_weight: Weight of the guessed box in the loss.
         snap: Whether `bbox` is snapped to whole pixels where the annotations are.
@@ -54,8 +56,8 @@ class GlimpseSettings(Settings):
     label_units: PositiveInt
     bbox_units: PositiveInt
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    distrust_cost: Annotated[float, Field(ge=0.0)]
     size_tolerance: Annotated[float, Field(ge=0.0, lt=0.5)]
+    centre_tolerance: Annotated[float, Field(ge=0.0, lt=0.5)]
     coarse_loss_weight: Annotated[float, Field(gt=0.0)]
     guess_loss_weight: Annotated[float, Field(gt=0.0)]
     snap: bool
@@ -63,15 +65,16 @@ class GlimpseSettings(Settings):
 
 @architecture("glimpse", GlimpseSettings)
 def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
-    """Two looks at the image.
+    """Two looks at the image, and two regularities where the training boxes have them.
 
-    The first, on a grid of patches, gives a coarse box: every cell proposes one, and the cells
-    are averaged by attention. The second sees the window round it, resampled to a fixed size:
-    its features give the label and a box, and its pixels vote for the centre, each by its
-    brightness. Votes keep what features lose: their mean moves with the pixels, by fractions
-    of one. How far they are trusted is learned, and depends on what is seen: wholly where the
-    object alone is bright, and not at all where brightness says nothing. A size that most
-    training boxes share is taken where the guess comes near it.
+    The first look, on a grid of patches, gives a coarse box: every cell proposes one, and the
+    cells are averaged by attention. The second sees the window round it, resampled to a fixed
+    size: its features give the label, and correct the box.
+
+    Features lose fractions of a pixel. So a size that most training boxes share is taken where
+    the corrected box comes near it; and where the centre of mass tells the centre of the
+    training boxes, the window's pixels vote for the centre, each by its brightness above a
+    background that is learned from what is seen.
     """
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
@@ -85,7 +88,7 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     )([pixels, coarse])
     features = _fine_features(glimpse, settings)
     label = _label_head(features, settings, spec)
-    guess, bbox = _bbox_head(glimpse, features, window, settings, spec)
+    guess, bbox = _bbox_head(glimpse, features, coarse, window, settings, spec)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
     snapped = OrderedBox(grid=grid, dtype="float32", name="bbox")(bbox)
     return Network(
@@ -134,34 +137,38 @@ def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> An
 
 
 def _bbox_head(
-    glimpse: Any, features: Any, window: Any, settings: GlimpseSettings, spec: ModelSpec
+    glimpse: Any,
+    features: Any,
+    coarse: Any,
+    window: Any,
+    settings: GlimpseSettings,
+    spec: ModelSpec,
 ) -> tuple[Any, Any]:
     """Guessed and final relative corners, `[batch, 4]` each."""
-    # The window's size goes in with the features: what an object measures on the glimpse says
-    # nothing of its size on the image without it.
     x = keras.layers.Flatten(name="bbox_features")(features)
-    x = keras.layers.Concatenate(name="bbox_features_and_window")([x, window])
+    first = BoxInWindow(dtype="float32", name="coarse_in_window")([coarse, window])
+    x = keras.layers.Concatenate(name="bbox_features_and_window")([x, first])
     x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
-    centre = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_centre")(x)
-    size = keras.layers.Dense(2, kernel_initializer="zeros", name="guessed_size")(x)
-    guess = WindowCorners(dtype="float32", name="bbox_guess")([centre, size, window])
-    trust = keras.layers.Dense(
-        2,
-        activation="hard_sigmoid",
-        activity_regularizer=TrustByDefault(settings.distrust_cost),
-        name="trust",
-    )(x)
-    # What is darker than the background of this very image has no vote.
-    background = keras.layers.Dense(1, activation="relu", name="background")(x)
-    votes = keras.layers.Conv2D(1, 1, kernel_initializer="ones", name="brightness")(glimpse)
-    votes = Votes(dtype="float32", name="votes")([votes, background])
-    bbox = WeighedCorners(
-        typical_size=spec.typical_size,
-        tolerance=settings.size_tolerance,
+    move = keras.layers.Dense(2, kernel_initializer="zeros", name="move")(x)
+    factor = keras.layers.Dense(2, kernel_initializer="zeros", name="log_factor")(x)
+    guess = RefinedCorners(dtype="float32", name="bbox_guess")([coarse, move, factor])
+    exact = ExactCorners(
+        typical_size=spec.priors.typical_size,
+        size_tolerance=settings.size_tolerance,
+        centre_tolerance=settings.centre_tolerance,
         dtype="float32",
         name="bbox_raw",
-    )([votes, trust, guess, window])
-    return guess, bbox
+    )
+    if spec.priors.mass_offset is None:
+        return guess, exact([guess])
+    # What is darker than the background of this very image has no vote.
+    background = keras.layers.Dense(1, activation="relu", name="background")(x)
+    brightness = keras.layers.Conv2D(1, 1, kernel_initializer="ones", name="brightness")(glimpse)
+    votes = Votes(dtype="float32", name="votes")([brightness, background])
+    voted = MeanOfVotes(spec.priors.mass_offset, dtype="float32", name="voted_centre")(
+        [votes, window]
+    )
+    return guess, exact([guess, voted])
 
 
 def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnist_localization.boxes import typical_size
 from mnist_localization.config import (
     DatasetSettings,
     EpochSampleSettings,
@@ -41,7 +40,7 @@ def train_localizer(
     Returns:
         The localizer (a Keras model) with the weights of its best epoch, and the history.
     """
-    from mnist_localization.models import ModelSpec, build_network
+    from mnist_localization.models import ModelSpec, box_priors, build_network
     from mnist_localization.training import fit_network, hardware, make_repeatable, training_key
 
     train, validation = train_split.store, validation_split.store
@@ -53,7 +52,7 @@ def train_localizer(
         # Whole pixels of the files are none of the model's input once images were resized.
         whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
         provenance=provenance,
-        typical_size=typical_size(train.boxes),
+        priors=box_priors(train),
     )
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
