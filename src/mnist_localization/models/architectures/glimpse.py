@@ -161,9 +161,12 @@ def _bbox_head(
     )
     if spec.priors.mass_offset is None:
         return guess, exact([guess])
-    # What is darker than the background of this very image has no vote.
+    # What is darker than the background of this very image has no vote. A bias would be one
+    # threshold for all images, and move the mean of the votes where there is no background.
     background = keras.layers.Dense(1, activation="relu", name="background")(x)
-    brightness = keras.layers.Conv2D(1, 1, kernel_initializer="ones", name="brightness")(glimpse)
+    brightness = keras.layers.Conv2D(
+        1, 1, use_bias=False, kernel_initializer="ones", name="brightness"
+    )(glimpse)
     votes = Votes(dtype="float32", name="votes")([brightness, background])
     voted = MeanOfVotes(spec.priors.mass_offset, dtype="float32", name="voted_centre")(
         [votes, window]
