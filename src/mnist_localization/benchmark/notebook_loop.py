@@ -71,7 +71,9 @@ class NotebookLoop:
         """
         started = time.perf_counter()
         validation = self._pipeline("test")
-        self._model.fit(self._pipeline("train"), validation_data=validation, verbose=0)
+        self._model.fit(
+            self._pipeline("train"), validation_data=validation, shuffle=False, verbose=0
+        )
         self._log_predictions()
         seconds = time.perf_counter() - started
         scores = self._model.evaluate(validation, verbose=0, return_dict=True)
@@ -82,7 +84,7 @@ class NotebookLoop:
         }
 
     def _fit(self, pipeline: tf.data.Dataset, batches: int) -> None:
-        self._model.fit(pipeline.take(batches), verbose=0)
+        self._model.fit(pipeline.take(batches), shuffle=False, verbose=0)
 
     def _pipeline(self, split: str) -> tf.data.Dataset:
         table = self._train if split == "train" else self._test

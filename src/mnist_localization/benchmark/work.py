@@ -60,11 +60,11 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
     kept = tf.data.Dataset.from_tensors(next(iter(pipeline.take(1)))).repeat()
     rounds: dict[str, list[float]] = {"images_per_second": [], "from_memory": []}
     for dataset in (pipeline, kept):
-        network.trainable.fit(dataset, steps_per_epoch=batches // 4, verbose=0)
+        network.trainable.fit(dataset, steps_per_epoch=batches // 4, shuffle=False, verbose=0)
     for _ in range(3):
         for name, dataset in (("images_per_second", pipeline), ("from_memory", kept)):
             started = time.perf_counter()
-            network.trainable.fit(dataset, steps_per_epoch=batches, verbose=0)
+            network.trainable.fit(dataset, steps_per_epoch=batches, shuffle=False, verbose=0)
             seconds = time.perf_counter() - started
             rounds[name].append(batches * settings.batch_size / seconds)
     return {name: float(np.median(values)) for name, values in rounds.items()}

@@ -114,12 +114,35 @@ class Glimpse(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
 class Votes(keras.layers.Layer):
-    """What each sample of a glimpse votes with: its brightness above that of the background."""
+    """What each sample of a glimpse votes with: its brightness above that of the background.
 
-    def call(self, inputs: Any) -> Any:
-        """Brightness `[batch, rows, columns, 1]` and background `[batch, 1]` to votes >= 0."""
-        brightness, background = inputs
-        return ops.relu(brightness - background[:, None, None, :])
+    The background is what the outermost samples show, which lie round the object: their mean,
+    and so many standard deviations above it as is learned. On a background of one brightness
+    the votes are exact, whatever was learned.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Make the number of standard deviations."""
+        self.deviations = self.add_weight(name="deviations", shape=(), initializer="ones")
+
+    def call(self, glimpse: Any) -> Any:
+        """Glimpses `[batch, rows, columns, channels]` to votes >= 0 `[batch, rows, columns, 1]`."""
+        brightness = ops.mean(glimpse, axis=-1)
+        border = ops.concatenate(
+            [
+                brightness[:, 0, :],
+                brightness[:, -1, :],
+                brightness[:, 1:-1, 0],
+                brightness[:, 1:-1, -1],
+            ],
+            axis=1,
+        )
+        mean = ops.mean(border, axis=1)
+        variance = ops.mean(ops.square(border - mean[:, None]), axis=1)
+        # The root of zero has no gradient.
+        deviation = ops.sqrt(variance + 1e-12) - 1e-6
+        background = mean + ops.relu(self.deviations) * deviation
+        return ops.relu(brightness - background[:, None, None])[..., None]
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")

@@ -73,8 +73,8 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
 
     Features lose fractions of a pixel. So a size that most training boxes share is taken where
     the corrected box comes near it; and where the centre of mass tells the centre of the
-    training boxes, the window's pixels vote for the centre, each by its brightness above a
-    background that is learned from what is seen.
+    training boxes, the window's pixels vote for the centre, each by its brightness above the
+    background at the window's edge.
     """
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
@@ -161,13 +161,7 @@ def _bbox_head(
     )
     if spec.priors.mass_offset is None:
         return guess, exact([guess])
-    # What is darker than the background of this very image has no vote. A bias would be one
-    # threshold for all images, and move the mean of the votes where there is no background.
-    background = keras.layers.Dense(1, activation="relu", name="background")(x)
-    brightness = keras.layers.Conv2D(
-        1, 1, use_bias=False, kernel_initializer="ones", name="brightness"
-    )(glimpse)
-    votes = Votes(dtype="float32", name="votes")([brightness, background])
+    votes = Votes(dtype="float32", name="votes")(glimpse)
     voted = MeanOfVotes(spec.priors.mass_offset, dtype="float32", name="voted_centre")(
         [votes, window]
     )
