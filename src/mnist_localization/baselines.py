@@ -13,6 +13,7 @@ import pandas as pd
 
 from mnist_localization.boxes import BOX_COLUMNS, SIZE_COLUMNS, pixel_corners, whole_pixels
 from mnist_localization.images import ImageStore
+from mnist_localization.images.moments import centres_of_mass
 from mnist_localization.scoring.predictions import (
     PREDICTION_COLUMNS,
     AnnotatedImages,
@@ -135,12 +136,7 @@ def centred_boxes(images: npt.NDArray[np.uint8], size: npt.ArrayLike) -> FloatAr
         Relative corners, `[n, 4]`, inside the image.
     """
     _, height, width, _ = images.shape
-    columns = images.sum(axis=(1, 3), dtype=np.float64)
-    rows = images.sum(axis=(2, 3), dtype=np.float64)
-    total = columns.sum(axis=1)
-    centres = np.stack(
-        [_weighted_mean(columns, width, total), _weighted_mean(rows, height, total)], axis=1
-    )
+    centres = centres_of_mass(images)
     extent = np.array([width, height], dtype=np.float64)
     sides = np.asarray(size, dtype=np.float64)
     low = np.clip(centres - sides / 2, 0.0, extent - sides)
@@ -161,11 +157,6 @@ def _pixel_boxes(store: ImageStore) -> FloatArray:
 def _box_sides(store: ImageStore) -> FloatArray:
     corners = _pixel_boxes(store)
     return corners[:, 2:] - corners[:, :2]
-
-
-def _weighted_mean(weights: FloatArray, length: int, total: FloatArray) -> FloatArray:
-    middle = np.full_like(total, length / 2)
-    return np.divide(weights @ np.arange(length), total, out=middle, where=total > 0)
 
 
 def _most_frequent(training: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mnist_localization.boxes import typical_size
 from mnist_localization.images import ImageStore
+from mnist_localization.images.moments import centres_of_mass
 
 # Training images that are looked at, spread over the split.
 _LOOKED_AT = 8192
@@ -43,21 +43,11 @@ def _mass_offset(training: ImageStore) -> tuple[float, float] | None:
     height, width, _ = training.shape
     rows = np.unique(np.linspace(0, len(training) - 1, _LOOKED_AT).astype(int))
     batches = np.array_split(rows, -(-len(rows) // _BATCH))
-    centres = np.concatenate([_centres_of_mass(training.read(batch)) for batch in batches])
+    indices = np.concatenate([centres_of_mass(training.read(batch)) for batch in batches])
+    centres = (indices + 0.5) / [width, height]  # a pixel's middle lies half a pixel further
     boxes = training.boxes[rows].astype(np.float64)
     distances = (boxes[:, :2] + boxes[:, 2:]) / 2 - centres
     # Rounding spreads the distances evenly: the middle of their range says more than their mean.
     offset = np.quantile(distances, [0.01, 0.99], axis=0).mean(axis=0)
     near = (np.abs(distances - offset) * [width, height] <= _NEAR).all(axis=1)
     return (float(offset[0]), float(offset[1])) if near.mean() >= 0.95 else None
-
-
-def _centres_of_mass(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Relative centres `[n, 2]` of images `[n, height, width, channels]`; dark: the middle."""
-    _, height, width, _ = images.shape
-    columns = images.sum(axis=(1, 3), dtype=np.float64)
-    rows = images.sum(axis=(2, 3), dtype=np.float64)
-    total = np.maximum(columns.sum(axis=1), 1e-9)
-    x = columns @ ((np.arange(width) + 0.5) / width) / total
-    y = rows @ ((np.arange(height) + 0.5) / height) / total
-    return np.stack([x, y], axis=1)
