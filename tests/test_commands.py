@@ -48,19 +48,27 @@ def test_one_command_runs_all_stages_and_leaves_what_each_promises(ran):
 
 def test_the_last_lines_say_scores_source_report_and_next_step(ran):
     _, said = ran
-    last = said.strip().splitlines()[-4:]
-    for line, text in zip(last, ("Scores:", "STAND-IN", "report.html", "kedro run"), strict=True):
+    # Two epochs on 256 images: the boxes are worse than four lines of arithmetic.
+    expected = (
+        "Scores:",
+        "the model trails the closed form",
+        "STAND-IN",
+        "report.html",
+        "kedro run",
+    )
+    notes = [line for line in said.splitlines() if "does not beat a constant box" in line]
+    last = said.strip().splitlines()[-5 - len(notes) :]
+    for line, text in zip([line for line in last if line not in notes], expected, strict=True):
         assert text in line
 
 
-def test_a_normal_run_warns_of_nothing_but_what_it_found(ran):
+def test_a_normal_run_warns_of_nothing(ran):
     _, said = ran
     for line in said.splitlines():
         assert "Warning" not in line, line
         assert "ERROR" not in line, line
         assert "Traceback" not in line, line
-        if " WARNING " in line:
-            assert "the model" in line, line
+        assert " WARNING " not in line, line
 
 
 def test_predictions_have_the_columns_of_the_design(ran):

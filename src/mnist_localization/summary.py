@@ -25,12 +25,16 @@ def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> 
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
+    from mnist_localization.scoring import baseline_remarks  # brings pandas: not at start-up
+
     dataset = metrics["dataset"]
     yield (
         f"Scores:  label accuracy {metrics['label_accuracy']:.2%}, mean IoU "
         f"{metrics['mean_iou']:.4f}, exact boxes {metrics['exact_box']:.2%}, on "
         f"{metrics['images']:,} {dataset['split']} images"
     )
+    for remark in baseline_remarks(metrics):
+        yield f"Note:    {remark}"
     if dataset["source"] == "synthetic":
         yield "Dataset: synthetic, the local STAND-IN for the published dataset"
     else:

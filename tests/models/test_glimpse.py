@@ -8,7 +8,9 @@ from mnist_localization.models.glimpse_layers import (
     BoxInWindow,
     ExactCorners,
     Glimpse,
+    MeanOfViews,
     MeanOfVotes,
+    MovedBox,
     RefinedCorners,
     Votes,
 )
@@ -20,10 +22,11 @@ SETTINGS = {
     "glimpse_size": 32,
     "glimpse_margin": 1.3,
     "glimpse_jitter": 0.1,
-    "fine_filters": [8, 8, 8, 8],
+    "fine_filters": [8, 8, 8],
     "label_units": 16,
     "bbox_units": 8,
     "dropout": 0.3,
+    "view_shift": 0.05,
     "size_tolerance": 0.1,
     "centre_tolerance": 0.1,
     "guess_loss_weight": 0.1,
@@ -145,6 +148,49 @@ def test_a_box_is_moved_and_scaled():
     np.testing.assert_allclose(corners, [[0.45, 0.5, 0.75, 0.7]], atol=1e-6)
 
 
+def test_a_box_is_moved_by_a_share_of_its_own_size():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    moved = keras.ops.convert_to_numpy(MovedBox((0.5, -0.1))(box))
+    np.testing.assert_allclose(moved, [[0.5, 0.36, 0.7, 0.76]], atol=1e-6)
+
+
+def test_views_are_averaged_image_by_image():
+    first = np.array([[0.0, 1.0], [0.6, 0.4]], np.float32)
+    others = np.array([[0.5, 0.5], [0.0, 1.0], [0.1, 0.9], [0.9, 0.1]], np.float32)
+    mean = keras.ops.convert_to_numpy(MeanOfViews()([first, others]))
+    np.testing.assert_allclose(mean, [[0.2, 0.8], [0.5, 0.5]], atol=1e-6)
+
+
+def test_the_saved_model_averages_its_label_over_moved_windows():
+    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxPriors())
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), dtype=np.uint8)
+    network = build_network("glimpse", SETTINGS, spec)
+    # Fresh weights say nearly the same of everything: louder ones tell the views apart.
+    for layer in ("label_hidden", "label"):
+        kernel = network.trainable.get_layer(layer).kernel
+        kernel.assign(kernel * 8.0)
+    one = network.trainable.predict(images, verbose=0)["label"]
+    mean = network.localizer.predict(images, verbose=0)["label"]
+    assert np.abs(mean - one).max() > 1e-3
+    alone = build_network("glimpse", {**SETTINGS, "view_shift": 0.0}, spec)
+    alone.localizer.set_weights(network.localizer.get_weights())
+    np.testing.assert_allclose(alone.localizer.predict(images, verbose=0)["label"], one, atol=1e-6)
+
+    # The same by hand: the trainable model sees whatever box its first look is made to give.
+    coarse = network.trainable.get_layer("bbox_coarse").output
+    glimpse = network.trainable.get_layer("glimpse").output[0]
+    boxes = keras.Model(network.trainable.input, coarse).predict(images, verbose=0)
+    classify = keras.Model(glimpse, network.trainable.output["label"])
+    shift, said = SETTINGS["view_shift"], [one]
+    pixels = images.astype(np.float32) / 255
+    for x in (-shift, shift):
+        for y in (-shift, shift):
+            moved = MovedBox((x, y))(boxes)
+            seen, _ = network.trainable.get_layer("glimpse")([pixels, moved])
+            said.append(keras.ops.convert_to_numpy(classify(seen)))
+    np.testing.assert_allclose(mean, np.mean(said, axis=0), atol=1e-5)
+
+
 def test_a_box_is_measured_in_its_window():
     box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
     window = np.array([[0.4, 0.5, np.log(0.4), np.log(0.5)]], np.float32)
@@ -180,6 +226,7 @@ def test_attention_averages_the_proposals_of_the_cells():
         Glimpse(size=8, margin=1.5, jitter=0.2),
         ExactCorners((0.2, 0.3), 0.1),
         MeanOfVotes((0.1, 0.2)),
+        MovedBox((0.1, -0.2)),
     ],
 )
 def test_a_layer_survives_serialisation(layer):

@@ -113,6 +113,53 @@ class Glimpse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
+class MovedBox(keras.layers.Layer):
+    """A box moved by a share of its own size."""
+
+    def __init__(self, move: tuple[float, float], **kwargs: Any) -> None:
+        """Set the move.
+
+        Args:
+            move: Of the centre, across and down, over the box's width and height.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.move = tuple(move)
+
+    def call(self, boxes: Any) -> Any:
+        """Relative corners `[batch, 4]` to relative corners of the same size."""
+        move = (boxes[:, 2:] - boxes[:, :2]) * ops.convert_to_tensor([self.move], boxes.dtype)
+        return boxes + ops.concatenate([move, move], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "move": self.move}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class MeanOfViews(keras.layers.Layer):
+    """The mean of what several views of each image say."""
+
+    def call(self, inputs: Any) -> Any:
+        """Average.
+
+        Args:
+            inputs: What the first view says, `[batch, classes]`; and the others, one batch
+                after the other, `[views * batch, classes]`.
+
+        Returns:
+            The mean over all views, `[batch, classes]`.
+        """
+        first, others = inputs
+        others = ops.reshape(others, (-1, ops.shape(first)[0], first.shape[-1]))
+        return ops.mean(ops.concatenate([first[None], others], axis=0), axis=0)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the first view."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
 class Votes(keras.layers.Layer):
     """What each sample of a glimpse votes with: its brightness above that of the background.
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -77,6 +79,38 @@ class OrderedBox(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "grid": self.grid}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Keras' batch normalization of images, in training by one kernel of TensorFlow's.
+
+    Keras computes it in a dozen steps, each of which reads and writes the whole batch; on a
+    CPU that takes twice as long. For inference it is Keras' own.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = FusedBatchNormalization()
+        >>> images = np.random.default_rng(0).normal(3.0, 2.0, (8, 4, 4, 1)).astype("float32")
+        >>> normalized = layer(images, training=True).numpy()
+        >>> bool(abs(normalized.mean()) < 0.01 and abs(normalized.std() - 1) < 0.01)
+        True
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Images `[batch, height, width, channels]` to normalized ones of the same shape."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        normalized, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            ops.cast(self.gamma, "float32"),
+            ops.cast(self.beta, "float32"),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+        return normalized
 
 
 def _snapped(boxes: Any, height: int, width: int) -> Any:

@@ -1,5 +1,6 @@
 """`glimpse`: find the object coarsely, look again closely, let the pixels vote for the box."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import keras
@@ -11,11 +12,13 @@ from mnist_localization.models.glimpse_layers import (
     BoxInWindow,
     ExactCorners,
     Glimpse,
+    MeanOfViews,
     MeanOfVotes,
+    MovedBox,
     RefinedCorners,
     Votes,
 )
-from mnist_localization.models.layers import ImageInput, OrderedBox
+from mnist_localization.models.layers import FusedBatchNormalization, ImageInput, OrderedBox
 from mnist_localization.models.registry import ModelSpec, Network, architecture
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -32,11 +35,13 @@ class GlimpseSettings(Settings):
         glimpse_margin: Side of the window that a glimpse shows, over that of the coarse box.
         glimpse_jitter: In training, the window is moved and scaled at random by up to this
             share of the coarse box.
-        fine_filters: Filters of the convolutions of the second look; the size is halved
-            after the second and after the last.
+        fine_filters: Filters of the convolutions of the second look, two or more; the first
+            halves the size, which is halved again after it and after the last.
         label_units: Units of the hidden layer before the label's softmax.
         bbox_units: Units of the hidden layer before what the box is made from.
         dropout: Share of the features dropped before each dense layer of the label.
+        view_shift: The saved model averages its label over the window and four that are moved
+            to its corners, by this share of the coarse box each way; 0 looks at one window.
         size_tolerance: Relative difference up to which a guessed size gives way to the one
             that most training boxes have, if there is one.
         centre_tolerance: Distance, over the box's size, up to which a guessed centre gives way
@@ -52,10 +57,11 @@ class GlimpseSettings(Settings):
     glimpse_size: Annotated[int, Field(ge=16, multiple_of=4)]
     glimpse_margin: Annotated[float, Field(ge=1.0)]
     glimpse_jitter: Annotated[float, Field(ge=0.0, lt=0.5)]
-    fine_filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    fine_filters: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
     label_units: PositiveInt
     bbox_units: PositiveInt
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    view_shift: Annotated[float, Field(ge=0.0, lt=0.5)]
     size_tolerance: Annotated[float, Field(ge=0.0, lt=0.5)]
     centre_tolerance: Annotated[float, Field(ge=0.0, lt=0.5)]
     coarse_loss_weight: Annotated[float, Field(gt=0.0)]
@@ -69,7 +75,8 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
 
     The first look, on a grid of patches, gives a coarse box: every cell proposes one, and the
     cells are averaged by attention. The second sees the window round it, resampled to a fixed
-    size: its features give the label, and correct the box.
+    size: its features give the label, and correct the box. The saved model looks at the label
+    through a few windows more, beside the first, and averages.
 
     Features lose fractions of a pixel. So a size that most training boxes share is taken where
     the corrected box comes near it; and where the centre of mass tells the centre of the
@@ -79,25 +86,34 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     images = keras.Input(spec.shape, name="image")
     pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
     coarse = _first_look(pixels, settings, spec)
-    glimpse, window = Glimpse(
+    see = Glimpse(
         size=settings.glimpse_size,
         margin=settings.glimpse_margin,
         jitter=settings.glimpse_jitter,
         dtype="float32",
         name="glimpse",
-    )([pixels, coarse])
-    features = _fine_features(glimpse, settings)
-    label = _label_head(features, settings, spec)
-    guess, bbox = _bbox_head(glimpse, features, coarse, window, settings, spec)
+    )
+    glimpse, window = see([pixels, coarse])
+    features = _Chain(_fine_layers(settings))
+    classify = _Chain(_label_layers(settings, spec))
+    fine = features(glimpse)
+    label = classify(fine)
+    guess, bbox = _bbox_head(glimpse, fine, coarse, window, settings, spec)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
     snapped = OrderedBox(grid=grid, dtype="float32", name="bbox")(bbox)
+    averaged = label
+    if settings.view_shift:
+        views = _views(see, pixels, coarse, settings.view_shift)
+        averaged = MeanOfViews(dtype="float32", name="label_mean")(
+            [label, classify(features(views))]
+        )
     return Network(
         trainable=keras.Model(
             images,
             {"label": label, "bbox": bbox, "bbox_coarse": coarse, "bbox_guess": guess},
             name="glimpse_training",
         ),
-        localizer=keras.Model(images, {"label": label, "bbox": snapped}, name="glimpse"),
+        localizer=keras.Model(images, {"label": averaged, "bbox": snapped}, name="glimpse"),
         auxiliary_boxes={
             "bbox_coarse": settings.coarse_loss_weight,
             "bbox_guess": settings.guess_loss_weight,
@@ -105,35 +121,73 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     )
 
 
+class _Chain:
+    """Layers one after the other, which share their weights wherever they are called."""
+
+    def __init__(self, layers: Sequence[keras.layers.Layer]) -> None:
+        self._layers = layers
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self._layers:
+            x = layer(x)
+        return x
+
+
 def _first_look(pixels: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
     """Coarse corners, relative, `[batch, 4]`."""
-    x = _convolution(pixels, settings.stem_filters, settings.stride, "stem", settings.stride)
-    x = _convolution(x, settings.coarse_filters, 3, "coarse_1", strides=2)
-    near = _convolution(x, settings.coarse_filters, 3, "coarse_2")
+    filters = settings.coarse_filters
+    # On so fine a grid, normalization would take longer than the convolution.
+    stem = keras.layers.Conv2D(
+        settings.stem_filters,
+        settings.stride,
+        strides=settings.stride,
+        padding="same",
+        activation="relu",
+        name="stem",
+    )
+    x = stem(pixels)
+    x = _Chain(_convolution(filters, "coarse_1", strides=2))(x)
+    near = _Chain(_convolution(filters, "coarse_2"))(x)
     # One more lets a cell see an object from its border to its centre.
-    far = _convolution(near, settings.coarse_filters, 3, "coarse_3")
+    far = _Chain(_convolution(filters, "coarse_3"))(near)
     x = keras.layers.Add(name="coarse_features")([near, far])
     proposals = keras.layers.Conv2D(5, 1, name="coarse_proposals")(x)
     return AttendedBox(dtype="float32", name="bbox_coarse")(proposals)
 
 
-def _fine_features(glimpse: Any, settings: GlimpseSettings) -> Any:
-    """Features of the glimpse at an eighth of its resolution."""
-    first, second, third, fourth = settings.fine_filters
-    x = _convolution(glimpse, first, 5, "fine_1", strides=2)
-    x = _convolution(x, second, 3, "fine_2")
-    x = keras.layers.MaxPooling2D(2, name="fine_pool")(x)
-    x = _convolution(x, third, 3, "fine_3")
-    x = _convolution(x, fourth, 3, "fine_4")
-    return keras.layers.MaxPooling2D(2, padding="same", name="fine_features")(x)
+def _views(see: Glimpse, pixels: Any, coarse: Any, shift: float) -> Any:
+    """Glimpses through four moved windows, `[4 * batch, size, size, channels]`."""
+    moves = [(x, y) for y in (-shift, shift) for x in (-shift, shift)]
+    views = []
+    for number, move in enumerate(moves, start=1):
+        moved = MovedBox(move, dtype="float32", name=f"view_{number}")(coarse)
+        views.append(see([pixels, moved])[0])
+    return keras.layers.Concatenate(axis=0, name="views")(views)
 
 
-def _label_head(features: Any, settings: GlimpseSettings, spec: ModelSpec) -> Any:
-    x = keras.layers.Flatten(name="label_features")(features)
-    x = keras.layers.Dropout(settings.dropout, name="label_dropout_1")(x)
-    x = keras.layers.Dense(settings.label_units, activation="relu", name="label_hidden")(x)
-    x = keras.layers.Dropout(settings.dropout, name="label_dropout_2")(x)
-    return keras.layers.Dense(spec.classes, activation="softmax", dtype="float32", name="label")(x)
+def _fine_layers(settings: GlimpseSettings) -> list[keras.layers.Layer]:
+    """Features of a glimpse at an eighth of its resolution, flat."""
+    first, *others = settings.fine_filters
+    layers = [
+        keras.layers.Conv2D(first, 5, strides=2, padding="same", activation="relu", name="fine_1"),
+        keras.layers.MaxPooling2D(2, name="fine_pool"),
+    ]
+    for number, filters in enumerate(others, start=2):
+        layers += _convolution(filters, f"fine_{number}")
+    return [
+        *layers,
+        keras.layers.MaxPooling2D(2, padding="same", name="fine_pool_2"),
+        keras.layers.Flatten(name="fine_features"),
+    ]
+
+
+def _label_layers(settings: GlimpseSettings, spec: ModelSpec) -> list[keras.layers.Layer]:
+    return [
+        keras.layers.Dropout(settings.dropout, name="label_dropout_1"),
+        keras.layers.Dense(settings.label_units, activation="relu", name="label_hidden"),
+        keras.layers.Dropout(settings.dropout, name="label_dropout_2"),
+        keras.layers.Dense(spec.classes, activation="softmax", dtype="float32", name="label"),
+    ]
 
 
 def _bbox_head(
@@ -145,9 +199,8 @@ def _bbox_head(
     spec: ModelSpec,
 ) -> tuple[Any, Any]:
     """Guessed and final relative corners, `[batch, 4]` each."""
-    x = keras.layers.Flatten(name="bbox_features")(features)
     first = BoxInWindow(dtype="float32", name="coarse_in_window")([coarse, window])
-    x = keras.layers.Concatenate(name="bbox_features_and_window")([x, first])
+    x = keras.layers.Concatenate(name="bbox_features")([features, first])
     x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
     move = keras.layers.Dense(2, kernel_initializer="zeros", name="move")(x)
     factor = keras.layers.Dense(2, kernel_initializer="zeros", name="log_factor")(x)
@@ -168,9 +221,9 @@ def _bbox_head(
     return guess, exact([guess, voted])
 
 
-def _convolution(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -> Any:
-    x = keras.layers.Conv2D(
-        filters, kernel, strides=strides, padding="same", use_bias=False, name=name
-    )(x)
-    x = keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
+def _convolution(filters: int, name: str, strides: int = 1) -> list[keras.layers.Layer]:
+    return [
+        keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=name),
+        FusedBatchNormalization(momentum=0.95, name=f"{name}_norm"),
+        keras.layers.ReLU(name=f"{name}_relu"),
+    ]

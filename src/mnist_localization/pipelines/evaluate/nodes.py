@@ -13,7 +13,6 @@ from mnist_localization.images import SplitPipeline
 from mnist_localization.robustness import ROBUSTNESS_COLUMNS, robustness_table
 from mnist_localization.scoring import (
     Localizer,
-    baseline_remarks,
     evaluation_metrics,
     model_fingerprint,
     predict_store,
@@ -201,5 +200,3 @@ def _log_summary(metrics: dict[str, Any]) -> None:
             "The model was validated on the test split: no figure on it is unbiased (use "
             "split.validation.source: train)."
         )
-    for remark in baseline_remarks(metrics):
-        logger.warning("Note: %s.", remark)
