@@ -42,15 +42,19 @@ format: install-dev ## Format the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-clean: ## Remove what runs and tools have made; downloads and the environment stay.
-	@find data -type f ! -name .gitkeep ! -path 'data/01_raw/*' -delete
-	@find data -mindepth 2 -depth -type d -empty ! -path 'data/01_raw/*' -delete
+# Folders that runs write, of all environments: nothing else in data/ is ever touched.
+MADE := $(wildcard data/0[2-8]_* data/*/0[2-8]_*) $(wildcard data/bench)
+
+clean: ## Remove what runs and tools have made; downloads, your own files and the environment stay.
+	@for folder in $(MADE); do find "$$folder" -mindepth 1 -depth ! -name .gitkeep -delete; done
 	@if [ -d .viz ]; then find .viz -type f ! -name styles.json -delete; fi
 	@rm -rf build wandb .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Also remove the downloads and the environment.
-	@find data -mindepth 2 ! -name .gitkeep -delete
+	@for folder in $(wildcard data/01_raw data/*/01_raw); do \
+	  find "$$folder" -mindepth 1 -depth ! -name .gitkeep -delete; \
+	done
 	@rm -rf $(VENV)
 
 install: $(VENV)/.installed ## Make the environment, from the lock with hashes.
@@ -60,7 +64,9 @@ $(VENV)/bin/python:
 	@set -e; for python in $(PYTHON); do \
 	  if found=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then \
 	    case "$$found" in \
-	      3.11|3.12|3.13) echo "Making $(VENV) with Python $$found"; exec $$python -m venv $(VENV);; \
+	      3.11|3.12|3.13) echo "Making $(VENV) with Python $$found"; \
+	        $$python -m venv $(VENV) && exit 0; rm -rf $(VENV); \
+	        echo "error: '$$python -m venv' failed; on Debian and Ubuntu install python$$found-venv" >&2; exit 1;; \
 	      *) refused="$$refused $$python is $$found;";; \
 	    esac; \
 	  fi; \

@@ -1,21 +1,47 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
+
+from mnist_localization import backend  # noqa: F401  # isort: skip
+import keras
 
 from mnist_localization.config import TrainSettings
-from mnist_localization.errors import LocalizationError, ModelError
+from mnist_localization.errors import ModelError
 from mnist_localization.models import ModelSpec, build_network
-from mnist_localization.training import fit_network, make_repeatable, training_key
+from mnist_localization.pipelines.train.nodes import forget_checkpoint
+from mnist_localization.training import Checkpoint, fit_network, make_repeatable, training_key
+from mnist_localization.training.callbacks import EpochRecorder
+from mnist_localization.training.checkpoint import TrainingState
 from small_stores import CLASS_SIDES, SIDE, make_store
 
 REPORT = {"dropout": 0.3, "regression_units": [8], "rescale": True}
+GLIMPSE = {
+    "stem_filters": 4,
+    "stride": 4,
+    "coarse_filters": 4,
+    "glimpse_size": 16,
+    "glimpse_margin": 1.2,
+    "glimpse_jitter": 0.1,
+    "fine_filters": [4, 4],
+    "label_units": 8,
+    "bbox_units": 4,
+    "dropout": 0.2,
+    "view_shift": 0.05,
+    "size_tolerance": 0.1,
+    "centre_tolerance": 0.1,
+    "coarse_loss_weight": 0.2,
+    "guess_loss_weight": 0.1,
+    "snap": True,
+}
+BOTH = pytest.mark.parametrize("architecture", ["report2020", "glimpse"])
 
 
 def settings(**changes) -> TrainSettings:
     return TrainSettings.model_validate(
         {
             "architecture": "report2020",
-            "architectures": {"report2020": REPORT},
+            "architectures": {"report2020": REPORT, "glimpse": GLIMPSE},
             "epochs": 4,
             "batch_size": 16,
             "learning_rate": 0.01,
@@ -53,13 +79,15 @@ class Killed(Exception):
     """Stands for the end of the process, right after an epoch was recorded."""
 
 
-def train(stores, folder, options=None, kill_after=None):
+def train(stores, folder, options=None, kill_after=None, on_epoch=lambda epoch: None):
     options = options or settings()
     make_repeatable(3, deterministic=True)
     spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {"a": 1})
-    network = build_network("report2020", REPORT, spec)
+    name = options.architecture
+    network = build_network(name, options.architectures[name], spec)
 
     def end(epoch, logs, model):
+        on_epoch(epoch)
         if epoch == kill_after:
             raise Killed
 
@@ -72,8 +100,10 @@ def figures(history: pd.DataFrame) -> pd.DataFrame:
     return history.drop(columns="seconds")
 
 
-def test_two_trainings_with_one_seed_are_equal(stores, tmp_path):
-    first, second = train(stores, tmp_path / "1"), train(stores, tmp_path / "2")
+@BOTH
+def test_two_trainings_with_one_seed_are_equal(stores, tmp_path, architecture):
+    options = settings(architecture=architecture)
+    first, second = (train(stores, tmp_path / number, options) for number in ("1", "2"))
     pd.testing.assert_frame_equal(figures(first.history), figures(second.history))
     for one, other in zip(
         first.localizer.get_weights(), second.localizer.get_weights(), strict=True
@@ -81,20 +111,39 @@ def test_two_trainings_with_one_seed_are_equal(stores, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(stores, tmp_path):
-    whole = train(stores, tmp_path / "whole")
+@BOTH
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(stores, tmp_path, architecture):
+    options = settings(architecture=architecture)
+    whole = train(stores, tmp_path / "whole", options)
     with pytest.raises(Killed):
-        train(stores, tmp_path / "killed", kill_after=2)
-    resumed = train(stores, tmp_path / "killed")
+        train(stores, tmp_path / "killed", options, kill_after=2)
+    resumed = train(stores, tmp_path / "killed", options)
     assert resumed.history["epoch"].tolist() == [1, 2, 3, 4]
     pd.testing.assert_frame_equal(
         figures(whole.history), figures(resumed.history), check_exact=True
     )
 
 
-def test_a_finished_training_starts_afresh(stores, tmp_path):
-    train(stores, tmp_path, settings(epochs=1))
-    assert not (tmp_path / "x").exists()
+def test_a_training_killed_before_its_model_was_saved_gives_it_without_another_epoch(
+    stores, tmp_path
+):
+    finished, seen = train(stores, tmp_path), []
+    again = train(stores, tmp_path, on_epoch=seen.append)
+    assert not seen
+    pd.testing.assert_frame_equal(again.history, finished.history, check_exact=True)
+    for one, other in zip(
+        again.localizer.get_weights(), finished.localizer.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_training_whose_model_is_saved_starts_afresh(stores, tmp_path):
+    history, seen = train(stores, tmp_path).history, []
+    history.attrs["checkpoint"] = "x"
+    history.to_parquet(tmp_path / "history.parquet")
+    forget_checkpoint(pd.read_parquet(tmp_path / "history.parquet"), tmp_path)
+    train(stores, tmp_path, on_epoch=seen.append)
+    assert seen == [1, 2, 3, 4]
 
 
 def test_without_resume_a_killed_training_starts_afresh(stores, tmp_path):
@@ -137,13 +186,31 @@ def test_patience_ends_the_training(stores, tmp_path):
 
 def test_an_unknown_monitor_is_named_with_the_known_ones(stores, tmp_path):
     stopping = {"monitor": "val_iou", "mode": "max", "patience": 2, "min_delta": 0.0}
-    with pytest.raises(LocalizationError, match="'val_iou'.*val_bbox_mean_iou"):
-        train(stores, tmp_path, settings(early_stopping=stopping))
+    seen = []
+    with pytest.raises(ModelError, match="'val_iou'.*val_bbox_mean_iou"):
+        train(stores, tmp_path, settings(early_stopping=stopping), on_epoch=seen.append)
+    assert not seen
 
 
-def test_an_unknown_loss_is_named_with_the_known_ones(stores, tmp_path):
-    with pytest.raises(ModelError, match=r"'l7'.*mse"):
-        train(stores, tmp_path, settings(bbox_loss="l7"))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"bbox_loss": "l7"}, "'mse'"), ({"architecture": "glimps"}, "glimpse, report2020")],
+)
+def test_an_unknown_name_is_an_error_before_anything_runs(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        settings(**changes)
+
+
+def test_an_epoch_whose_loss_is_no_number_is_never_the_best(tmp_path):
+    stopping = settings().early_stopping
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    state = TrainingState()
+    recorder = EpochRecorder(state, Checkpoint(tmp_path / "x"), stopping)
+    recorder.set_model(model)
+    for epoch, loss in enumerate([float("nan"), 3.0, float("nan"), 2.0]):
+        recorder.on_epoch_end(epoch, {"val_loss": loss})
+    assert (state.best_epoch, state.best_value) == (4, 2.0)
 
 
 def test_the_key_of_a_training_follows_parameters_seed_and_data_but_not_resume():
@@ -176,7 +243,7 @@ def test_a_second_phase_leaves_frozen_layers_as_the_best_of_the_first_left_them(
     assert all(layer.trainable for layer in both.localizer.layers)
 
 
-@pytest.mark.parametrize("epoch", [2, 3])
+@pytest.mark.parametrize("epoch", [2, 3, 5])
 def test_a_training_killed_in_any_phase_ends_as_an_undisturbed_one(stores, tmp_path, epoch):
     options = settings(phases=PHASES)
     whole = train(stores, tmp_path / "whole", options)

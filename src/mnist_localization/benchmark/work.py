@@ -153,7 +153,7 @@ def _notebook(configuration: Configuration) -> NotebookLoop:
 def _network(configuration: Configuration) -> Network:
     settings = configuration.train
     name = settings.architecture
-    return build_network(name, settings.architectures.get(name, {}), configuration.spec)
+    return build_network(name, settings.architectures[name], configuration.spec)
 
 
 _WORK: dict[str, Callable[..., dict[str, Any]]] = {

@@ -97,7 +97,7 @@ class TrainSettings(Settings):
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     schedule: Literal["constant", "cosine"]
-    bbox_loss: str
+    bbox_loss: Literal["mse", "huber", "pixel", "iou", "giou", "diou", "ciou"]
     loss_weights: LossWeights
     augmentation: AugmentationSettings
     early_stopping: EarlyStoppingSettings
@@ -106,6 +106,15 @@ class TrainSettings(Settings):
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
     multi_gpu: bool = False
+
+    @model_validator(mode="after")
+    def _architecture_is_described(self) -> "TrainSettings":
+        if self.architecture not in self.architectures:
+            raise ValueError(
+                f"train.architecture is {self.architecture!r}, but train.architectures has "
+                f"{', '.join(sorted(self.architectures))}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _compiled_steps_do_not_repeat(self) -> "TrainSettings":

@@ -1,5 +1,6 @@
 """Fitting a network: repeatable, resumable, judged on the validation split."""
 
+from mnist_localization.training.checkpoint import Checkpoint
 from mnist_localization.training.hardware import hardware
 from mnist_localization.training.loop import (
     TrainingResult,
@@ -8,4 +9,11 @@ from mnist_localization.training.loop import (
     training_key,
 )
 
-__all__ = ["TrainingResult", "fit_network", "hardware", "make_repeatable", "training_key"]
+__all__ = [
+    "Checkpoint",
+    "TrainingResult",
+    "fit_network",
+    "hardware",
+    "make_repeatable",
+    "training_key",
+]

@@ -1,6 +1,7 @@
 """Keras callbacks of a training."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import keras
 
 from mnist_localization.config import EarlyStoppingSettings
-from mnist_localization.errors import LocalizationError
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -64,14 +64,9 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
     def _is_best(self, row: Mapping[str, float]) -> bool:
-        monitor = self._settings.monitor
-        if monitor not in row:
-            raise LocalizationError(
-                f"train.early_stopping.monitor is {monitor!r}, but the logged metrics are "
-                f"{', '.join(sorted(row))}"
-            )
-        value, best = row[monitor], self._state.best_value
-        if best is None:
+        value, best = row[self._settings.monitor], self._state.best_value
+        # A value that is no number compares with none: it would stay the best for ever.
+        if best is None or not math.isfinite(best):
             return True
         gain = value - best if self._settings.mode == "max" else best - value
         return gain > self._settings.min_delta

@@ -88,8 +88,8 @@ def fit_network(
 ) -> TrainingResult:
     """Fit a network; its localizer gets the weights of the best epoch.
 
-    A training that was killed goes on from its last finished epoch. A finished one forgets
-    its checkpoint.
+    A training that was killed goes on from its last finished epoch, also when that was the
+    last one: the checkpoint stays until the caller has the result safe and removes it.
 
     Args:
         network: Network with fresh weights.
@@ -104,6 +104,7 @@ def fit_network(
     Returns:
         The trained localizer and its history.
     """
+    _check_monitor(network, settings.early_stopping.monitor)
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
         checkpoint.remove()
@@ -126,8 +127,20 @@ def fit_network(
         fit.prepare(phase)
         fit.run(phase, state)
     _freeze(network.trainable, ())
-    checkpoint.restore_best(network.trainable).remove()
+    checkpoint.restore_best(network.trainable)
     return TrainingResult(network.localizer, pd.DataFrame(state.rows), state.best_epoch)
+
+
+def _check_monitor(network: Network, monitor: str) -> None:
+    """Refuse the name of a metric that no epoch will log, before the first one is spent."""
+    names = ["loss", *(f"{head}_loss" for head in network.trainable.output)]
+    names += ["label_accuracy", f"bbox_{MeanBoxIoU().name}"]
+    logged = sorted([*names, *(f"val_{name}" for name in names), "epoch", "learning_rate"])
+    if monitor not in logged:
+        raise ModelError(
+            f"train.early_stopping.monitor is {monitor!r}, but the logged metrics are "
+            f"{', '.join(logged)}"
+        )
 
 
 @dataclass(frozen=True)

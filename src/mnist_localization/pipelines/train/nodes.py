@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # Training images that say how light they all are.
 _LOOKED_AT = 512
+# Key of `training_history.attrs`, which Parquet keeps: name of the training's checkpoint.
+_CHECKPOINT = "checkpoint"
 
 
 def train_localizer(
@@ -45,7 +47,7 @@ def train_localizer(
 
     train, validation = train_split.store, validation_split.store
     make_repeatable(seed, deterministic=settings.deterministic)
-    provenance = _provenance(settings, dataset, seed, dataset_card, train, validation)
+    provenance = _provenance(settings, dataset, seed, train, validation)
     spec = ModelSpec(
         *dataset.image.shape,
         classes=len(dataset.class_names),
@@ -60,7 +62,7 @@ def train_localizer(
     tracker.start_training({"training": provenance, "dataset_card": dataset_card}, key=key)
     with hardware(settings):
         network = build_network(
-            settings.architecture, settings.architectures.get(settings.architecture, {}), spec
+            settings.architecture, settings.architectures[settings.architecture], spec
         )
         logger.info(
             "Training %s (%s parameters) on %d images, validating on %d.",
@@ -80,7 +82,19 @@ def train_localizer(
             on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
         )
     tracker.end_training()
+    result.history.attrs[_CHECKPOINT] = key
     return result.localizer, result.history
+
+
+def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Path) -> None:
+    """Remove the checkpoint of a training, now that what came of it is on disk.
+
+    A training that is killed between its last epoch and this goes on from the checkpoint.
+    """
+    from mnist_localization.training import Checkpoint
+
+    if key := training_history.attrs.get(_CHECKPOINT):
+        Checkpoint(training_checkpoints / key).remove()
 
 
 def plot_learning_curves(training_history: pd.DataFrame) -> Any:
@@ -108,15 +122,15 @@ def _provenance(
     settings: TrainSettings,
     dataset: DatasetSettings,
     seed: int,
-    dataset_card: Mapping[str, Any],
     train: ImageStore,
     validation: ImageStore,
 ) -> dict[str, Any]:
     spread = np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(np.int64)
     return {
         "architecture": settings.architecture,
+        "settings": _said_of(settings),
         "seed": seed,
-        "source": dataset_card["source"],
+        "source": train.meta.source,
         "train_images": len(train),
         "train_fingerprint": train.meta.fingerprint,
         "validation_images": len(validation),
@@ -130,6 +144,12 @@ def _provenance(
             **appearance(train.read(spread)).as_json(),
         },
     }
+
+
+def _said_of(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that the model remembers: those that it was trained with, and no others."""
+    said = settings.model_dump(mode="json", exclude={"architecture", "architectures", "resume"})
+    return said | {"of_architecture": settings.architectures[settings.architecture]}
 
 
 def _epoch_logger(

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from mnist_localization.pipelines.train.nodes import (
     draw_architecture,
+    forget_checkpoint,
     plot_learning_curves,
     summarize_localizer,
     train_localizer,
@@ -29,6 +30,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["localizer", "training_history"],
                 name="train_localizer",
+            ),
+            Node(
+                func=forget_checkpoint,
+                inputs=["training_history", "training_checkpoints"],
+                outputs=None,
+                name="forget_checkpoint",
             ),
             Node(
                 func=plot_learning_curves,
