@@ -1,5 +1,6 @@
 import pytest
 
+from mnist_localization.benchmark.__main__ import _command, _parser
 from mnist_localization.benchmark.processes import measured
 from mnist_localization.benchmark.table import markdown
 from mnist_localization.errors import LocalizationError
@@ -16,6 +17,7 @@ RESULT = {
         "system": "Linux x86_64, Python 3.11.7",
         "versions": {"keras": "3.15.1"},
     },
+    "scores": {"label_accuracy": 0.9951, "mean_iou": 0.9996, "exact_box": 0.997},
     "run": {"seconds": 300.0, "stages": {"fetch": 8.0, "train": 250.0}, "peak_mb": None},
     "notebook": {
         "images_per_second": 400.0,
@@ -36,6 +38,7 @@ RESULT = {
             "parameters": 200_000,
             "megabytes": 1.5,
             "one_image_ms": 4.0,
+            "one_file_ms": 4.5,
             "batch_of_128_ms": 25.0,
         },
     },
@@ -54,6 +57,16 @@ def test_speeds_stand_side_by_side_with_their_ratio():
     assert row(text, "input pipeline's share")[1] == "94.1%"
     assert row(text, "one epoch of the notebook") == ["120", "300", "2.50 epochs"]
     assert row(text, "stage `train`")[1] == "250.0"
+    assert row(text, "label accuracy")[:2] == ["98.00%", "99.51%"]
+    assert row(text, "mean IoU, test split")[:2] == ["0.4200", "0.9996"]
+    assert row(text, "one image, from its file")[1] == "4.5"
+
+
+def test_the_command_is_the_one_that_was_typed_but_for_the_address():
+    options = _parser().parse_args(["--base-url", "/a/secret/place", "--batches", "50"])
+    expected = 'make bench BASE_URL=<folder or URL of the four files> ARGS="--batches 50"'
+    assert _command(options) == expected
+    assert _command(_parser().parse_args([])) == "make bench"
 
 
 def test_what_was_not_reached_or_not_measured_says_so():

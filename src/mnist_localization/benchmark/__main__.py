@@ -84,10 +84,11 @@ def _result(project: Path, options: argparse.Namespace) -> dict[str, Any]:
     _say("latency of the model")
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "command": f"make bench BASE_URL={'<mirror>' if options.base_url else ''}".rstrip("= "),
+        "command": _command(options),
         "dataset": _dataset(configuration),
         "machine": _machine(),
         "run": run,
+        "scores": _scores(configuration),
         "notebook": {"images_per_second": _median(notebook_speeds), "epochs": epochs},
         "ours": {
             "images_per_second": _median(our_speeds),
@@ -103,6 +104,28 @@ def _median(rounds: Sequence[dict[str, float]], name: str = "images_per_second")
     return statistics.median(each[name] for each in rounds)
 
 
+def _command(options: argparse.Namespace) -> str:
+    """The command that measures the same again; the address is the reader's own."""
+    words = ["make bench"]
+    if options.base_url:
+        words.append("BASE_URL=<folder or URL of the four files>")
+    numbers = {name: getattr(options, name) for name in ("rounds", "batches", "notebook_epochs")}
+    defaults = _parser().parse_args([])
+    changed = [
+        f"--{name.replace('_', '-')} {number}"
+        for name, number in numbers.items()
+        if number != getattr(defaults, name)
+    ]
+    return " ".join([*words, *([f'ARGS="{" ".join(changed)}"'] if changed else [])])
+
+
+def _scores(configuration: Configuration) -> dict[str, float]:
+    """What the whole run scored on the test split."""
+    path = configuration.data / "08_reporting" / "metrics.json"
+    metrics = json.loads(path.read_text("utf-8"))
+    return {name: metrics[name] for name in ("label_accuracy", "mean_iou", "exact_box")}
+
+
 def _dataset(configuration: Configuration) -> str:
     card = json.loads((configuration.data / "01_raw" / "dataset_card.json").read_text("utf-8"))
     return f"{card['source']}, {card['train_images']:,} + {card['test_images']:,} images"
@@ -112,9 +135,7 @@ def _machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
         "memory_gb": memory,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in _PACKAGES},

@@ -50,11 +50,18 @@ def _rows(result: Mapping[str, Any]) -> list[tuple[str, Any, Any, Any]]:
             None,
         ),
         (
-            f"mean IoU after {len(notebook['epochs'])} epochs of the notebook; after the training",
-            f"{last['mean_iou']:.3f}",
-            f"{ours['training']['last_mean_iou']:.4f}",
+            f"label accuracy, test split ({len(notebook['epochs'])} epochs of the notebook)",
+            f"{last['label_accuracy']:.2%}",
+            f"{result['scores']['label_accuracy']:.2%}",
             None,
         ),
+        (
+            "mean IoU, test split (likewise)",
+            f"{last['mean_iou']:.4f}",
+            f"{result['scores']['mean_iou']:.4f}",
+            None,
+        ),
+        ("exact to the pixel, test split", None, f"{result['scores']['exact_box']:.2%}", None),
     ]
     for goal, seconds in ours["training"]["seconds_until_mean_iou"].items():
         rows.append((_GOAL.format(goal=goal), None, _seconds(seconds), None))
@@ -70,7 +77,13 @@ def _rows(result: Mapping[str, Any]) -> list[tuple[str, Any, Any, Any]]:
         ("peak memory of that run, resident, main process, MiB", None, _memory(run), None),
         ("parameters of the model", None, f"{ours['latency']['parameters']:,}", None),
         ("size of the saved model, MB", None, f"{ours['latency']['megabytes']:.2f}", None),
-        ("one image, ms", None, f"{ours['latency']['one_image_ms']:.1f}", None),
+        ("one image, in memory, ms", None, f"{ours['latency']['one_image_ms']:.1f}", None),
+        (
+            "one image, from its file, by `Localizer.predict`, ms",
+            None,
+            f"{ours['latency']['one_file_ms']:.1f}",
+            None,
+        ),
         ("a batch of 128 images, ms", None, f"{ours['latency']['batch_of_128_ms']:.1f}", None),
     ]
     return rows
