@@ -143,12 +143,20 @@ def test_the_command_repeats_environment_and_parameters() -> None:
     plan = RunPlan(
         settings=settings(mode="auto"),
         env="test",
-        runtime_params={"wandb": {"project": "my boxes"}, "fetch": {"base_url": None}},
+        runtime_params={"wandb": {"project": "my boxes", "group": None}, "seed": 3},
     )
     assert plan.publish_command() == (
         "WANDB_API_KEY=<your key> kedro run --pipeline=publish --env=test "
-        "'--params=wandb.project=my boxes,fetch.base_url='"
+        "'--params=wandb.project=my boxes,wandb.group=,seed=3'"
     )
+
+
+def test_the_command_leaves_out_what_publishing_does_not_take() -> None:
+    sections = ("fetch", "annotate", "split", "train", "publish", "evaluate", "dataset", "export")
+    runtime_params = {name: {"a": 1} for name in sections} | {"seed": 3}
+    plan = RunPlan(settings=settings(mode="auto"), runtime_params=runtime_params)
+    _, said = plan.publish_command().split("--params=")
+    assert said == "publish.a=1,evaluate.a=1,dataset.a=1,seed=3"
 
 
 SECRET = "".join(["not", "-to-be", "-seen"])
@@ -165,13 +173,29 @@ def test_no_secret_survives_redaction(value: Any) -> None:
 
 
 def test_telling_names_and_urls_are_redacted() -> None:
-    said = {"api_key": "abc", "url": "https://me:pw@host/x?y=1", "epochs": 3, "token": ""}
+    said = {"api_key": "abc", "url": "https://me:pw@host/x?y=1 and more", "epochs": 3, "token": ""}
     assert Redactor().value(said) == {
         "api_key": "***",
-        "url": "https://***@host/x?y=1",
+        "url": "https://***@host/x?*** and more",
         "epochs": 3,
         "token": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "recorded"),
+    [
+        ("at https://h/x?token=hidden&y=1#z, no", "at https://h/x?*** no"),
+        ("https://h/x?hidden", "https://h/x?***"),
+        ("url: /x?token=hidden (no route)", "url: /x?*** (no route)"),
+        ("<a href='https://h/?sig=hidden'>", "<a href='https://h/?***>"),
+        ("./photos/?.png", "./photos/?.png"),
+        ("really? https://h/x", "really? https://h/x"),
+        ("https://h/x?***", "https://h/x?***"),
+    ],
+)
+def test_the_query_of_a_url_is_cut_out(said: str, recorded: str) -> None:
+    assert Redactor().text(said) == recorded
 
 
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:

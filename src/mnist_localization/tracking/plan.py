@@ -12,6 +12,8 @@ from mnist_localization.config import WandbSettings
 # A pipeline with none of these stages opens no run.
 TRACKED_STAGES = ("train", "evaluate", "publish")
 WHOLE_PIPELINE = "pipeline"
+# Sections that publishing takes; those of other stages may hold URLs with secrets in them.
+_PUBLISHING = ("publish", "evaluate", "dataset", "seed", "wandb")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class RunPlan:
         words = ["kedro", "run", "--pipeline=publish"]
         if self.env:
             words.append(f"--env={self.env}")
-        params = dict(_flat(self.runtime_params))
+        taken = {name: value for name, value in self.runtime_params.items() if name in _PUBLISHING}
+        params = dict(_flat(taken))
         if self.mode == "offline":
             params["wandb.mode"] = "online"
         if params:
