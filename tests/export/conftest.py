@@ -12,7 +12,8 @@ def trained(tmp_path_factory):
     """A small localizer, and the training and test split that it belongs to."""
     folder = tmp_path_factory.mktemp("stores")
     training, test = make_store(folder, 128, 0), make_store(folder, 40, 1, "test")
-    return trained_localizer(training, {"train_fingerprint": "abc"}), training, test
+    provenance = {"train_fingerprint": training.meta.fingerprint}
+    return trained_localizer(training, provenance), training, test
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from mnist_localization.export.model_card import escaped
 from mnist_localization.pipelines.export.nodes import export_formats, write_model_card
 from mnist_localization.robustness import ROBUSTNESS_COLUMNS
 from mnist_localization.scoring import evaluation_metrics, predict_store, stamped
-from small_stores import SIDE
+from small_stores import SIDE, make_store
 
 CARD = {
     "source": "synthetic",
@@ -120,7 +120,7 @@ def test_the_stage_refuses_scores_of_another_model(trained, scored, settings, tm
     localizer, training, test = trained
     splits = [type("Split", (), {"store": store})() for store in (training, test)]
     options = settings(formats=["saved_model"], checked_images=4)
-    report = export_formats(options, 1, localizer, *splits, tmp_path)
+    report = export_formats(options, evaluation(), 1, localizer, *splits, tmp_path)
     assert list(report["format"]) == ["keras", "saved_model"]
     predictions, metrics = scored
     data = dataset("small", "large")
@@ -131,3 +131,18 @@ def test_the_stage_refuses_scores_of_another_model(trained, scored, settings, tm
     other.attrs["model_fingerprint"] = "another"
     with pytest.raises(StaleError, match="kedro run --pipeline=evaluate"):
         write_model_card(options, data, evaluation(), localizer, splits[1], other, *rest)
+
+
+def test_nothing_is_exported_with_the_training_split_of_another_model(
+    trained, settings, tmp_path, caplog
+):
+    localizer, training, test = trained
+    other = make_store(tmp_path / "other", 40, seed=5)
+    splits = [type("Split", (), {"store": store})() for store in (other, test)]
+    options = settings(formats=["saved_model"], checked_images=4)
+    with pytest.raises(StaleError, match=f"train split {training.meta.fingerprint[:12]}"):
+        export_formats(options, evaluation(), 1, localizer, *splits, tmp_path / "exported")
+    assert not (tmp_path / "exported").exists()
+    lenient = evaluation().model_copy(update={"on_stale": "warn"})
+    export_formats(options, lenient, 1, localizer, *splits, tmp_path / "exported")
+    assert f"train_split on disk is {other.meta.fingerprint[:12]}" in caplog.text

@@ -23,7 +23,11 @@ FIGURES = (
 )
 
 
-ORIGIN = {"architecture": "report2020", "validated_on": "test"}
+ORIGIN = {
+    "architecture": "report2020",
+    "validated_on": "test",
+    "settings": {"epochs": 3, "early_stopping": {"patience": 2}, "dropout": 0.3},
+}
 
 
 class ScoreKeeper:
@@ -99,6 +103,13 @@ def test_the_stage_leaves_predictions_metrics_and_figures(
         "fingerprint": stores["test"].meta.fingerprint,
         "validated_on": "test",
     }
+    assert metrics["training"] == {
+        "architecture": "report2020",
+        "validated_on": "test",
+        "epochs": 3,
+        "early_stopping.patience": 2,
+        "dropout": 0.3,
+    }
     assert metrics["mean_iou"] == pytest.approx(predictions["iou"].mean())
     # Squares of two sizes have no closed form.
     assert metrics["baselines"]["centre_of_mass"] is None
@@ -134,6 +145,22 @@ def test_predictions_of_another_model_are_told_or_refused(
     strict = catalog.load("params:evaluate").model_copy(update={"on_stale": "error"})
     catalog["params:evaluate"] = MemoryDataset(strict, copy_mode="assign")
     with pytest.raises(StaleError, match="the predictions were made from the localizer"):
+        SequentialRunner().run(scoring, catalog)
+
+
+def test_scores_name_the_source_that_was_scored_whatever_card_lies_on_disk(
+    catalog: DataCatalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    SequentialRunner().run(create_pipeline(), catalog)
+    catalog["dataset_card"] = MemoryDataset({"source": "upstream"})
+    scoring = create_pipeline().only_nodes("score_predictions")
+    SequentialRunner().run(scoring, catalog)
+    assert catalog.load("metrics")["dataset"]["source"] == "synthetic"
+    assert "Stale: the test split on disk is of the source 'synthetic'" in caplog.text
+    assert "dataset_card is of 'upstream'" in caplog.text
+    strict = catalog.load("params:evaluate").model_copy(update={"on_stale": "error"})
+    catalog["params:evaluate"] = MemoryDataset(strict, copy_mode="assign")
+    with pytest.raises(StaleError, match="dataset_card is of 'upstream'"):
         SequentialRunner().run(scoring, catalog)
 
 

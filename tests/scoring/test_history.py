@@ -1,7 +1,9 @@
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -11,7 +13,8 @@ from mnist_localization.config import CompareSettings
 from mnist_localization.datasets import AtomicJSONDataset, AtomicParquetDataset
 from mnist_localization.errors import LocalizationError
 from mnist_localization.pipelines.compare import create_pipeline
-from mnist_localization.scoring import chosen_records, comparison, run_record
+from mnist_localization.scoring import chosen_records, comparison, run_record, training_facts
+from project import Project
 
 
 def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> dict[str, Any]:
@@ -49,6 +52,25 @@ def test_runs_stand_side_by_side_with_the_parameters_that_differ() -> None:
     assert rows["architecture"] == ("a", "b")
     assert rows["settings.epochs"] == ("3", "5")
     assert not {"seed", "settings.batch_size"} & rows.keys()
+
+
+def test_how_a_model_was_trained_is_told_in_one_level_and_once() -> None:
+    provenance = {
+        "architecture": "glimpse",
+        "seed": 3,
+        "train_images": 60000,
+        "train_fingerprint": "f" * 64,
+        "class_names": ["a", "b"],
+        "settings": {"architecture": "glimpse", "epochs": 8, "glimpse": {"units": [64, 32]}},
+    }
+    assert training_facts(provenance) == {
+        "architecture": "glimpse",
+        "seed": 3,
+        "train_images": 60000,
+        "epochs": 8,
+        "glimpse.units": [64, 32],
+    }
+    assert training_facts({}) == {}
 
 
 def test_a_quantity_that_only_one_run_has_leaves_the_other_empty() -> None:
@@ -104,6 +126,27 @@ def test_the_comparison_reads_what_past_runs_left_on_disk(
     table = catalog.load("run_comparison")
     assert table.set_index("quantity").loc["mean_iou"].tolist() == ["scores", "0.5", "0.75"]
     assert "mean_iou" in caplog.text
+
+
+def test_the_command_compares_the_runs_that_are_named(tmp_path: Path) -> None:
+    project = Project.make(tmp_path / "project")
+    folder = project.data / "08_reporting" / "runs"
+    folder.mkdir(parents=True)
+    records = [
+        record("a", 0.25, 1, settings={"epochs": 3, "optimizer": {"rate": 0.001}}),
+        record("a", 0.5, 2, settings={"epochs": 3, "optimizer": {"rate": 0.002}}),
+        record("b", 0.75, 3, settings={"epochs": 5, "optimizer": {"rate": 0.002}}),
+    ]
+    for each in records:
+        (folder / f"{each['run']}.json").write_text(json.dumps(each), "utf-8")
+    first, _, last = (each["run"] for each in records)
+    said = project.run("--pipeline=compare", "--params", f"compare.runs={first} {last}")
+    table = pd.read_parquet(project.data / "08_reporting" / "run_comparison.parquet")
+    assert table.columns.tolist() == ["section", "quantity", first, last]
+    rows = {row[1]: row[2:] for row in table.itertuples(index=False, name=None)}
+    assert rows["settings.epochs"] == ("3", "5")
+    assert rows["settings.optimizer.rate"] == ("0.001", "0.002")
+    assert "settings.optimizer.rate" in said
 
 
 def test_runs_are_named_by_a_list_or_by_the_words_of_a_text():

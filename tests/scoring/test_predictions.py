@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,24 @@ def test_predictions_join_back_to_the_annotations_by_file(make_pasted: StoreMake
     worst = table.nsmallest(2, "iou").merge(store.annotations, on="file", suffixes=("", "_true"))
     assert len(worst) == 2
     assert (worst["xmin"] == worst["xmin_true"]).all()
+
+
+def test_memory_does_not_grow_with_images_times_classes(make_pasted: StoreMaker) -> None:
+    classes, count = 10_000, 64
+
+    def predictor(images: np.ndarray) -> dict[str, Any]:
+        label = np.full((len(images), classes), 1 / classes, np.float32)
+        box = np.tile([0.1, 0.1, 0.2, 0.2], (len(images), 1))
+        return {"label": label, "bbox": box, "bbox_raw": box}
+
+    store = make_pasted("test", count=count)
+    tracemalloc.start()
+    try:
+        predict_store(predictor, store, batch_size=4)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < count * classes * 4 / 2  # half of all probabilities in 32 bits
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ import pytest
 
 from mnist_localization.errors import StaleError
 from mnist_localization.images import SplitMeta
-from mnist_localization.scoring import stale_model, stale_predictions, stamped, tell_stale
+from mnist_localization.scoring import (
+    stale_card,
+    stale_model,
+    stale_predictions,
+    stamped,
+    tell_stale,
+)
 
 
 class Model:
@@ -31,6 +37,14 @@ def test_a_model_of_other_splits_is_told_with_both_names() -> None:
 
 def test_a_foreign_model_that_knows_nothing_is_not_called_stale() -> None:
     assert stale_model({}, [meta("train", "a")]) == []
+
+
+def test_a_card_of_another_source_is_told_with_both_names() -> None:
+    assert stale_card({"source": "synthetic"}, meta("test", "a")) == []
+    assert stale_card({}, meta("test", "a")) == []
+    (misfit,) = stale_card({"source": "upstream"}, meta("test", "a"))
+    assert "test split on disk is of the source 'synthetic'" in misfit
+    assert "dataset_card is of 'upstream'" in misfit
 
 
 def test_predictions_of_another_model_or_split_are_told(tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
 """Scoring: the table of predictions, and everything that is said of it."""
 
-from mnist_localization.scoring.history import chosen_records, comparison, run_record
+from mnist_localization.scoring.history import (
+    chosen_records,
+    comparison,
+    run_record,
+    training_facts,
+)
 from mnist_localization.scoring.metrics import baseline_remarks, evaluation_metrics
 from mnist_localization.scoring.predictions import (
     PREDICTION_COLUMNS,
@@ -11,6 +16,7 @@ from mnist_localization.scoring.scores import score, score_intervals
 from mnist_localization.scoring.staleness import (
     Localizer,
     model_fingerprint,
+    stale_card,
     stale_model,
     stale_predictions,
     stamped,
@@ -30,8 +36,10 @@ __all__ = [
     "run_record",
     "score",
     "score_intervals",
+    "stale_card",
     "stale_model",
     "stale_predictions",
     "stamped",
     "tell_stale",
+    "training_facts",
 ]

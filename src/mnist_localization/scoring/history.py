@@ -11,6 +11,11 @@ from mnist_localization.errors import LocalizationError
 
 # A record's sections, in the order of the comparison.
 _SECTIONS = ("scores", "dataset", "training")
+# What a reader wants to know of a training, beside its settings; the rest is for programs.
+_TRAINING = (
+    *("architecture", "seed", "source", "train_images", "validation_images"),
+    "validated_on",
+)
 
 Record = Mapping[str, Any]
 
@@ -46,6 +51,26 @@ def run_record(
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     name = f"{provenance.get('architecture', 'model')}-{digest}"
     return {"run": name, "evaluated_at": evaluated_at, **content}
+
+
+def training_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model was trained, for a reader.
+
+    Args:
+        provenance: What the model knows of its training; its `settings` may be nested.
+
+    Returns:
+        Architecture, seed, source, numbers of images, the split it was validated on, and each
+        of its settings, an inner one by a name such as `optimizer.momentum`; what is not known
+        is left out.
+    """
+    told = {name: provenance[name] for name in _TRAINING if name in provenance}
+    # Where a setting has the name of a fact, as the architecture has, it is said once.
+    return told | {
+        name: value
+        for name, value in _flat(provenance.get("settings") or {}).items()
+        if name not in told
+    }
 
 
 def chosen_records(records: Sequence[Record], runs: Sequence[str], latest: int) -> list[Record]:

@@ -59,8 +59,9 @@ def predict_store(
 ) -> pd.DataFrame:
     """Predict every image of a split, batch by batch.
 
-    Memory is bounded by the batch. Every batch has the same shape, the last one filled up
-    with copies that are cut off again, so that the model is traced once.
+    Beside the table there is one batch in memory, whatever the number of classes. Every batch
+    has the same shape, the last one filled up with copies that are cut off again, so that the
+    model is traced once.
 
     Args:
         predictor: Gives `label` (probabilities), `bbox` and `bbox_raw` (relative corners).
@@ -76,7 +77,7 @@ def predict_store(
     """
     files = store.annotations["file"].tolist()
     size = min(batch_size, len(store))
-    tables = []
+    answers = []
     with tqdm(total=len(store), desc=name, unit="image", disable=None) as bar:
         for start in range(0, len(store), size):
             rows = np.arange(start, min(start + size, len(store)))
@@ -86,13 +87,13 @@ def predict_store(
                 for name, values in predictor(store.read(filled)).items()
             }
             _check(outputs, files[rows[0] : rows[-1] + 1])
-            tables.append(outputs)
+            label = outputs["label"]
+            answers.append(
+                (label.argmax(axis=1), label.max(axis=1), outputs["bbox"], outputs["bbox_raw"])
+            )
             bar.update(len(rows))
-    label, bbox, raw = (
-        np.concatenate([outputs[name] for outputs in tables])
-        for name in ("label", "bbox", "bbox_raw")
-    )
-    return prediction_table(store.annotations, label.argmax(axis=1), label.max(axis=1), bbox, raw)
+    labels, confidence, bbox, raw = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    return prediction_table(store.annotations, labels, confidence, bbox, raw)
 
 
 def prediction_table(

@@ -66,6 +66,25 @@ def stale_model(provenance: Mapping[str, Any], splits: Sequence[SplitMeta]) -> l
     return misfits
 
 
+def stale_card(dataset_card: Mapping[str, Any], split: SplitMeta) -> list[str]:
+    """What does not fit between the dataset card and a split on disk.
+
+    Args:
+        dataset_card: The dataset `dataset_card`.
+        split: A split on disk.
+
+    Returns:
+        One sentence that names both sources, or none.
+    """
+    said = dataset_card.get("source")
+    if said in (None, split.source):
+        return []
+    return [
+        f"the {split.split} split on disk is of the source {split.source!r}, but dataset_card is "
+        f"of {said!r}; run `kedro run --pipelines=fetch,annotate,split` to bring them together"
+    ]
+
+
 def stale_predictions(
     predictions: pd.DataFrame, localizer: Localizer, test: SplitMeta
 ) -> list[str]:
@@ -99,7 +118,7 @@ def tell_stale(misfits: Sequence[str], on_stale: Literal["warn", "error"]) -> No
     """Say aloud what does not belong together.
 
     Args:
-        misfits: Sentences from `stale_model` and `stale_predictions`.
+        misfits: Sentences from `stale_model`, `stale_card` and `stale_predictions`.
         on_stale: `warn` logs each of them, `error` stops.
 
     Raises:

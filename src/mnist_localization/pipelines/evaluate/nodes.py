@@ -17,10 +17,12 @@ from mnist_localization.scoring import (
     model_fingerprint,
     predict_store,
     run_record,
+    stale_card,
     stale_model,
     stale_predictions,
     stamped,
     tell_stale,
+    training_facts,
 )
 from mnist_localization.tracking import Tracker
 
@@ -74,17 +76,21 @@ def score_predictions(
     from mnist_localization.models import provenance
 
     meta = test_split.store.meta
-    tell_stale(stale_predictions(predictions, localizer, meta), settings.on_stale)
+    misfits = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
+    tell_stale(misfits, settings.on_stale)
     answers = dict(list(baseline_predictions.groupby("baseline")))
     baselines = {name: answers.get(name) for name in BASELINES}
     metrics = evaluation_metrics(predictions, baselines, settings, dataset, seed)
+    known = provenance(localizer)
     metrics["dataset"] = {
-        "source": dataset_card["source"],
+        # Of the images that were scored: the card may be of a later fetch.
+        "source": meta.source,
         "split": meta.split,
         "images": len(predictions),
         "fingerprint": meta.fingerprint,
-        "validated_on": provenance(localizer).get("validated_on"),
+        "validated_on": known.get("validated_on"),
     }
+    metrics["training"] = training_facts(known)
     _log_summary(metrics)
     tracker.log_scores(metrics)
     return metrics

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
 from mnist_localization.images import SplitPipeline
-from mnist_localization.scoring import model_fingerprint, stale_predictions, tell_stale
+from mnist_localization.scoring import model_fingerprint, stale_model, stale_predictions, tell_stale
 from mnist_localization.tracking.facts import versions
 
 logger = logging.getLogger(__name__)
@@ -16,22 +16,26 @@ logger = logging.getLogger(__name__)
 
 def export_formats(
     settings: ExportSettings,
+    evaluate: EvaluateSettings,
     seed: int,
     localizer: Any,
     train_split: SplitPipeline,
     test_split: SplitPipeline,
     exported_models: Path,
 ) -> pd.DataFrame:
-    """Write the localizer in each format, each checked against the Keras model.
+    """Write the localizer in each format, once it is known to be of the splits on disk.
+
+    Each file is checked against the Keras model.
 
     Returns:
         The dataset `export_report`: one row a format.
     """
     from mnist_localization.export import export_localizer
+    from mnist_localization.models import provenance
 
-    report = export_localizer(
-        localizer, train_split.store, test_split.store, settings, exported_models, seed
-    )
+    train, test = train_split.store, test_split.store
+    tell_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
+    report = export_localizer(localizer, train, test, settings, exported_models, seed)
     logger.info("Exported:\n%s", report.to_string(index=False, float_format="%.4f"))
     return report
 

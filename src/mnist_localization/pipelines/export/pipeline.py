@@ -13,6 +13,7 @@ def create_pipeline() -> Pipeline:
                 func=export_formats,
                 inputs=[
                     "params:export",
+                    "params:evaluate",
                     "params:seed",
                     "localizer",
                     "train_split",
