@@ -44,6 +44,11 @@ def count_text(page):
     return by_id(page, "count").text
 
 
+def all_shown(report):
+    """What the page says of its images when none is left out."""
+    return f"Showing {len(report.gallery)} of {len(report.gallery)} images"
+
+
 def is_open(page):
     return by_id(page, "viewer").get_property("open")
 

@@ -18,7 +18,7 @@ from mnist_localization.boxes import (
 from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
 from mnist_localization.gallery import GalleryItem, collect
 from mnist_localization.page import render_page
-from mnist_localization.scoring import evaluation_metrics
+from mnist_localization.scoring import evaluation_metrics, training_facts
 
 _CONF = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluate.yml"
 _FRAME = 28
@@ -95,14 +95,18 @@ def sample_report(
     return Report(dataset, items, table, _metrics(table, dataset), _history(), _card())
 
 
+def evaluate_settings(**changes: Any) -> EvaluateSettings:
+    """The section `evaluate` of the base configuration, with changes."""
+    return EvaluateSettings(**yaml.safe_load(_CONF.read_text("utf-8"))["evaluate"] | changes)
+
+
 def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> dict[str, Any]:
-    settings = EvaluateSettings(**yaml.safe_load(_CONF.read_text("utf-8"))["evaluate"])
     constant = table.copy()
     for column in BOX_COLUMNS:
         constant[f"pred_{column}"] = constant[f"raw_{column}"] = table[column].mean()
     constant = constant.assign(predicted_label=0, confidence=1.0)
     baselines = {"mean_box": constant, "centre_of_mass": None}
-    metrics = evaluation_metrics(table, baselines, settings, dataset, 0)
+    metrics = evaluation_metrics(table, baselines, evaluate_settings(), dataset, 0)
     metrics["dataset"] = {
         "source": "upstream",
         "split": "test",
@@ -110,7 +114,20 @@ def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> dict[str, Any]:
         "fingerprint": "0123456789abcdef" * 4,
         "validated_on": "train",
     }
-    metrics["training"] = {"architecture": "report2020", "loss_weights": {"bbox": 10.0}}
+    metrics["training"] = training_facts(
+        {
+            "architecture": "glimpse",
+            "seed": 1,
+            "source": "upstream",
+            "train_images": 54000,
+            "validated_on": "train",
+            "settings": {
+                "learning_rate": 0.001,
+                "early_stopping": {"monitor": "val_loss", "enabled": False},
+                "glimpse": {"label_filters": [32, 64]},
+            },
+        }
+    )
     return metrics
 
 

@@ -67,7 +67,7 @@ def publication(value: float = 1.0) -> Publication:
         items.append(
             GalleryItem(
                 one,
-                reason,  # type: ignore[arg-type]
+                (reason,),  # type: ignore[arg-type]
                 number,
                 true,
                 box.class_id,

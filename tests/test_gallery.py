@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mnist_localization.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
-from mnist_localization.config import GallerySettings
+from mnist_localization.config import GallerySettings, PublishSettings
+from mnist_localization.config.evaluate_publish import MOST_OF_A_KIND
 from mnist_localization.errors import RecordError, StaleError
 from mnist_localization.gallery import chosen_rows, collect
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS
+from mnist_localization.tracking.overlays import MOST_IMAGES
 
 
 class Images:
@@ -72,29 +75,34 @@ def table_of(rows):
 
 
 @given(outcomes, wanted, st.integers(0, 2**31))
-def test_every_choice_is_the_extreme_of_what_was_left(rows, settings, seed):
+def test_every_kind_is_chosen_among_all_images_and_each_image_comes_once(rows, settings, seed):
     table = table_of(rows)
     chosen = chosen_rows(table, settings, seed)
 
     numbers = [row for row, _ in chosen]
     assert len(set(numbers)) == len(numbers)
-    assert [reason for _, reason in chosen] == sorted(
-        (reason for _, reason in chosen), key=["worst", "mistake", "random"].index
-    )
+    kinds = ["worst", "mistake", "random"]
+    assert all(list(reasons) == sorted(set(reasons), key=kinds.index) for _, reasons in chosen)
+    firsts = [reasons[0] for _, reasons in chosen]
+    assert firsts == sorted(firsts, key=kinds.index)
 
     by_iou = sorted(range(len(rows)), key=lambda row: (rows[row][0], row))
-    worst = [row for row, reason in chosen if reason == "worst"]
+    worst = [row for row, reasons in chosen if "worst" in reasons]
     assert worst == by_iou[: settings.worst]
 
-    wrong = [row for row in range(len(rows)) if rows[row][2] and row not in worst]
+    wrong = [row for row in range(len(rows)) if rows[row][2]]
     wrong.sort(key=lambda row: (-rows[row][1], row))
-    mistakes = [row for row, reason in chosen if reason == "mistake"]
-    assert mistakes == wrong[: settings.mistakes]
+    mistakes = {row for row, reasons in chosen if "mistake" in reasons}
+    assert mistakes == set(wrong[: settings.mistakes])
 
-    sample = [row for row, reason in chosen if reason == "random"]
-    left = len(rows) - len(worst) - len(mistakes)
-    assert sample == sorted(sample)
-    assert len(sample) == min(settings.random, left)
+    sample = [row for row, reasons in chosen if "random" in reasons]
+    assert len(sample) == min(settings.random, len(rows))
+
+
+def test_the_most_confident_mistake_is_one_though_it_is_among_the_worst_too():
+    table = table_of([(0.9, 0.6, True), (0.0, 1.0, True), (0.5, 0.9, False)])
+    chosen = chosen_rows(table, asked(worst=1, mistakes=1), 0)
+    assert chosen == [(1, ("worst", "mistake"))]
 
 
 def test_the_sample_depends_on_the_seed_alone():
@@ -106,7 +114,7 @@ def test_the_sample_depends_on_the_seed_alone():
 
 def test_without_mistakes_there_are_none():
     chosen = chosen_rows(table_of([(0.5, 0.5, False)] * 9), asked(1, 5, 2), 0)
-    assert [reason for _, reason in chosen] == ["worst", "random", "random"]
+    assert not any("mistake" in reasons for _, reasons in chosen)
 
 
 def test_records_are_found_by_file_whatever_the_order_of_the_split():
@@ -124,7 +132,7 @@ def test_a_record_holds_both_boxes_and_the_scores_of_the_prediction():
     assert (true.corners, true.class_id) == ((0.25, 0.5, 0.75, 1.0), 1)
     assert (predicted.corners, predicted.class_id) == ((0.2, 0.4, 0.7, 0.9), 0)
     assert predicted.scores == {"confidence": 0.75, "iou": 0.5}
-    assert (item.reason, item.label, item.predicted_label) == ("mistake", 1, 0)
+    assert (item.reasons, item.label, item.predicted_label) == (("mistake",), 1, 0)
     assert (item.confidence, item.iou) == (0.75, 0.5)
 
 
@@ -140,3 +148,12 @@ def test_predictions_of_another_split_are_refused_by_name():
 def test_a_box_outside_the_image_is_refused_by_name():
     with pytest.raises(RecordError, match=r"c\.png.*leaves the image"):
         collect(predictions("c", pred_xmax=1.5), Images(), asked(worst=1), ["zero"], 0)
+
+
+@pytest.mark.parametrize("kind", ["worst", "mistakes", "random"])
+def test_no_more_of_a_kind_are_published_than_wandb_shows(kind):
+    assert MOST_OF_A_KIND == MOST_IMAGES
+    fitting = {"worst": 1, "mistakes": 1, "random": 1, kind: 108}
+    assert getattr(PublishSettings(gallery=fitting).gallery, kind) == 108
+    with pytest.raises(ValidationError, match=f"{kind} is 109, but W&B shows at most 108"):
+        PublishSettings(gallery=fitting | {kind: 109})

@@ -28,7 +28,8 @@ class GalleryItem:
 
     Attributes:
         record: The image with its true and its predicted box.
-        reason: `worst` by IoU, a confident `mistake` in the label, or drawn at `random`.
+        reasons: One or more of: `worst` by IoU, a confident `mistake` in the label, drawn at
+            `random`; in this order.
         row: Row of the image in its split, from 0.
         label: True label.
         predicted_label: Most probable label.
@@ -37,7 +38,7 @@ class GalleryItem:
     """
 
     record: BoxRecord
-    reason: Reason
+    reasons: tuple[Reason, ...]
     row: int
     label: int
     predicted_label: int
@@ -60,35 +61,40 @@ class ImageSource(Protocol):
 
 def chosen_rows(
     predictions: pd.DataFrame, settings: GallerySettings, seed: int
-) -> list[tuple[int, Reason]]:
+) -> list[tuple[int, tuple[Reason, ...]]]:
     """Which rows of the predictions are shown, each once, and why.
 
-    The worst are taken first, then the mistakes among the rest, then a random sample of what
-    is left, in the order of the table. Ties go to the earlier row. Where there are fewer than
-    asked for, there are fewer.
+    Each kind is chosen among all images: the most confident mistake is one of the mistakes
+    though it may be among the worst too, and the sample is one of the whole split. First come
+    the worst, then further mistakes, then the rest of the sample in the order of the table. Ties
+    go to the earlier row. Where there are fewer than asked for, there are fewer.
 
     Args:
         predictions: Columns `label, predicted_label, confidence, iou`.
         settings: How many of each kind.
         seed: Seed of the random sample.
     """
-    free = np.arange(len(predictions))
     iou = predictions["iou"].to_numpy(np.float64)
     confidence = predictions["confidence"].to_numpy(np.float64)
     wrong = (predictions["label"] != predictions["predicted_label"]).to_numpy()
 
-    worst = free[np.argsort(iou, kind="stable")][: settings.worst]
-    free = np.setdiff1d(free, worst)
-    candidates = free[wrong[free]]
+    worst = np.argsort(iou, kind="stable")[: settings.worst]
+    candidates = np.flatnonzero(wrong)
     mistakes = candidates[np.argsort(-confidence[candidates], kind="stable")][: settings.mistakes]
-    free = np.setdiff1d(free, mistakes)
     generator = np.random.default_rng(seed)
-    sample = generator.choice(free, size=min(settings.random, len(free)), replace=False)
+    count = min(settings.random, len(predictions))
+    sample = np.sort(generator.choice(len(predictions), size=count, replace=False))
 
-    chosen: list[tuple[int, Reason]] = [(int(row), "worst") for row in worst]
-    chosen += [(int(row), "mistake") for row in mistakes]
-    chosen += [(int(row), "random") for row in np.sort(sample)]
-    return chosen
+    kinds: dict[Reason, npt.NDArray[np.integer[Any]]] = {
+        "worst": worst,
+        "mistake": mistakes,
+        "random": sample,
+    }
+    chosen: dict[int, tuple[Reason, ...]] = {}
+    for reason, rows in kinds.items():
+        for row in rows.tolist():
+            chosen[row] = (*chosen.get(row, ()), reason)
+    return list(chosen.items())
 
 
 def collect(
@@ -123,8 +129,8 @@ def collect(
     pixels = _as_in_the_files(images, positions)
     sizes = [_file_size(row) for row in rows]
     items = [
-        _item(row, position, image, size, reason)
-        for row, position, image, size, (_, reason) in zip(
+        _item(row, position, image, size, reasons)
+        for row, position, image, size, (_, reasons) in zip(
             rows, positions, pixels, sizes, chosen, strict=True
         )
     ]
@@ -137,7 +143,7 @@ def _item(
     position: int,
     image: npt.NDArray[np.uint8],
     file_size: tuple[int, int] | None,
-    reason: Reason,
+    reasons: tuple[Reason, ...],
 ) -> GalleryItem:
     confidence, iou = float(row["confidence"]), float(row["iou"])
     label, predicted_label = int(row["label"]), int(row["predicted_label"])
@@ -154,7 +160,7 @@ def _item(
             sets={PREDICTIONS: (predicted,), GROUND_TRUTH: (true,)},
             file_size=file_size,
         ),
-        reason=reason,
+        reasons=reasons,
         row=position,
         label=label,
         predicted_label=predicted_label,

@@ -9,7 +9,7 @@ from sample_report import sample_report
 
 @pytest.fixture(scope="package")
 def report():
-    report = sample_report(names=NAMES, images=60, gallery=(8, 4, 12))
+    report = sample_report(names=NAMES, images=60, gallery=(12, 6, 12))
     # A few rounded scores: so that ties and the ends of the sliders are met.
     for number, item in enumerate(report.gallery):
         object.__setattr__(item, "confidence", round(item.confidence, 1))

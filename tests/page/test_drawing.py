@@ -10,17 +10,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_localization.gallery import GalleryItem
-from mnist_localization.page import charts, scores
+from mnist_localization.page import charts, scores, tiles
+from mnist_localization.page.sets import box_sets, set_styles
 from mnist_localization.page.svg import Axis, axis_for, element
-from mnist_localization.page.tiles import overlay, tile
-from mnist_localization.page.wording import DASH, box_in_pixels, coordinate, plain, shortened, words
+from mnist_localization.page.wording import (
+    DASH,
+    box_in_pixels,
+    coordinate,
+    plain,
+    sentence,
+    shortened,
+    words,
+)
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 
 
 def item(true, predicted, shape=(100, 100, 1)):
-    sets = {GROUND_TRUTH: (Box(true, 0),), PREDICTIONS: (Box(predicted, 1),)}
+    return item_of({GROUND_TRUTH: (Box(true, 0),), PREDICTIONS: (Box(predicted, 1),)}, shape)
+
+
+def item_of(sets, shape=(100, 100, 1)):
     record = BoxRecord("a.png", np.zeros(shape, np.uint8), sets)
-    return GalleryItem(record, "worst", 3, 0, 1, 0.5, 0.25)
+    return GalleryItem(record, ("worst",), 3, 0, 1, 0.5, 0.25)
+
+
+def overlay(one):
+    return tiles.overlay(one, box_sets([one.record]))
+
+
+def tile(one):
+    return tiles.tile(one, ["zero", "one"], box_sets([one.record]))
 
 
 def paths(markup, kind):
@@ -56,10 +75,53 @@ def test_dark_outlines_lie_below_the_lines_of_both_boxes():
 
 
 def test_a_tile_says_the_boxes_in_pixels():
-    said = tile(item((0.53, 0.12, 0.81, 0.4), (0.535, 0.12, 0.81, 0.4)), ["zero", "one"])
-    assert said["true_box"] == "x 53 to 81, y 12 to 40 (28 × 28 px)"  # noqa: RUF001 - "times"
-    assert said["predicted_box"].startswith("x 53.5 to 81, y 12 to 40")
+    said = tile(item((0.53, 0.12, 0.81, 0.4), (0.535, 0.12, 0.81, 0.4)))
+    boxes = dict(said["boxes"])
+    assert boxes["True box"] == "x 53 to 81, y 12 to 40 (28 × 28 px)"  # noqa: RUF001 - "times"
+    assert boxes["Predicted box"].startswith("x 53.5 to 81, y 12 to 40")
     assert (said["true"], said["predicted"], said["mistake"]) == ("zero", "one", True)
+
+
+LEFT, RIGHT = Box((0.1, 0.1, 0.2, 0.2), 0), Box((0.7, 0.7, 0.9, 0.9), 1)
+
+
+def test_every_set_of_a_record_is_drawn_and_told_with_all_its_boxes():
+    one = item_of({"second_model": (LEFT, RIGHT), PREDICTIONS: (), GROUND_TRUTH: (LEFT,)})
+    markup = overlay(one)
+    assert paths(markup, "true") == {"M10 10H20V20H10Z"}
+    assert paths(markup, "pred") == set()
+    assert paths(markup, "set-0") == {"M10 10H20V20H10Z", "M70 70H90V90H70Z"}
+    boxes = tile(one)["boxes"]
+    assert [title for title, _ in boxes] == ["True box", "Predicted box", "Second model"]
+    assert boxes[1][1] == "none"
+    assert re.fullmatch(r"zero: x 10 to 20, .*; one: x 70 to 90, .*", boxes[2][1])
+
+
+def test_a_record_without_truth_or_predictions_is_drawn():
+    one = item_of({"drawn_by_hand": (RIGHT,)})
+    assert paths(overlay(one), "set-0") == {"M70 70H90V90H70Z"}
+    assert [title for title, _ in tile(one)["boxes"]] == ["Drawn by hand"]
+    assert tile(item_of({}))["boxes"] == []
+
+
+def test_sets_are_those_of_all_records_and_each_has_a_look_of_its_own():
+    names = [f"model_{number}" for number in range(9)]
+    records = [item_of({name: (LEFT,)}).record for name in names]
+    sets = box_sets([item_of({PREDICTIONS: (LEFT,)}).record, *records, *records])
+    assert [one.key for one in sets] == ["pred", *(f"set-{number}" for number in range(9))]
+    looks = re.findall(
+        r"{ stroke: hsl\((\S+) 85% 68%\); stroke-dasharray: ([^;]+); }", set_styles(sets)
+    )
+    assert len({hue for hue, _ in looks}) == len(set(looks)) == 9
+    assert len({dashes for _, dashes in looks[:4]}) == 4
+    assert set_styles(sets[:1]) == ""
+
+
+def test_an_image_of_several_galleries_says_so():
+    one = item((0, 0, 1, 1), (0, 0, 1, 1))
+    object.__setattr__(one, "reasons", ("worst", "mistake"))
+    assert tile(one)["reason_text"] == "Worst IoU, confident mistake"
+    assert sentence(["Random sample"]) == "Random sample"
 
 
 def test_elements_escape_text_and_attributes():

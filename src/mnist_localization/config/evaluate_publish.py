@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from mnist_localization.config.base import PositiveInt, Settings
 
@@ -61,7 +61,22 @@ class GallerySettings(Settings):
     random: Annotated[int, Field(ge=0)]
 
 
+# W&B cuts a list of images at this length: the page would show more than W&B.
+MOST_OF_A_KIND = 108
+
+
 class PublishSettings(Settings):
     """The section `publish`."""
 
     gallery: GallerySettings
+
+    @field_validator("gallery")
+    @classmethod
+    def _check_gallery(cls, gallery: GallerySettings) -> GallerySettings:
+        for name, images in gallery:
+            if images > MOST_OF_A_KIND:
+                raise ValueError(
+                    f"{name} is {images}, but W&B shows at most {MOST_OF_A_KIND} images of a "
+                    f"kind; ask for at most {MOST_OF_A_KIND}, so that the page shows the same"
+                )
+        return gallery

@@ -30,9 +30,11 @@ def banners(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> list[Banner]
     """What a reader must know before believing a figure."""
     told = metrics.get("dataset") or {}
     found = []
-    if "synthetic" in (card.get("source"), told.get("source")):
+    if (told.get("source") or card.get("source")) == "synthetic":
         why = card.get("fallback_reason")
-        reason = f" Why: {why}" if why else " It was asked for in the configuration."
+        reason = f" Why: {why}" if why else ""
+        if not why and card.get("source") == "synthetic":
+            reason = " It was asked for in the configuration."
         found.append(
             Banner(
                 "Synthetic stand-in, not the real dataset",
@@ -96,6 +98,12 @@ def card_files(card: Mapping[str, Any]) -> list[dict[str, str]]:
         {"name": name, "size": count(int(file["size"])), "sha256": str(file["sha256"])}
         for name, file in files.items()
     ]
+
+
+def training(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the model was trained, as names and values: `optimizer.name` is `Optimizer, name`."""
+    told = metrics.get("training") or {}
+    return entries({name.replace(".", ", "): value for name, value in told.items()})
 
 
 def entries(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

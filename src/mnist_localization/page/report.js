@@ -3,7 +3,7 @@
 // The gallery's controls and its viewer. Text from the dataset is only ever set as text.
 (() => {
   const byId = (id) => document.getElementById(id);
-  const { items } = JSON.parse(byId("data").textContent);
+  const { items, sets } = JSON.parse(byId("data").textContent);
   const list = byId("tiles");
   const tiles = Array.from(list.children);
   const controls = byId("controls");
@@ -27,7 +27,7 @@
     const reason = byId("reason").value;
     return (
       (label === "" || item.label === Number(label)) &&
-      (reason === "" || item.reason === reason) &&
+      (reason === "" || item.reasons.includes(reason)) &&
       (item.mistake || !byId("mistakes").checked) &&
       item.confidence >= number("min-confidence") &&
       item.iou >= number("min-iou") &&
@@ -57,10 +57,10 @@
   }
 
   function showBoxes() {
-    for (const kind of ["true", "pred"]) {
-      const on = byId(`show-${kind}`).checked;
-      document.body.classList.toggle(`hide-${kind}`, !on);
-      byId(`viewer-${kind}`).setAttribute("aria-pressed", String(on));
+    for (const key of sets) {
+      const on = byId(`show-${key}`).checked;
+      document.body.classList.toggle(`hide-${key}`, !on);
+      byId(`viewer-${key}`).setAttribute("aria-pressed", String(on));
     }
   }
 
@@ -84,8 +84,7 @@
       fact("Predicted class", item.mistake ? `${item.predicted} (wrong)` : item.predicted),
       fact("Confidence", item.confidence.toFixed(4)),
       fact("IoU", item.iou.toFixed(4)),
-      fact("True box", item.true_box, "whole"),
-      fact("Predicted box", item.predicted_box, "whole"),
+      ...item.boxes.map(([title, text]) => fact(title, text, "whole")),
       fact("Chosen as", item.reason_text, "whole"),
     );
     if (!viewer.open) viewer.showModal();
@@ -116,8 +115,8 @@
   byId("viewer-close").addEventListener("click", () => viewer.close());
   byId("viewer-previous").addEventListener("click", () => view(current - 1));
   byId("viewer-next").addEventListener("click", () => view(current + 1));
-  for (const kind of ["true", "pred"]) {
-    byId(`viewer-${kind}`).addEventListener("click", () => byId(`show-${kind}`).click());
+  for (const key of sets) {
+    byId(`viewer-${key}`).addEventListener("click", () => byId(`show-${key}`).click());
   }
 
   tiles.forEach((tile, index) => {

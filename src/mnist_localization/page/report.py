@@ -11,6 +11,7 @@ from markupsafe import Markup
 from mnist_localization.config import DatasetSettings
 from mnist_localization.gallery import GalleryItem
 from mnist_localization.page import charts, provenance, scores, wording
+from mnist_localization.page.sets import box_sets, set_styles
 from mnist_localization.page.shell import asset, content_policy, template
 from mnist_localization.page.tiles import REASONS, tile
 
@@ -46,21 +47,28 @@ def render_page(
     names = dataset.class_names
     # The script starts with the worst first: so does the page.
     shown = sorted(gallery, key=lambda item: (item.iou, item.row))
-    tiles = [tile(item, names) for item in shown]
-    style, script = asset("report.css"), asset("report.js")
+    sets = box_sets([item.record for item in gallery])
+    tiles = [tile(item, names, sets) for item in shown]
+    style, script = asset("report.css") + set_styles(sets), asset("report.js")
     return template("report.html.jinja").render(
         policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        data=embedded_json({"items": [_for_the_script(entry) for entry in tiles]}),
+        data=embedded_json(
+            {
+                "items": [_for_the_script(entry) for entry in tiles],
+                "sets": [box_set.key for box_set in sets],
+            }
+        ),
         tiles=tiles,
+        sets=sets,
         reasons=REASONS,
         classes=_classes_of(shown, names),
         banners=provenance.banners(metrics, card),
         facts=provenance.facts(dataset, metrics, card),
         card_facts=provenance.card_facts(card),
         card_files=provenance.card_files(card),
-        training=provenance.entries(metrics.get("training") or {}),
+        training=provenance.training(metrics),
         headlines=scores.headlines(metrics),
         verdict=scores.verdict(metrics),
         score_rows=scores.score_rows(metrics),

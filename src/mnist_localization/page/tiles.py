@@ -12,17 +12,16 @@ from PIL import Image
 
 from mnist_localization.boxes import pixel_corners
 from mnist_localization.gallery import GalleryItem
+from mnist_localization.page.sets import BoxSet
 from mnist_localization.page.svg import element
-from mnist_localization.page.wording import box_in_pixels, coordinate
-from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box
+from mnist_localization.page.wording import box_in_pixels, coordinate, sentence
+from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 
 REASONS = {
     "worst": "Worst IoU",
     "mistake": "Confident mistake",
     "random": "Random sample",
 }
-
-_SETS = ((GROUND_TRUTH, "true"), (PREDICTIONS, "pred"))
 
 
 def png_data_uri(image: npt.NDArray[np.uint8]) -> str:
@@ -33,8 +32,8 @@ def png_data_uri(image: npt.NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def overlay(item: GalleryItem) -> Markup:
-    """The boxes of an item, drawn over its image.
+def overlay(item: GalleryItem, sets: Sequence[BoxSet]) -> Markup:
+    """The boxes of an item, drawn over its image, set by set.
 
     The coordinates are pixels of the image file: a box for x = 0.53 of a width of 100 starts at
     53, the left edge of the pixel column 53. Each box has a dark outline below, so that it
@@ -42,15 +41,15 @@ def overlay(item: GalleryItem) -> Markup:
     """
     height, width = item.record.size
     boxes = [
-        (kind, _outline(box, height, width))
-        for name, kind in _SETS
-        for box in item.record.sets.get(name, ())
+        (box_set.key, _outline(box, height, width))
+        for box_set in sets
+        for box in item.record.sets.get(box_set.name, ())
     ]
     # All outlines lie below all lines: where two boxes agree, both lines show.
     drawn = [
-        element("path", d=path, class_=f"box-{kind} {layer}")
+        element("path", d=path, class_=f"box-{key} {layer}")
         for layer in ("halo", "line")
-        for kind, path in boxes
+        for key, path in boxes
     ]
     return element(
         "svg",
@@ -64,8 +63,13 @@ def overlay(item: GalleryItem) -> Markup:
     )
 
 
-def tile(item: GalleryItem, class_names: Sequence[str]) -> dict[str, Any]:
+def tile(item: GalleryItem, class_names: Sequence[str], sets: Sequence[BoxSet]) -> dict[str, Any]:
     """What the page shows of an item.
+
+    Args:
+        item: One image of the gallery.
+        class_names: Name of each class, in the order of the labels.
+        sets: The sets of boxes that the page draws.
 
     Returns:
         Texts and numbers; `src` (data URI) and `overlay` (SVG) are for the template alone,
@@ -82,14 +86,17 @@ def tile(item: GalleryItem, class_names: Sequence[str]) -> dict[str, Any]:
         "mistake": item.label != item.predicted_label,
         "confidence": item.confidence,
         "iou": item.iou,
-        "reason": item.reason,
-        "reason_text": REASONS[item.reason],
-        "true_box": _in_words(item.record.sets[GROUND_TRUTH], height, width),
-        "predicted_box": _in_words(item.record.sets[PREDICTIONS], height, width),
+        "reasons": list(item.reasons),
+        "reason_text": sentence(REASONS[reason] for reason in item.reasons),
+        "boxes": [
+            (box_set.title, _in_words(box_set.name, item.record, class_names))
+            for box_set in sets
+            if box_set.name in item.record.sets
+        ],
         "width": width,
         "height": height,
         "src": png_data_uri(item.record.image),
-        "overlay": overlay(item),
+        "overlay": overlay(item, sets),
     }
 
 
@@ -99,8 +106,14 @@ def _outline(box: Box, height: int, width: int) -> str:
     return f"M{left} {top}H{right}V{bottom}H{left}Z"
 
 
-def _in_words(boxes: Sequence[Box], height: int, width: int) -> str:
-    return "; ".join(box_in_pixels(_corners(box, height, width)) for box in boxes)
+def _in_words(name: str, record: BoxRecord, class_names: Sequence[str]) -> str:
+    """Where the boxes of a set are, with their classes where nothing else says these."""
+    boxes = record.sets[name]
+    said = [box_in_pixels(_corners(box, *record.size)) for box in boxes]
+    if len(boxes) > 1 or name not in (GROUND_TRUTH, PREDICTIONS):
+        labels = [class_names[box.class_id] for box in boxes]
+        said = [f"{label}: {place}" for label, place in zip(labels, said, strict=True)]
+    return "; ".join(said) or "none"
 
 
 def _corners(box: Box, height: int, width: int) -> tuple[float, float, float, float]:

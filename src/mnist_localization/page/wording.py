@@ -1,6 +1,6 @@
 """How numbers and names are written on the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _IN_WORDS = {"bbox": "box", "iou": "IoU"}
@@ -38,6 +38,12 @@ def words(name: str) -> str:
     """A key such as `bbox_mean_iou` as words: `Box mean IoU`."""
     text = " ".join(_IN_WORDS.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
+
+
+def sentence(phrases: Iterable[str]) -> str:
+    """Phrases that begin with a capital, as one: `Worst IoU, random sample`."""
+    first, *others = phrases
+    return ", ".join([first, *(phrase[:1].lower() + phrase[1:] for phrase in others)])
 
 
 def box_in_pixels(corners: Sequence[float]) -> str:

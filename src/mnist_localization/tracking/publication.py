@@ -104,7 +104,7 @@ class Publication:
             list(self.class_names),
             dict(self.metrics),
             dict(self.dataset_card),
-            [(item.record.file, item.reason) for item in self.gallery],
+            [(item.record.file, item.reasons) for item in self.gallery],
         ]
         digest.update(json.dumps(said, sort_keys=True, default=str).encode())
         for table in (self.predictions, self.history):
@@ -136,7 +136,7 @@ class Publication:
     def _galleries(self) -> dict[str, Any]:
         shown: dict[str, Any] = {}
         for reason, key in _GALLERY_KEYS.items():
-            records = [item.record for item in self.gallery if item.reason == reason]
+            records = [item.record for item in self.gallery if reason in item.reasons]
             if records:
                 shown[key] = overlays(records[:MOST_IMAGES], self.class_names)
         return shown
@@ -172,7 +172,7 @@ class Publication:
             [
                 overlay(item.record, self.class_names),
                 item.record.file,
-                item.reason,
+                ", ".join(item.reasons),
                 self.class_names[item.label],
                 self.class_names[item.predicted_label],
                 item.label == item.predicted_label,
@@ -234,4 +234,4 @@ class Publication:
         }
 
     def _shows(self, reason: str) -> bool:
-        return any(item.reason == reason for item in self.gallery)
+        return any(reason in item.reasons for item in self.gallery)

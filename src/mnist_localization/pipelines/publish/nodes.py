@@ -4,23 +4,31 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.config import DatasetSettings, PublishSettings
+from mnist_localization.config import DatasetSettings, EvaluateSettings, PublishSettings
 from mnist_localization.gallery import GalleryItem, collect
 from mnist_localization.images import SplitPipeline
 from mnist_localization.page import render_page
+from mnist_localization.scoring import stale_predictions, tell_stale
 from mnist_localization.tracking import Publication, Tracker
 from mnist_localization.tracking.publication import Localizer
 
 
 def collect_gallery(
     settings: PublishSettings,
+    evaluate: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
     predictions: pd.DataFrame,
+    localizer: Localizer,
     test_split: SplitPipeline,
 ) -> list[GalleryItem]:
-    """Choose the test images that every report shows, as checked box records."""
-    return collect(predictions, test_split.store, settings.gallery, dataset.class_names, seed)
+    """Choose the test images that every report shows, as checked box records.
+
+    Everything that is published is made from these: what is stale is said here, once.
+    """
+    test = test_split.store
+    tell_stale(stale_predictions(predictions, localizer, test.meta), evaluate.on_stale)
+    return collect(predictions, test, settings.gallery, dataset.class_names, seed)
 
 
 def render_html_report(

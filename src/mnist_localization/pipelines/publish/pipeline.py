@@ -17,9 +17,11 @@ def create_pipeline() -> Pipeline:
                 func=collect_gallery,
                 inputs=[
                     "params:publish",
+                    "params:evaluate",
                     "params:dataset",
                     "params:seed",
                     "predictions",
+                    "localizer",
                     "test_split",
                 ],
                 outputs="gallery",
