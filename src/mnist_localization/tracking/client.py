@@ -12,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# A server that takes an upload slowly may take so many times longer than one that stalls.
-_PATIENCE = 10
+# Seconds between two signs of life that are no silence yet: one file of an upload.
+_PAUSE_S = 1.0
+_TICK_S = 0.2
 _ANSWER = "answer: "
+# How the client begins a line that tells of trouble, such as another attempt.
+_TROUBLE = ("wandb: WARNING", "wandb: ERROR")
 _PROCESS = Path(__file__).with_name("client_process.py")
 
 
@@ -30,8 +33,9 @@ class Client:
         """
         self.answer: dict[str, Any] | None = None
         self.said = ""
-        self._last_sign = time.monotonic()
         self.timed_out = False
+        self._last_sign = time.monotonic()
+        self._heard: set[str] = set()
         self._child = subprocess.Popen(  # noqa: S603
             # As a file, not as a module: importing this package would load Kedro first.
             [sys.executable, "-P", str(_PROCESS)],
@@ -49,31 +53,34 @@ class Client:
         self._reader.start()
         self._tell(task)
 
-    def wait(self, limit_s: float) -> None:
+    def wait(self, silence_s: float, longest_s: float) -> float:
         """Wait for the end of the task; a client that gets nowhere is killed.
 
-        One that still makes progress when the limit is reached is given more time, until it
-        pauses for a third of the limit, or has taken ten times as long.
+        A line that says something new is progress. More than a second without one is
+        silence, and so is another attempt at the same thing. One large file is uploaded in
+        silence, too.
 
         Args:
-            limit_s: Seconds that are waited.
+            silence_s: Seconds of silence, in all, that are waited.
+            longest_s: Seconds that are waited whatever progress there is.
+
+        Returns:
+            Seconds of silence.
         """
-        started = time.monotonic()
-        latest = started + limit_s * _PATIENCE
-        while True:
-            until = min(max(started + limit_s, self._last_sign + limit_s / 3), latest)
-            rest = until - time.monotonic()
-            if rest <= 0:
+        now = started = time.monotonic()
+        silent = 0.0
+        while self._child.poll() is None:
+            if silent >= silence_s or now - started >= longest_s:
                 self.timed_out = True
                 self.kill()
-                return
-            try:
-                self._child.wait(min(rest, 0.5))
-            except subprocess.TimeoutExpired:
-                continue
-            self._reader.join(1.0)
-            self._close_input()
-            return
+                return silent
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(_TICK_S)
+            before, now = now, time.monotonic()
+            silent += max(0.0, now - max(before, self._last_sign + _PAUSE_S))
+        self._reader.join(1.0)
+        self._close_input()
+        return silent
 
     def kill(self) -> None:
         """End the task now."""
@@ -99,7 +106,9 @@ class Client:
 
     def _read(self) -> None:
         for line in self._child.stdout or ():
-            self._last_sign = time.monotonic()
+            if line not in self._heard and not line.startswith(_TROUBLE):
+                self._last_sign = time.monotonic()
+            self._heard.add(line)
             if line.startswith(_ANSWER):
                 self.answer = json.loads(line.removeprefix(_ANSWER))
             else:
