@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_localization.models import BoxPriors, ModelSpec, build_network, prediction_model
+from mnist_localization.figures import architecture_diagram
+from mnist_localization.models import (
+    BoxPriors,
+    ModelSpec,
+    build_network,
+    layer_table,
+    prediction_model,
+)
 from mnist_localization.models.glimpse_layers import (
     AttendedBox,
     BoxInWindow,
@@ -146,6 +153,18 @@ def test_a_box_is_moved_and_scaled():
     move, factor = np.array([[0.5, 0.0]], np.float32), np.log([[1.5, 0.5]]).astype(np.float32)
     corners = keras.ops.convert_to_numpy(RefinedCorners()([box, move, factor]))
     np.testing.assert_allclose(corners, [[0.45, 0.5, 0.75, 0.7]], atol=1e-6)
+
+
+def test_its_layers_are_listed_behind_those_that_they_take_from_and_can_be_drawn():
+    localizer = build_network("glimpse", SETTINGS, ModelSpec(64, 64, 1, 3, True, {})).localizer
+    table = layer_table(localizer)
+    assert sorted(table["layer"]) == sorted(layer.name for layer in localizer.layers)
+    seen = set()
+    for name, inputs in zip(table["layer"], table["inputs"], strict=True):
+        assert seen.issuperset(filter(None, inputs.split(", "))), name
+        seen.add(name)
+    drawn = architecture_diagram(table, "glimpse")
+    assert {"views", "label_mean"} <= {text.get_text() for text in drawn.axes[0].texts}
 
 
 def test_a_box_is_moved_by_a_share_of_its_own_size():

@@ -1,7 +1,7 @@
 """What a loaded model says of itself, and guards around loading one."""
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,10 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
         several outputs are joined by `, `), `parameters`, and `inputs`, the layers that it
         takes its input from, joined by `, `.
     """
-    described = {entry["name"]: entry for entry in model.get_config()["layers"]}
+    inputs = {
+        entry["name"]: list(dict.fromkeys(_producers(entry["inbound_nodes"])))
+        for entry in model.get_config()["layers"]
+    }
     rows = [
         {
             "layer": layer.name,
@@ -90,11 +93,26 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
                 _shape_text(tensor.shape) for tensor in keras.tree.flatten(layer.output)
             ),
             "parameters": layer.count_params(),
-            "inputs": ", ".join(dict.fromkeys(_producers(described[layer.name]["inbound_nodes"]))),
+            "inputs": ", ".join(inputs[layer.name]),
         }
-        for layer in model.layers
+        for layer in _producers_first(model.layers, inputs)
     ]
     return pd.DataFrame(rows)
+
+
+def _producers_first(
+    layers: Sequence[keras.layers.Layer], inputs: Mapping[str, Sequence[str]]
+) -> Iterator[keras.layers.Layer]:
+    """Layers in their order, but behind all whose outputs they take.
+
+    Keras puts a layer that is called more than once where its first call is.
+    """
+    waiting, placed = list(layers), set[str]()
+    while waiting:
+        layer = next(each for each in waiting if placed.issuperset(inputs[each.name]))
+        waiting.remove(layer)
+        placed.add(layer.name)
+        yield layer
 
 
 def _shape_text(shape: Sequence[int | None]) -> str:
