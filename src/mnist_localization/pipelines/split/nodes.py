@@ -12,6 +12,9 @@ from mnist_localization.splitting import stratified_holdout
 
 logger = logging.getLogger(__name__)
 
+# Classes that a warning names at most.
+_LISTED = 10
+
 
 def split_images(
     settings: SplitSettings,
@@ -32,6 +35,7 @@ def split_images(
         train_annotations, test_annotations = stratified_holdout(
             train_annotations, settings.test_share, seed, "split.test_share"
         )
+        _warn_of_lacking_classes("test", test_annotations, dataset)
 
     def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitRequest:
         at = dataset_card["splits"].get(drawn_from) or dataset_card["splits"]["train"]
@@ -54,6 +58,7 @@ def split_images(
         training, held_out = stratified_holdout(
             train_annotations, settings.validation.share, seed, "split.validation.share"
         )
+        _warn_of_lacking_classes("validation", held_out, dataset)
         validation = request("validation", "train", held_out)
     splits = (
         request("train", "train", training),
@@ -63,6 +68,21 @@ def split_images(
     counts = [len(split.annotations) for split in splits]
     logger.info("Split: %d training, %d validation, %d test images.", *counts)
     return splits
+
+
+def _warn_of_lacking_classes(split: str, held_out: pd.DataFrame, dataset: DatasetSettings) -> None:
+    present = set(held_out["label"])
+    lacking = [name for label, name in enumerate(dataset.class_names) if label not in present]
+    if lacking:
+        more = f" and {len(lacking) - _LISTED} more" if len(lacking) > _LISTED else ""
+        logger.warning(
+            "The %s split holds no image of %d classes, and its figures say nothing of them: "
+            "%s%s. More images of them or a larger share would change that.",
+            split,
+            len(lacking),
+            ", ".join(lacking[:_LISTED]),
+            more,
+        )
 
 
 def draw_dataset_sample(
