@@ -106,6 +106,41 @@ def test_a_scaled_box_stays_inside_and_keeps_its_shape(
     assert sides[0] / sides[1] == pytest.approx(width / height)
 
 
+@pytest.mark.filterwarnings("error")
+@given(
+    *(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(1e-12, 1.5), st.floats(1e-12, 1.5)),
+    *(st.sampled_from([0.7, 1.0, 1.4]), st.sampled_from([1, 3])),
+)
+def test_a_frame_thinner_than_a_pixel_is_scaled_inside_the_image(
+    x: float, y: float, width: float, height: float, factor: float, channels: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (12, 20, channels), np.uint8)
+    left, top = x * (20 - width), y * (12 - height)
+    # As arithmetic leaves it: a hair outside, or with nothing between its corners.
+    box = np.array([left, top, left + width, top + height]) * (1 + 1e-12) - 1e-13
+    changed = with_scaled_frame(image, box, factor)
+    assert changed.shape == image.shape
+    assert changed.dtype == np.uint8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.0375, 0.9999])
+@pytest.mark.parametrize("thickness", [1e-9, 1e-4, 0.01])
+def test_a_split_of_thin_boxes_can_be_perturbed(
+    tmp_path: Path, place: float, thickness: float
+) -> None:
+    store = make_store(tmp_path, count=4, seed=1)
+    thin = [place, 0.2, min(1.0, place + thickness), 0.6]
+    store.annotations[["xmin", "ymin", "xmax", "ymax"]] = thin
+    fragments = ink_fragments(store, 1)
+    assert fragments.shape == (512, 8, 8, 1)
+    for perturbation in standard_perturbations(fragments):
+        images = PerturbedImages(store, perturbation, seed=5)
+        assert images.read(np.arange(4)).shape == (4, SIDE, SIDE, 1)
+        boxes = images.annotations[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+        assert (boxes[:, :2] <= boxes[:, 2:]).all()
+
+
 def test_fragments_are_pieces_of_the_objects(tmp_path: Path) -> None:
     store = make_store(tmp_path, count=6, seed=1)
     fragments = ink_fragments(store, seed=2)

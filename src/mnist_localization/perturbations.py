@@ -116,8 +116,12 @@ def scaled_box(box: FloatArray, factor: float, height: int, width: int) -> Float
 
 
 def with_scaled_frame(image: Pixels, box: FloatArray, factor: float) -> Pixels:
-    """The content of the box scaled to that of `scaled_box`, on the image's median colour."""
+    """The content of the box scaled to that of `scaled_box`, on the image's median colour.
+
+    Of a box thinner than a pixel, the pixel around it is scaled.
+    """
     height, width, channels = image.shape
+    box = _at_least_a_pixel(box, height, width)
     target = scaled_box(box, factor, height, width)
     background = [_median(image[:, :, channel]) for channel in range(channels)]
     fill = tuple(background) if channels > 1 else background[0]
@@ -147,6 +151,14 @@ def with_scaled_frame(image: Pixels, box: FloatArray, factor: float) -> Pixels:
     return result
 
 
+def _at_least_a_pixel(box: FloatArray, height: int, width: int) -> FloatArray:
+    """A box inside the image whose sides are a pixel or more, around its centre or near it."""
+    extent = np.array([width, height], dtype=np.float64)
+    lacking = np.maximum(1.0 - (box[2:] - box[:2]), 0.0) / 2
+    low = np.clip(box[:2] - lacking, 0.0, extent - 1)
+    return np.concatenate([low, np.clip(box[2:] + lacking, low + 1, extent)])
+
+
 def _median(values: npt.NDArray[np.uint8]) -> int:
     """The middle value, of counts: many times faster than sorting."""
     counts = np.bincount(values.ravel(), minlength=FULL_SCALE + 1)
@@ -169,7 +181,7 @@ def ink_fragments(store: ImageStore, seed: int) -> Pixels:
     boxes = pixel_corners(store.annotations[list(BOX_COLUMNS)].to_numpy()[rows], height, width)
     pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
-        left, top, right, bottom = np.round(box).astype(int)
+        left, top, right, bottom = _at_least_a_pixel(np.round(box), height, width).astype(int)
         inside = image[top:bottom, left:right].max(axis=2) > _INK
         ys, xs = np.nonzero(inside if inside.any() else np.ones_like(inside))
         chosen = generator.integers(len(ys))
