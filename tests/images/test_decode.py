@@ -1,6 +1,10 @@
 import io
+import os
 import struct
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ from PIL import Image
 
 from mnist_localization.errors import ImageError
 from mnist_localization.images import decode_image, read_header, read_image
+from mnist_localization.images.decode import printable
 
 SHAPE = (6, 8, 1)
 GRADIENT = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
@@ -88,6 +93,38 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, side, monkeypatch):
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
     with pytest.raises(ImageError, match=r"bomb\.png.*(more than the limit|refused unread)"):
         decode_image(path, channels=1, max_mb=16.0)
+
+
+@pytest.mark.parametrize("max_mb", [16.0, 200.0])
+def test_of_a_large_image_our_limit_decides_and_pillow_does_not_warn(tmp_path, max_mb, recwarn):
+    side = 10_000  # between Pillow's warning and its own refusal
+    with Image.new("L", (side, side)) as image:
+        image.save(tmp_path / "large.png", compress_level=1)
+    if max_mb < 100:
+        with pytest.raises(ImageError, match=r"large\.png: 10000x10000 pixels.*limit of 16 MiB"):
+            decode_image(tmp_path / "large.png", channels=1, max_mb=max_mb)
+    else:
+        found = decode_image(tmp_path / "large.png", channels=1, max_mb=max_mb)
+        assert found.shape == (side, side, 1)
+    assert read_header(tmp_path / "large.png").width == side
+    assert not recwarn.list
+
+
+def test_many_threads_leave_the_filters_of_warnings_as_they_were(tmp_path):
+    path, before = save(tmp_path / "a.png"), list(warnings.filters)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert len(set(pool.map(read_header, [path] * 200))) == 1
+    assert warnings.filters == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_no_utf8_is_shown_so_that_it_can_be_written(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xe4\xff.png")
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"\\udce4\\udcff\.png: this is no image") as error:
+        decode_image(path, channels=1, max_mb=1.0)
+    str(error.value).encode("utf-8")
+    assert printable("ä 大.png") == "ä 大.png"
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif"])

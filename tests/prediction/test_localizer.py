@@ -93,6 +93,25 @@ def test_an_image_too_large_is_refused_unread(saved, tmp_path):
         small.predict(tmp_path / "large.png")
 
 
+def test_a_pillow_image_that_is_not_decoded_yet_is_refused_unread(saved, tmp_path, monkeypatch):
+    Image.new("L", (2000, 2000)).save(tmp_path / "large.png")
+    small = Localizer.load(saved, max_image_mb=1.0)
+
+    def decoded(self):
+        raise AssertionError("decoded")
+
+    with Image.open(tmp_path / "large.png") as image:
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
+        with pytest.raises(ImageError, match=r"the image: 2000x2000 pixels would take 4 MiB"):
+            small.predict(image)
+
+
+def test_an_array_is_in_memory_already_and_taken_at_any_size(saved):
+    small = Localizer.load(saved, max_image_mb=1.0)
+    (found,) = small.predict(np.zeros((1100, 1000), np.uint8))
+    assert (found.width, found.height) == (1000, 1100)
+
+
 def test_dark_on_light_is_told_and_inverted_when_asked(localizer, square):
     light, dark = square(40, 40, 12, 8, 16), 255 - square(40, 40, 12, 8, 16)
     known, unlike = localizer.predict([light, dark])

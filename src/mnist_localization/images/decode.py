@@ -1,6 +1,8 @@
 """Reading one image file that is not trusted."""
 
 import struct
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ _MEBIBYTE = 2**20
 # Bytes of one sample where it is not one.
 _SAMPLE_BYTES = {"I;16": 2, "I;16B": 2, "I;16L": 2, "I": 4, "F": 4}
 _ORIENTATION = 0x0112  # EXIF tag
+# Filters of warnings belong to the whole process, and images are decoded in threads.
+_QUIETLY = threading.Lock()
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError)
 
 
@@ -131,32 +135,45 @@ def read_image(
         return _pixels(image, shape[2], background)
 
 
-def image_pixels(image: Image.Image, channels: int, background: int = 0) -> Pixels:
+def image_pixels(
+    image: Image.Image, *, channels: int, max_mb: float, background: int = 0
+) -> Pixels:
     """Pixels of an image that is open already, in the same way as `decode_image`.
 
     Args:
-        image: The image.
+        image: The image; Pillow may not have decoded it yet.
         channels: 1 for grey, 3 for colour.
+        max_mb: Size above which a decoded image is refused, in MiB.
         background: Grey value behind transparent pixels, 0..255.
 
     Returns:
         Pixels, uint8 0..255, `[height, width, channels]`.
 
     Raises:
-        ImageError: The image is damaged, or of a kind that is not known.
+        ImageError: The image is too large, damaged, or of a kind that is not known.
     """
+    _check_size(image, max_mb, "the image")
     try:
         return _pixels(image, channels, background)
     except _DAMAGED as error:
         raise ImageError(f"the image cannot be read ({error}); give another") from error
 
 
+def printable(name: str | Path) -> str:
+    r"""A file's name as tables and messages say it.
+
+    On Linux a name is any bytes. Those that are no UTF-8 cannot be written to a table or a log:
+    they are shown as `\udcff`, where 0xff is the byte.
+    """
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 @contextmanager
 def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     """The image with its header read; whatever is wrong with the file becomes one error."""
-    shown = name or str(source)
+    shown = printable(name or str(source))
     try:
-        with Image.open(source, formats=FORMATS) as image:
+        with _without_warning(source) as image:
             yield image
     except FileNotFoundError as error:
         raise ImageError(
@@ -170,6 +187,13 @@ def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
         raise ImageError(f"{shown}: refused unread, {error}") from error
     except _DAMAGED as error:
         raise ImageError(f"{shown}: the image is damaged ({error}); replace the file") from error
+
+
+def _without_warning(source: Path | BinaryIO) -> Image.Image:
+    """The image, not decoded; of its size our limit decides, not that at which Pillow warns."""
+    with _QUIETLY, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(source, formats=FORMATS)
 
 
 def _header(image: Image.Image) -> ImageHeader:

@@ -1,5 +1,6 @@
 """A saved model for applications: images of any kind in, labels and boxes in pixels out."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ class Localizer:
 
         Args:
             path: The file that the stage `train` leaves.
-            max_image_mb: Size above which a decoded image is refused unread, in MiB.
+            max_image_mb: Size above which a decoded image, other than an array, is refused
+                unread, in MiB.
 
         Raises:
             ModelError: The file is missing, damaged, no localizer, or would run code of its own.
@@ -234,13 +236,15 @@ class Localizer:
                 max_mb=self._max_image_mb,
                 background=self._background,
             )
+        limit = self._max_image_mb
         if isinstance(image, np.ndarray):
-            image = _as_pillow(image)
+            # Its pixels are in memory already: there is nothing to refuse unread.
+            image, limit = _as_pillow(image), math.inf
         if not isinstance(image, Image.Image):
             raise ImageError(
                 f"an image is a {type(image).__name__}; give a path, a Pillow image or an array"
             )
-        return image_pixels(image, channels, self._background)
+        return image_pixels(image, channels=channels, max_mb=limit, background=self._background)
 
     def _fitted(self, pixels: Pixels) -> Pixels:
         return letterboxed(pixels, *self.input_shape[:2], self._background)
