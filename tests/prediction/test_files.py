@@ -1,4 +1,6 @@
 import json
+import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -45,6 +47,30 @@ def test_a_folder_a_file_and_a_pattern_are_found(photos, tmp_path):
     assert names(find_images("photos/a.png", tmp_path, output), photos) == ["a.png"]
 
 
+def test_the_path_of_the_project_is_no_part_of_a_pattern(photos, tmp_path):
+    project = tmp_path / "[1] *? {x}"
+    project.mkdir()
+    photos = photos.rename(project / "photos")
+    output = project / "out"
+    expected = ["a.png", "b.png", "broken.png"]
+    assert names(find_images("photos/*.png", project, output), photos) == expected
+    assert names(find_images("./photos/[ab].png", project, output), photos) == expected[:2]
+    beside = project / "beside"
+    beside.mkdir()
+    found = find_images("../photos/**/c.png", beside, output)
+    assert [path.resolve() for path in found] == [photos / "more" / "c.png"]
+    absolute = find_images(str(tmp_path / "[[]1[]] *" / "photos" / "?.png"), beside, output)
+    assert names(absolute, photos) == expected[:2]
+
+
+@pytest.mark.parametrize("images", ["photos", "photos/**", "photos/../photos", "link"])
+@pytest.mark.parametrize("output", ["photos/more", "photos/../photos/more", "link/more"])
+def test_the_output_is_left_out_however_it_is_named(photos, tmp_path, images, output):
+    (tmp_path / "link").symlink_to(photos, target_is_directory=True)
+    found = find_images(images, tmp_path, tmp_path / output)
+    assert [path.name for path in found] == ["a.png", "b.png", "broken.png", "notes.txt"]
+
+
 @pytest.mark.parametrize("name", ["a[1].png", "*.png", "{x}, y: z.png"])
 def test_a_name_that_exists_is_no_pattern(photos, tmp_path, name):
     (photos / "a.png").rename(photos / name)
@@ -80,6 +106,21 @@ def test_when_no_file_can_be_read_the_reasons_are_told(localizer, photos):
         ImageError, match=r"none of the 1 files.*(\n.*)*notes\.txt: this is no image"
     ):
         predict_files(localizer, [photos / "notes.txt"], 8, invert=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_no_utf8_is_a_failure_that_can_be_written(localizer, photos, tmp_path):
+    name = os.fsdecode(b"\xff.png")
+    (photos / "b.png").rename(photos / name)
+    files = find_images("photos/*.png", tmp_path, tmp_path / "out")
+    predicted = predict_files(localizer, files, 8, invert=False)
+    assert predicted[0]["file"].tolist() == [str(photos / "a.png")]
+    reasons = predicted[1].set_index("file")["reason"]
+    assert "not UTF-8" in reasons[str(photos / r"\udcff.png")]
+    written(predicted, tmp_path / "out")
+    assert len(pd.read_csv(tmp_path / "out" / "failures.csv")) == 2
+    with pytest.raises(ImageError, match=r"none of the 1 files.*(\n.*)*udcff\.png: .*not UTF-8"):
+        predict_files(localizer, [photos / name], 8, invert=False)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from mnist_localization.errors import ImageError
+from mnist_localization.images.decode import printable
 from mnist_localization.prediction.localizer import Invert, Localizer, ModelInput
 
 RESULT_COLUMNS = (
@@ -48,14 +49,17 @@ def find_images(images: str, project: Path, output: Path) -> list[Path]:
     """
     if not images:
         raise ImageError(f"predict.images is empty; name a file, a folder or a pattern: {_EXAMPLE}")
-    path = project / Path(images).expanduser()
+    pattern = Path(images).expanduser()
+    path = project / pattern
     if path.is_file():
         return [path]
     if path.is_dir():
         found = [each for each in path.rglob("*") if not _is_hidden(each, path)]
     else:
-        found = [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-    files = sorted(each for each in found if each.is_file() and output not in each.parents)
+        # The project's own path is no part of the pattern: it may hold brackets.
+        matches = glob.glob(str(pattern), root_dir=project, recursive=True)  # noqa: PTH207
+        found = [project / each for each in matches]
+    files = sorted(each for each in _outside(output, found) if each.is_file())
     if not files:
         raise ImageError(
             f"predict.images: {path} is no file, no folder with files and no pattern that fits "
@@ -91,10 +95,11 @@ def predict_files(
             batch = files[start : start + batch_size]
             readable: dict[str, ModelInput] = {}
             for file in batch:
+                shown = printable(file)
                 try:
-                    readable[str(file)] = localizer.model_input(file, invert)
+                    readable[shown] = _model_input(localizer, file, invert)
                 except ImageError as error:
-                    failures.append((str(file), str(error).removeprefix(f"{file}: ")))
+                    failures.append((shown, str(error).removeprefix(f"{shown}: ")))
             found = localizer.predict_inputs(list(readable.values()))
             results += [
                 {"file": file, **asdict(each), **each.box._asdict()}
@@ -108,6 +113,20 @@ def predict_files(
         pd.DataFrame(results)[list(RESULT_COLUMNS)],
         pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
     )
+
+
+def _model_input(localizer: Localizer, file: Path, invert: Invert) -> ModelInput:
+    if printable(file) != str(file):
+        raise ImageError("its name is not UTF-8, so no result can name it; rename the file")
+    return localizer.model_input(file, invert)
+
+
+def _outside(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Files that do not lie in a folder, whatever `..` and links lead there."""
+    folder = folder.resolve()
+    parents = {file.parent for file in files}
+    inside = {parent for parent in parents if parent.resolve().is_relative_to(folder)}
+    return [file for file in files if file.parent not in inside]
 
 
 def _is_hidden(path: Path, below: Path) -> bool:
