@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_localization.annotations import describe, read_annotations, require_good
+from mnist_localization.annotations import COLUMNS, describe, read_annotations, require_good
+from mnist_localization.boxes import BOX_COLUMNS
 from mnist_localization.errors import AnnotationError
 
 NAMES = ("zero", "one", "two")
@@ -42,6 +43,71 @@ def test_a_header_names_the_order_of_the_columns(tmp_path, images):
     found = read(tmp_path, images, b"label,file,ymin,xmin,ymax,xmax\n1,a.png,0.2,0.1,0.48,0.38\n")
     row = found.table.iloc[0]
     assert (row["file"], row["label"], row["xmin"], row["ymax"]) == ("a.png", 1, 0.1, 0.48)
+
+
+@pytest.mark.parametrize("header", ["", "FILE , Label,xmin,ymin,xmax, YMAX\n"])
+def test_blank_lines_do_not_count_wherever_they_are(tmp_path, images, header):
+    found = read(tmp_path, images, f"\n  \r\n{header}\n{GOOD}\n\n".encode())
+    assert found.bad_rows == ()
+    assert found.table["file"].tolist() == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "header", ["filename,class,ymin,xmin,ymax,xmax", "Image,Label,xmin,ymin,xmax,ymax"]
+)
+def test_a_header_of_other_names_is_an_error_and_never_read_by_position(tmp_path, images, header):
+    with pytest.raises(
+        AnnotationError,
+        match=rf"rows\.csv: .*{header}.*{','.join(COLUMNS)}.*dataset\.annotations\.csv\.columns",
+    ):
+        read(tmp_path, images, f"{header}\n{GOOD}\n".encode())
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["a.png,7,,,,", "a.png,7,x,y,z,w", "a.PNG,two,x,y,z,w", "x.gif,2,x,y,z,w", ",,,,,", "a,b,c"],
+)
+def test_a_bad_first_row_is_a_bad_row_and_no_header(tmp_path, images, row):
+    found = read(tmp_path, images, f"{row}\n{GOOD}\n".encode())
+    (bad,) = found.bad_rows
+    assert (bad.csv, bad.line) == ("rows.csv", 1)
+    assert len(found.table) == 1
+
+
+def test_a_name_is_taken_as_the_folder_has_it(tmp_path, images):
+    rows = ["./a.png,0,0,0,1,1", "deep//./c.png,0,0,0,1,1", "deep/../b.png,0,0,0,1,1"]
+    rows += ["deep/../a.png,0,0,0,1,1"]
+    found = read(tmp_path, images, "\n".join(rows).encode())
+    assert found.table["file"].tolist() == ["a.png", "deep/c.png", "b.png"]
+    assert [(bad.fault, bad.file) for bad in found.bad_rows] == [("annotated twice", "a.png")]
+    assert found.unannotated_images == 0
+
+
+def test_a_missing_image_is_told_with_the_folder_that_was_searched(tmp_path, images):
+    (bad,) = read(tmp_path, images, b"x.png,0,0,0,1,1\n").bad_rows
+    assert f"'x.png' does not exist in {images}" in str(bad)
+
+
+def test_an_annotated_file_without_a_known_suffix_is_not_counted_as_unannotated(tmp_path, images):
+    (images / "photo").touch()
+    assert read(tmp_path, images, b"photo,0,0,0,1,1\n").unannotated_images == 3
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [("-0.0000005,0,1.0000005,0.5", (0.0, 0.0, 1.0, 0.5)), ("0,0,1.00001,0.5", None)],
+)
+def test_rounding_at_the_border_is_clipped_and_more_is_refused(tmp_path, images, box, expected):
+    found = read(tmp_path, images, f"a.png,0,{box}\n".encode())
+    if expected:
+        assert tuple(found.table.loc[0, list(BOX_COLUMNS)]) == expected
+    else:
+        assert [bad.fault for bad in found.bad_rows] == ["box outside the image"]
+
+
+def test_a_box_that_lies_wholly_in_what_is_clipped_is_refused(tmp_path, images):
+    (bad,) = read(tmp_path, images, b"a.png,0,1.0000001,0,1.0000002,0.5\n").bad_rows
+    assert bad.fault == "box outside the image"
 
 
 @pytest.mark.parametrize(

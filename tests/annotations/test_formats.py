@@ -1,6 +1,8 @@
 """The same five objects, written in every format, are the same table."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +128,13 @@ def test_coco_json_is_read(images):
     [
         ({"image_id": 99, "category_id": 7, "bbox": [0, 0, 1, 1]}, "no image has the id 99"),
         ({"image_id": 10, "category_id": 7}, "no bbox"),
-        ({"image_id": 10, "category_id": 99, "bbox": [0, 0, 1, 1]}, "unknown label '99'"),
+        ({"image_id": 10, "category_id": 99, "bbox": [0, 0, 1, 1]}, "name has the id 99"),
+        ({"image_id": 10, "category_id": 2, "bbox": [0, 0, 1, 1]}, "name has the id 2"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 1]}, "not four numbers"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 81, 9]}, "leaves the image of 80x40"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, -5, 9]}, "not ordered"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, {}, 9]}, "not four numbers"),
+        ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 10**400, 9]}, "not four numbers"),
     ],
 )
 def test_a_bad_coco_annotation_is_listed_by_its_number(images, annotation, reason):
@@ -153,6 +157,35 @@ def test_what_is_no_coco_is_an_error_that_names_the_file(tmp_path, images, conte
     (tmp_path / "coco.json").write_bytes(content)
     with pytest.raises(AnnotationError, match=r"coco\.json"):
         read_annotations(tmp_path / "coco.json", images, NAMES, AnnotationFormat(format="coco"))
+
+
+@pytest.mark.parametrize("category", [{"id": 1}, {"id": 1, "name": ""}, {"id": 1, "name": None}])
+def test_a_category_without_a_name_is_told_by_its_id(images, category):
+    annotation = {"image_id": 10, "category_id": 1, "bbox": [0, 0, 1, 1]}
+    path = coco(images, categories=[category], annotations=[annotation])
+    found = read_annotations(path, images, NAMES, AnnotationFormat(format="coco"))
+    assert found.table.empty
+    assert [bad.fault for bad in found.bad_rows] == ["unknown label"]
+    assert "no category with a name has the id 1" in str(found.bad_rows[0])
+
+
+def test_without_categories_their_ids_are_the_labels(images):
+    annotation = {"image_id": 10, "category_id": 1, "bbox": [0, 0, 1, 1]}
+    path = coco(images, categories=[], annotations=[annotation])
+    found = read_annotations(path, images, NAMES, AnnotationFormat(format="coco"))
+    assert found.table["label"].tolist() == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_an_image_whose_name_is_no_utf8_is_a_bad_row(images):
+    folder = yolo(images)
+    for path in (images / "a.png", folder / "a.txt"):
+        path.rename(path.with_stem(os.fsdecode(b"\xff")))
+    found = read_annotations(folder, images, NAMES, AnnotationFormat(format="yolo"))
+    (bad,) = found.bad_rows
+    assert "is not Unicode text; rename the file" in str(bad)
+    str(bad).encode("utf-8")
+    assert len(found.table) == len(OBJECTS) - 1
 
 
 def yolo(images):

@@ -12,7 +12,7 @@ from mnist_localization.errors import AnnotationError
 def coco_rows(path: Path) -> Iterator[RawRow | BadRow]:
     """The objects of a COCO file; `line` counts its annotations from 1.
 
-    The label is the name of the category, or its id where the file does not name it.
+    The label is the name of the category, or its id where the file has no categories.
 
     Raises:
         AnnotationError: The file is no COCO JSON.
@@ -23,12 +23,17 @@ def coco_rows(path: Path) -> Iterator[RawRow | BadRow]:
     for number, annotation in enumerate(document["annotations"], start=1):
         file = files.get(annotation.get("image_id"))
         box, category = annotation.get("bbox"), annotation.get("category_id")
+        label = names.get(category) if names else category
         if not isinstance(file, str):
             yield BadRow(path.name, number, f"no image has the id {annotation.get('image_id')!r}")
         elif not isinstance(box, list):
             yield BadRow(path.name, number, "the annotation has no bbox", "invalid box", file)
+        elif label in (None, ""):
+            # Its id is no label: ids may start anywhere.
+            reason = f"no category with a name has the id {category!r}"
+            yield BadRow(path.name, number, reason, "unknown label", file)
         else:
-            yield RawRow(path.name, number, file, str(names.get(category) or category), box)
+            yield RawRow(path.name, number, file, str(label), box)
 
 
 def _document(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -49,5 +54,6 @@ def _document(path: Path) -> dict[str, list[dict[str, Any]]]:
     for entry in (*found["images"], *found["annotations"], *found["categories"]):
         for key in ("id", "image_id", "category_id"):
             if not isinstance(entry.get(key), int | str | None):
-                raise AnnotationError(f"{path}: {key} {entry[key]!r} is neither number nor text")
+                said = f"{path}: {key} {entry[key]!r} is neither a whole number nor text"
+                raise AnnotationError(said)
     return found

@@ -2,7 +2,9 @@
 
 import math
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,9 +27,14 @@ from mnist_localization.boxes import FloatArray
 from mnist_localization.config import AnnotationFormat
 from mnist_localization.errors import AnnotationError, ImageError
 from mnist_localization.images import SUFFIXES, read_header
+from mnist_localization.images.decode import printable
 
-# What rounding in a text file may add to a corner that lies on the image's border.
+# What rounding may add to a corner that lies on the image's border: little where the corner
+# itself is written, more where it is the sum of a rounded centre and half a rounded side.
+_CORNER_ROUNDING = 1e-6
 _ROUNDING = 1e-4
+# Characters of a box that is none, as a message shows it.
+_SHOWN = 80
 _OURS = AnnotationFormat()
 
 
@@ -54,10 +61,10 @@ def read_annotations(
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
     files = frozenset(_files_below(images))
-    check = _RowCheck(files, class_names)
+    check = _RowCheck(images, files, class_names)
     parsed: list[tuple[RawRow, int, tuple[float, ...]]] = []
     bad: list[BadRow] = []
-    for row in _rows(path, files, settings):
+    for row in map(_with_plain_name, _rows(path, files, settings)):
         if isinstance(row, BadRow):
             bad.append(row)
             continue
@@ -66,9 +73,16 @@ def read_annotations(
         except RowError as error:
             bad.append(_bad(row, error.fault, str(error)))
     table, faulty = _checked_table(parsed, images, settings.box_format)
-    pictures = sum(PurePosixPath(name).suffix.lower() in SUFFIXES for name in files)
+    others = files.difference(table["file"])
+    unannotated = sum(PurePosixPath(name).suffix.lower() in SUFFIXES for name in others)
     bad = sorted([*bad, *faulty], key=lambda row: (row.csv, row.line))
-    return Annotations(table, tuple(bad), pictures - len(table))
+    return Annotations(table, tuple(bad), unannotated)
+
+
+def _with_plain_name(row: RawRow | BadRow) -> RawRow | BadRow:
+    """`./a.png` and `deep//c.png` as a listing of the folder calls them."""
+    plain = posixpath.normpath(row.file) if row.file else ""
+    return row if row.file == plain else replace(row, file=plain)
 
 
 def _rows(
@@ -119,27 +133,33 @@ def _checked_table(
 def _inside(
     relative: FloatArray, box: Sequence[float], box_format: str, size: FloatArray
 ) -> tuple[float, float, float, float]:
-    xmin, ymin, xmax, ymax = relative.tolist()
     ours = box_format == "rel_xyxy"
-    tolerance = 0.0 if ours else _ROUNDING
-    if not (xmin < xmax and ymin < ymax):
+    tolerance = _CORNER_ROUNDING if ours else _ROUNDING
+    inside = np.clip(relative, 0.0, 1.0)
+    if not _is_ordered(relative):
         order = "xmin < xmax and ymin < ymax" if ours else f"it encloses nothing ({box_format})"
         raise RowError("invalid box", f"the box {tuple(box)} is not ordered: {order}")
-    if min(xmin, ymin) < -tolerance or max(xmax, ymax) > 1 + tolerance:
+    # A box within the tolerance beyond the border has nothing left inside.
+    if np.abs(relative - inside).max() > tolerance or not _is_ordered(inside):
         where = "[0, 1]; corners are relative to the image"
         if not box_format.startswith("rel_"):
             where = f"the image of {size[1]:.0f}x{size[0]:.0f} pixels ({box_format})"
         elif not ours:
             where = f"the image; it is relative to it ({box_format})"
         raise RowError("box outside the image", f"the box {tuple(box)} leaves {where}")
-    xmin, ymin, xmax, ymax = np.clip(relative, 0.0, 1.0).tolist()
+    xmin, ymin, xmax, ymax = inside.tolist()
     return xmin, ymin, xmax, ymax
+
+
+def _is_ordered(corners: FloatArray) -> bool:
+    return bool(corners[0] < corners[2] and corners[1] < corners[3])
 
 
 class _RowCheck:
     """What can be said of a row by itself: its image, its label, its four numbers."""
 
-    def __init__(self, images: frozenset[str], class_names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, images: frozenset[str], class_names: Sequence[str]) -> None:
+        self._folder = folder
         self._images = images
         self._labels = {name: label for label, name in enumerate(class_names)}
 
@@ -166,16 +186,20 @@ class _RowCheck:
                 f"the file name {file!r} leaves the folder of the images",
             )
         if file not in self._images:
-            raise RowError("missing image", f"the image {file!r} does not exist")
+            raise RowError("missing image", f"the image {file!r} does not exist in {self._folder}")
+        if file != printable(file):
+            raise RowError(
+                "malformed row", f"the file name {file!r} is not Unicode text; rename the file"
+            )
 
 
 def _numbers(values: Sequence[str | float]) -> tuple[float, ...]:
     try:
         box = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         box = ()
     if len(box) != 4:
-        said = ",".join(map(str, values))
+        said = ",".join(map(str, values))[:_SHOWN]
         raise RowError("invalid box", f"the box {said!r} is not four numbers")
     if not all(math.isfinite(value) for value in box):
         raise RowError("invalid box", f"the box {box} is not finite")

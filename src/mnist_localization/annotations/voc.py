@@ -7,6 +7,7 @@ from xml.parsers import expat
 
 from mnist_localization.annotations.table import BadRow, RawRow
 from mnist_localization.errors import AnnotationError
+from mnist_localization.images.decode import printable
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MOST_BYTES = 2**20
@@ -23,7 +24,7 @@ def voc_rows(folder: Path) -> Iterator[RawRow | BadRow]:
     if not paths:
         raise AnnotationError(f"{folder}: holds no .xml file; Pascal VOC has one for each image")
     for path in paths:
-        source = path.relative_to(folder).as_posix()
+        source = printable(path.relative_to(folder).as_posix())
         root = _parsed(path)
         file = (root.findtext("filename") or "").strip()
         for number, found in enumerate(root.iter("object"), start=1):

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from mnist_localization.annotations.table import BadRow, RawRow
 from mnist_localization.errors import AnnotationError
 from mnist_localization.images import SUFFIXES
+from mnist_localization.images.decode import printable
 
 # Names of the classes, as some tools leave them among the annotations.
 _NO_ANNOTATIONS = ("classes.txt", "obj.names.txt")
@@ -30,8 +31,9 @@ def yolo_rows(folder: Path, images: frozenset[str]) -> Iterator[RawRow | BadRow]
     if not texts:
         raise AnnotationError(f"{folder}: holds no .txt file; YOLO has one for each image")
     for path in texts:
-        source = path.relative_to(folder).as_posix()
-        candidates = by_stem.get(str(PurePosixPath(source).with_suffix("")), [])
+        below = path.relative_to(folder)
+        source = printable(below.as_posix())
+        candidates = by_stem.get(below.with_suffix("").as_posix(), [])
         if len(candidates) != 1:
             found = ", ".join(candidates) or "none"
             yield BadRow(
