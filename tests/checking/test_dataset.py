@@ -1,5 +1,7 @@
 """A small dataset with one fault of each kind: each is found, with its file."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,12 @@ import pytest
 from PIL import Image
 
 from mnist_localization.checking import CHECK_COLUMNS, check_dataset
-from mnist_localization.config import CheckSettings, DatasetSettings, ImageSettings
+from mnist_localization.config import (
+    AnnotationFormat,
+    CheckSettings,
+    DatasetSettings,
+    ImageSettings,
+)
 from mnist_localization.page.check import render_check_page
 
 SETTINGS = CheckSettings(listed=2, rare_class=2, small_box=3.0)
@@ -134,6 +141,61 @@ def test_splits_that_share_a_folder_are_told_apart_by_their_annotations(raw):
     assert ("picture in both splits", "5.png") in found(check, "problem")
     facts = check[(check["check"] == "counts") & (check["name"] == "images")]
     assert facts["value"].tolist() == [11, 1]
+
+
+def only_training(raw: Path, rows: list[str]) -> dict:
+    """A card without a test set, with annotations of its own."""
+    (raw / "source" / "own.csv").write_text("\n".join(rows), "utf-8")
+    return CARD | {"splits": {"train": CARD["splits"]["train"] | {"csv": "own.csv"}}}
+
+
+def test_without_a_test_set_a_repeated_picture_is_a_problem_where_both_are_used(raw):
+    rows = ["0.png,0,0.1,0.1,0.6,0.6", "twin.bmp,0,0.1,0.1,0.6,0.6", "1.png,1,0.1,0.1,0.6,0.6"]
+    card = only_training(raw, rows)
+    check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
+    kind = "picture that may be in both splits"
+    twins = check[check["check"] == kind]
+    assert twins["level"].tolist() == ["problem"]
+    assert twins["file"].tolist() == ["twin.bmp"]
+    assert "as 0.png (train); may end up in both training and test" in twins["detail"].item()
+    assert ("repeated picture", "twin of another label.png") in found(check, "note")
+    assert "Split draws a test set" in render_check_page(check, card, SETTINGS.listed)
+
+
+def test_two_used_pictures_are_compared_though_an_unused_one_comes_first(raw):
+    save(raw / "source" / "train", "0 again.png", 0)
+    rows = ["0.png,0,0.1,0.1,0.6,0.6", "twin.bmp,0,0.1,0.1,0.6,0.6"]
+    check = check_dataset(SETTINGS, dataset(), 1.0, only_training(raw, rows), raw)
+    assert ("picture that may be in both splits", "twin.bmp") in found(check, "problem")
+    assert ("repeated picture", "0 again.png") in found(check, "note")
+
+
+@pytest.mark.parametrize("csv_boxes", ["rel_xyxy", "xyxy"])
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_an_annotated_file_of_any_suffix_is_opened(raw, csv_boxes, is_shared):
+    train = raw / "source" / "train"
+    Image.new("L", (20, 20)).save(train / "a.gif")
+    (train / "photo").write_bytes((train / "5.png").read_bytes())
+    rows = ["a.gif,0,0.1,0.1,0.6,0.6", "photo,1,0.1,0.1,0.6,0.6", "0.png,2,0.1,0.1,0.6,0.6"]
+    card = only_training(raw, rows)
+    if is_shared:
+        card["splits"]["test"] = card["splits"]["train"]
+    settings = dataset().model_copy(update={"annotations": AnnotationFormat(csv_boxes=csv_boxes)})
+    check = check_dataset(SETTINGS, settings, 1.0, card, raw)
+    assert ("unreadable image", "a.gif") in found(check, "problem")
+    facts = check[(check["check"] == "counts") & (check["name"] == "images")]
+    assert facts["value"].tolist() == ([3, 3] if is_shared else [14])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_no_utf8_can_be_written_to_table_and_page(raw, tmp_path):
+    name = os.fsdecode(b"\xff.png")
+    (raw / "source" / "train" / name).write_bytes(b"no image")
+    check = check_dataset(SETTINGS, dataset(), 1.0, CARD, raw)
+    assert ("unreadable image", r"\udcff.png") in found(check, "problem")
+    check.to_parquet(tmp_path / "check.parquet")
+    page = render_check_page(check, CARD, 100).encode("utf-8")
+    assert rb"\udcff.png" in page
 
 
 def test_the_page_lists_findings_escapes_names_and_says_what_it_leaves_out(raw):

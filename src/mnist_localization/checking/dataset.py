@@ -29,6 +29,15 @@ class _Split:
     pictures: Mapping[str, Picture]
 
 
+@dataclass(frozen=True)
+class _Use:
+    """Where a picture is, and its label; none where it is not annotated."""
+
+    split: str
+    file: str
+    label: int | None
+
+
 def check_dataset(
     settings: CheckSettings,
     dataset: DatasetSettings,
@@ -72,18 +81,22 @@ def check_dataset(
 def _files_of(
     name: str, card: Mapping[str, Any], images: Path, annotations: Annotations
 ) -> list[str]:
-    """The images of a split: those of its folder, or those it names where splits share one."""
+    """The images of a split: those of its folder, unless splits share one, and those it names.
+
+    An image may be named that no suffix marks as one: the stage `split` will open it too.
+    """
+    found = set(annotations.table["file"])
+    found |= {row.file for row in annotations.bad_rows if row.fault == "unreadable image"}
     folders = [at["images"] for at in card["splits"].values()]
     if folders.count(card["splits"][name]["images"]) > 1:
-        return annotations.table["file"].tolist()
-    found = []
+        return sorted(found)
     for root, _, files in os.walk(images):
         prefix = Path(root).relative_to(images)
-        found += [
+        found |= {
             (prefix / file).as_posix()
             for file in files
             if PurePosixPath(file).suffix.lower() in SUFFIXES
-        ]
+        }
     return sorted(found)
 
 
@@ -208,29 +221,32 @@ def _boxes(split: _Split, dataset: DatasetSettings, small: float) -> Iterator[Fi
 
 def _repeated(splits: Sequence[_Split]) -> Iterator[Finding]:
     """Pictures that are there more than once, by their pixels."""
-    first: dict[bytes, tuple[str, str, int | None]] = {}
+    first: dict[bytes, _Use] = {}
     for split in splits:
         table = split.annotations.table
         labels = dict(zip(table["file"], table["label"].tolist(), strict=True))
-        for picture in split.pictures.values():
-            if picture.fault:
-                continue
-            here = (split.name, picture.file, labels.get(picture.file))
+        readable = [picture for picture in split.pictures.values() if not picture.fault]
+        # Those that are used first: the others are compared with them.
+        for picture in sorted(readable, key=lambda each: each.file not in labels):
+            here = _Use(split.name, picture.file, labels.get(picture.file))
             there = first.setdefault(picture.digest, here)
-            if there is here:
-                continue
-            same = f"the same picture as {there[1]} ({there[0]})"
-            if there[0] != split.name:
-                yield Finding(
-                    "problem", "picture in both splits", split.name, picture.file, detail=same
-                )
-            else:
-                yield Finding("note", "repeated picture", split.name, picture.file, detail=same)
-            if None not in (here[2], there[2]) and here[2] != there[2]:
-                yield Finding(
-                    "problem",
-                    "same picture, other label",
-                    split.name,
-                    picture.file,
-                    detail=f"{same}, labels {here[2]} and {there[2]}",
-                )
+            if there is not here:
+                yield from _of_twins(here, there, drawn=len(splits) == 1)
+
+
+def _of_twins(here: _Use, there: _Use, *, drawn: bool) -> Iterator[Finding]:
+    """What is wrong with a picture that is there twice; drawn: its rows will be shared out."""
+    both_used = None not in (here.label, there.label)
+    same = f"the same picture as {there.file} ({there.split})"
+    if there.split != here.split:
+        yield Finding("problem", "picture in both splits", here.split, here.file, detail=same)
+    elif drawn and both_used:
+        detail = f"{same}; may end up in both training and test"
+        yield Finding(
+            "problem", "picture that may be in both splits", here.split, here.file, detail=detail
+        )
+    else:
+        yield Finding("note", "repeated picture", here.split, here.file, detail=same)
+    if both_used and here.label != there.label:
+        detail = f"{same}, labels {here.label} and {there.label}"
+        yield Finding("problem", "same picture, other label", here.split, here.file, detail=detail)

@@ -1,10 +1,12 @@
 """What a check finds, one row each."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import pandas as pd
+
+from mnist_localization.images.decode import printable
 
 # `fact` is as it should be; `note` is worth a look; `problem` spoils a training or a score.
 Level = Literal["fact", "note", "problem"]
@@ -38,7 +40,13 @@ class Finding:
 
 def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """The table `dataset_check`: problems first, then notes, then facts, each in their order."""
-    table = pd.DataFrame([asdict(finding) for finding in findings], columns=list(CHECK_COLUMNS))
+    rows = [asdict(_printable(finding)) for finding in findings]
+    table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
     order = table["level"].map({level: rank for rank, level in enumerate(LEVELS)})
     table = table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
     return table.astype({"value": float})
+
+
+def _printable(finding: Finding) -> Finding:
+    """A file's name that is not UTF-8 could be written neither to the table nor to the page."""
+    return replace(finding, file=printable(finding.file), detail=printable(finding.detail))

@@ -13,6 +13,7 @@ from mnist_localization.page.wording import count, plain
 # The page says more of a kind of finding where it is known.
 _MEANINGS = {
     "picture in both splits": "A model may have trained on what it is scored on.",
+    "picture that may be in both splits": "Split draws a test set, perhaps with it.",
     "same picture, other label": "One of the labels must be wrong.",
     "unreadable image": "The split stage stops at it where it is annotated.",
     "box outside the image": "Is dataset.annotations.csv_boxes right?",
