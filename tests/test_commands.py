@@ -1,12 +1,14 @@
 """The commands that a user types, in a copy of the project, with real processes."""
 
+import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from project import KEDRO, Project, clean_environment
+from project import KEDRO, ROOT, Project, clean_environment
 
 STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
 LEFT_BY = {
@@ -83,6 +85,22 @@ def test_predictions_have_the_columns_of_the_design(ran):
     ]
     assert predictions["file"].is_unique
     assert len(predictions) == 64
+
+
+def test_the_line_of_the_readme_finds_the_worst_predictions(ran):
+    project, _ = ran
+    line = re.search(r"```python\n(catalog.load.*)\n```", (ROOT / "README.md").read_text("utf-8"))[
+        1
+    ]
+    tables = {
+        "predictions": project.data / "07_model_output" / "predictions.parquet",
+        "test_annotations": project.data / "02_intermediate" / "test_annotations.parquet",
+    }
+    catalog = SimpleNamespace(load=lambda name: pd.read_parquet(tables[name]))
+    worst = eval(line, {"catalog": catalog})  # noqa: S307  # our own README
+    ious = pd.read_parquet(tables["predictions"])["iou"]
+    assert worst["iou"].tolist() == sorted(ious)[:10]
+    assert (worst["xmin_x"] == worst["xmin_y"]).all()
 
 
 def test_on_request_the_model_is_exported_checked_and_described(ran):

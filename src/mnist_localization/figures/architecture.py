@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 from mnist_localization.figures.ranks import Edge, Place, arranged
 from mnist_localization.figures.style import DARK, LIGHT, MEDIUM
 
-_FOLDED = {"BatchNormalization", "ReLU", "Activation", "Dropout"}
+_FOLDED = {"BatchNormalization", "FusedBatchNormalization", "ReLU", "Activation", "Dropout"}
 _WIDTH, _HEIGHT = 2.3, 0.62  # inches, of a box
 _GAP_X, _GAP_Y = 0.3, 0.34  # inches, between boxes
 _MARGIN, _HEAD = 0.25, 0.95  # inches
