@@ -10,6 +10,7 @@ from mnist_localization.errors import ModelError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer
 from mnist_localization.export.formats import FORMATS
 from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.priors import BoxPriors
 from project import ROOT
 from small_stores import CLASS_SIDES, SIDE
 
@@ -65,24 +66,38 @@ def test_a_file_takes_raw_pixels_of_any_batch_and_gives_probabilities_and_boxes(
         np.testing.assert_array_equal(label.argmax(axis=1), test.labels[list(rows)])
 
 
+# Boxes of one size, and where the closed form holds: that adds layers to the model.
+REGULAR = BoxPriors(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
+
+
 @pytest.mark.parametrize(
-    "formats", [["litert"], pytest.param(ALL, marks=pytest.mark.slow)], ids=["litert", "all"]
+    ("priors", "formats"),
+    [
+        (BoxPriors(), ["litert"]),
+        (REGULAR, ["litert", "litert_int8", "saved_model"]),
+        pytest.param(BoxPriors(), ALL, marks=pytest.mark.slow),
+        pytest.param(REGULAR, ["onnx"], marks=pytest.mark.slow),
+    ],
+    ids=["litert", "regular", "all", "regular-onnx"],
 )
 def test_glimpse_has_the_same_answers_in_every_format_snapping_included(
-    formats, trained, settings, tmp_path
+    priors, formats, trained, settings, tmp_path
 ):
     _, training, test = trained
     keras.utils.set_random_seed(2)
-    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {})
+    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {}, priors)
     document = yaml.safe_load((ROOT / "conf/base/parameters_train.yml").read_text("utf-8"))
     architectures = document["train"]["architectures"]
     glimpse = build_network("glimpse", architectures["glimpse"], spec).localizer
+    layers = {type(layer).__name__ for layer in glimpse.layers}
+    assert ({"Votes", "MeanOfVotes"} <= layers) is (priors == REGULAR)
     tolerances = settings().tolerances | {"litert_int8": LOOSE}
     options = settings(formats=formats, tolerances=tolerances, checked_images=8)
     report = export_localizer(glimpse, training, test, options, tmp_path, seed=1)
     assert list(report["format"]) == ["keras", *formats]
     assert (report["images"] == 8).all()
-    predict = FORMATS["litert"].load(tmp_path / "localizer.tflite")
+    first = FORMATS[formats[0]]
+    predict = first.load(tmp_path / first.file_name)
     boxes = np.asarray(predict(test.read(range(8)))["bbox"])
     np.testing.assert_allclose(boxes * SIDE, np.round(boxes * SIDE), atol=1e-3)
 

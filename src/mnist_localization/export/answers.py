@@ -1,4 +1,4 @@
-"""What a model answers for images, and how far two models' answers are apart."""
+"""How good a model's answers are, and how far they are from those of another model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,81 +38,76 @@ class LabelledImages(Protocol):
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model answers for a row of images.
+class Comparison:
+    """What came of a model's answers, held against another's.
 
     Attributes:
-        label: Probabilities, `[n, classes]`.
-        bbox: Relative corners, `[n, 4]`.
+        probability: Largest difference of any probability from the other model's.
+        box_pixels: Largest difference of any edge of a box, in pixels.
+        label_accuracy: Share of right labels, in [0, 1].
+        mean_iou: Mean IoU with the true boxes, in [0, 1].
     """
+
+    probability: float
+    box_pixels: float
+    label_accuracy: float
+    mean_iou: float
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What a model answers for a batch: `label` `[n, classes]` and `bbox` `[n, 4]`."""
 
     label: FloatArray
     bbox: FloatArray
 
 
-@dataclass(frozen=True)
-class Distance:
-    """How far answers are from those of another model.
-
-    Attributes:
-        probability: Largest difference of any probability.
-        box_pixels: Largest difference of any edge of a box, in pixels.
-    """
-
-    probability: float
-    box_pixels: float
-
-
-def answers(
+def compared(
     predictor: Predictor,
+    reference: Predictor,
     images: LabelledImages,
     rows: npt.NDArray[np.int64],
     batch_size: int,
     name: str,
-) -> Answers:
-    """Ask a model, batch by batch.
+) -> Comparison:
+    """Ask a model and another one about the same images, batch by batch.
+
+    No answer outlives its batch: memory does not grow with images or classes. For that, the
+    other model is asked anew for each model that is held against it.
 
     Args:
-        predictor: The model.
+        predictor: The model that is judged.
+        reference: The model that it shall agree with; the same object is asked once.
         images: Where the images are read.
-        rows: Which of them, `[n]`.
+        rows: Which of them, `[n]`; at least one.
         batch_size: Images predicted at once.
         name: Stands before the progress bar, and in errors.
 
     Raises:
         ModelError: An answer is not finite.
     """
-    label, bbox = [], []
+    height, width, _ = images.shape
+    probability = box_pixels = overlap = 0.0
+    right = 0
     with tqdm(total=len(rows), desc=name, unit="image", disable=None) as bar:
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
-            outputs = predictor(images.read(batch))
-            label.append(np.array(outputs["label"], dtype=np.float64))
-            bbox.append(np.array(outputs["bbox"], dtype=np.float64))
+            pixels = images.read(batch)
+            given = _ask(predictor, pixels, name)
+            expected = given if reference is predictor else _ask(reference, pixels, name)
+            edges = np.abs(given.bbox - expected.bbox) * [width, height, width, height]
+            probability = max(probability, float(np.abs(given.label - expected.label).max()))
+            box_pixels = max(box_pixels, float(edges.max()))
+            right += int((given.label.argmax(axis=1) == images.labels[batch]).sum())
+            overlap += float(paired_iou(images.boxes[batch], confined(given.bbox)).sum())
             bar.update(len(batch))
-    given = Answers(np.concatenate(label), np.concatenate(bbox))
+    return Comparison(probability, box_pixels, right / len(rows), overlap / len(rows))
+
+
+def _ask(predictor: Predictor, images: Images, name: str) -> _Answers:
+    outputs = predictor(images)
+    # Copies: a predictor may use the memory of its answers again.
+    given = _Answers(*(np.array(outputs[head], dtype=np.float64) for head in ("label", "bbox")))
     if not (np.isfinite(given.label).all() and np.isfinite(given.bbox).all()):
-        raise ModelError(f"{name}: the exported model gives values that are not finite")
+        raise ModelError(f"{name}: the model gives values that are not finite")
     return given
-
-
-def distance(given: Answers, expected: Answers, height: int, width: int) -> Distance:
-    """How far answers are from those expected.
-
-    Args:
-        given: Of one model.
-        expected: Of the other, for the same images.
-        height: Rows of the images, pixels.
-        width: Columns of the images, pixels.
-    """
-    edges = np.abs(given.bbox - expected.bbox) * np.array([width, height, width, height])
-    return Distance(float(np.abs(given.label - expected.label).max()), float(edges.max()))
-
-
-def scores(
-    given: Answers, images: LabelledImages, rows: npt.NDArray[np.int64]
-) -> tuple[float, float]:
-    """Label accuracy and mean IoU of answers, both in [0, 1]."""
-    right = given.label.argmax(axis=1) == images.labels[rows]
-    iou = paired_iou(images.boxes[rows], confined(given.bbox))
-    return float(right.mean()), float(iou.mean())

@@ -16,14 +16,7 @@ import pandas as pd
 from mnist_localization.config import ExportSettings, ToleranceSettings
 from mnist_localization.config.export import FormatName
 from mnist_localization.errors import ModelError
-from mnist_localization.export.answers import (
-    Answers,
-    LabelledImages,
-    Predictor,
-    answers,
-    distance,
-    scores,
-)
+from mnist_localization.export.answers import Comparison, LabelledImages, Predictor, compared
 from mnist_localization.export.formats import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -100,7 +93,7 @@ def export_localizer(
 
 
 class _Check:
-    """The Keras model's answers, which each file's are held against."""
+    """The Keras model, and the images on which each file is held against it."""
 
     def __init__(
         self, localizer: Any, test: LabelledImages, settings: ExportSettings, seed: int
@@ -109,7 +102,8 @@ class _Check:
         self._settings = settings
         self._rows = _chosen(len(test), settings.checked_images or len(test), seed)
         self._localizer = localizer
-        self._expected = self._ask(localizer.predict_on_batch, KERAS)
+        self._keras: Predictor = localizer.predict_on_batch
+        self._reference = self._compared(self._keras, KERAS)
 
     def reference_row(self) -> dict[str, Any]:
         """The Keras model's own row of the report."""
@@ -117,7 +111,7 @@ class _Check:
             file = Path(folder) / "localizer.keras"
             self._localizer.save(file)
             size = _size(file)
-        return self._described(self._localizer.predict_on_batch, self._expected) | {
+        return self._described(self._keras, self._reference) | {
             "format": KERAS,
             "file": file.name,
             "size_bytes": size,
@@ -130,34 +124,27 @@ class _Check:
             ModelError: The file is too far from the Keras model.
         """
         predictor = FORMATS[name].load(path)
-        given = self._ask(predictor, name)
-        row = self._described(predictor, given) | {
+        found = self._compared(predictor, name)
+        row = self._described(predictor, found) | {
             "format": name,
             "file": FORMATS[name].file_name,
             "size_bytes": _size(path),
         }
         losses = {
-            key: scored - row[key]
-            for key, scored in zip(
-                ("label_accuracy", "mean_iou"),
-                scores(self._expected, self._test, self._rows),
-                strict=True,
-            )
+            "label_accuracy": self._reference.label_accuracy - found.label_accuracy,
+            "mean_iou": self._reference.mean_iou - found.mean_iou,
         }
         _check_tolerance(name, {**row, **losses}, self._settings.tolerances[name])
         return row
 
-    def _ask(self, predictor: Predictor, name: str) -> Answers:
-        return answers(predictor, self._test, self._rows, self._settings.batch_size, name)
+    def _compared(self, predictor: Predictor, name: str) -> Comparison:
+        batch_size = self._settings.batch_size
+        return compared(predictor, self._keras, self._test, self._rows, batch_size, name)
 
-    def _described(self, predictor: Predictor, given: Answers) -> dict[str, Any]:
-        height, width, _ = self._test.shape
-        accuracy, iou = scores(given, self._test, self._rows)
+    def _described(self, predictor: Predictor, found: Comparison) -> dict[str, Any]:
         return {
             "images": len(self._rows),
-            **asdict(distance(given, self._expected, height, width)),
-            "label_accuracy": accuracy,
-            "mean_iou": iou,
+            **asdict(found),
             "latency_ms": _latency_ms(predictor, self._test, self._settings.latency_runs),
         }
 
