@@ -15,6 +15,7 @@ from mnist_localization.figures import (
     position_heatmap,
     reliability_diagram,
 )
+from mnist_localization.scoring import SHOWN_CLASSES
 
 
 @pytest.fixture
@@ -83,6 +84,50 @@ def test_the_confusion_matrix_has_true_classes_in_rows(
     assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"
     assert figure.layout.yaxis.autorange == "reversed"
     assert_labelled(figure)
+
+
+def many_classes(metrics: dict[str, Any], count: int) -> dict[str, Any]:
+    """The metrics with so many classes: class 7 is taken for class 3 most often."""
+    matrix = np.eye(count, dtype=int)
+    matrix[7, 3], matrix[5, 9], matrix[4, 0] = 9, 4, 4
+    entry = {"images": 10, "recall": 1.0, "mean_iou": 0.9, "ap": 0.9}
+    entries = [{"label": label, "name": f"class {label}", **entry} for label in range(count)]
+    entries[7] |= {"recall": 0.1}
+    entries[9] |= {"mean_iou": 0.5}
+    entries[11] |= {"images": 0, "recall": None, "mean_iou": None, "ap": None}
+    return metrics | {"confusion_matrix": matrix.tolist(), "per_class": entries}
+
+
+def test_of_a_thousand_classes_the_worst_are_shown(metrics: dict[str, Any]) -> None:
+    told = many_classes(metrics, 1000)
+    names = [entry["name"] for entry in told["per_class"]]
+    confusion, scores = confusion_heatmap(told, names), class_scores(told)
+    for figure in (confusion, scores):
+        assert len(figure.to_json()) < 30_000
+        assert_labelled(figure)
+    (bars,) = confusion.data
+    assert bars.y == ("class 7 → class 3", "class 4 → class 0", "class 5 → class 9")
+    assert bars.text[0] == "9 (90.0 %)"
+    worst = scores.data[0].x
+    assert len(worst) == SHOWN_CLASSES
+    assert worst[:2] == ("class 7<br>n=10", "class 9<br>n=10")
+    assert "class 11<br>n=0" not in worst
+    assert "the 20 classes of 1,000" in scores.layout.title.subtitle.text
+
+
+def test_classes_that_can_be_read_are_all_shown(metrics: dict[str, Any]) -> None:
+    told = many_classes(metrics, SHOWN_CLASSES)
+    names = [entry["name"] for entry in told["per_class"]]
+    assert isinstance(confusion_heatmap(told, names).data[0], go.Heatmap)
+    scores = class_scores(told)
+    assert len(scores.data[0].x) == SHOWN_CLASSES
+    assert "lowest" not in scores.layout.title.subtitle.text
+
+
+def test_many_classes_without_a_mistake_are_said_to_have_none(metrics: dict[str, Any]) -> None:
+    told = metrics | {"confusion_matrix": np.eye(30, dtype=int).tolist()}
+    figure = confusion_heatmap(told, [str(label) for label in range(30)])
+    assert figure.layout.annotations[0].text == "No image was given a wrong class."
 
 
 def test_bars_by_class_differ_by_pattern_and_start_at_zero(metrics: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from mnist_localization.config import ImageSettings
 from mnist_localization.scoring.breakdowns import (
+    Confusion,
     by_position,
     confusion_matrix,
     error_types,
+    most_confused,
     per_class,
     pixel_errors,
 )
@@ -31,6 +33,23 @@ def test_error_types_partition_the_images(random_predictions: pd.DataFrame) -> N
     assert sum(kinds.values()) == len(random_predictions)
     wrong = (random_predictions["label"] != random_predictions["predicted_label"]).sum()
     assert kinds["class_wrong"] + kinds["both"] == wrong
+
+
+def test_the_most_confused_pairs_come_first_and_the_diagonal_is_none_of_them() -> None:
+    assert most_confused([[8, 2, 0], [7, 1, 2], [0, 0, 5]]) == [
+        Confusion(true=1, predicted=0, images=7, share=0.7),
+        Confusion(true=0, predicted=1, images=2, share=0.2),
+        Confusion(true=1, predicted=2, images=2, share=0.2),
+    ]
+    assert most_confused([[8, 0], [0, 1]]) == []
+
+
+def test_of_many_confusions_the_most_frequent_are_listed() -> None:
+    matrix = np.random.default_rng(2).integers(0, 1000, (40, 40))
+    off_diagonal = np.sort(matrix[~np.eye(40, dtype=bool)])[::-1]
+    pairs = most_confused(matrix.tolist())
+    assert [pair.images for pair in pairs] == off_diagonal[:20].tolist()
+    assert all(matrix[pair.true, pair.predicted] == pair.images for pair in pairs)
 
 
 def test_pixel_errors_are_in_pixels_of_each_axis(

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from mnist_localization.config import DatasetSettings
 from mnist_localization.figures.style import DARK, LIGHT, MEDIUM, SCALE, layout, percent
+from mnist_localization.scoring import SHOWN_CLASSES, most_confused, worst_classes
 
 _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
@@ -14,11 +15,24 @@ _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 def confusion_heatmap(metrics: Mapping[str, Any], class_names: Sequence[str]) -> go.Figure:
     """True against predicted labels: the number of images, shaded by the share of the row.
 
+    With too many classes for that, bars of the pairs that are mistaken most often.
+
     Args:
         metrics: The dataset `metrics`.
         class_names: Name of each class, in the order of the labels.
     """
-    counts = metrics["confusion_matrix"]
+    shown = _matrix if len(class_names) <= SHOWN_CLASSES else _confusions
+    figure = shown(metrics["confusion_matrix"], class_names)
+    figure.update_layout(
+        **layout(
+            "Which class is taken for which",
+            f"{_images(metrics)}, label accuracy {percent(metrics['label_accuracy'])}",
+        )
+    )
+    return figure
+
+
+def _matrix(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> go.Figure:
     shares = [[100 * count / max(1, sum(row)) for count in row] for row in counts]
     # Names like "7" are categories here, not numbers.
     axis = {"type": "category", "showgrid": False}
@@ -36,24 +50,45 @@ def confusion_heatmap(metrics: Mapping[str, Any], class_names: Sequence[str]) ->
             hovertemplate="true %{y}, predicted %{x}: %{text} images, %{z:.2f} %<extra></extra>",
         )
     )
-    figure.update_layout(
-        **layout(
-            "Which class is taken for which",
-            f"{_images(metrics)}, label accuracy {percent(metrics['label_accuracy'])}",
-        )
-    )
     figure.update_xaxes(title="Predicted class", **axis)
     figure.update_yaxes(title="True class", autorange="reversed", **axis)
     return figure
 
 
+def _confusions(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> go.Figure:
+    pairs = most_confused(counts)
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            x=[pair.images for pair in pairs],
+            y=[f"{class_names[pair.true]} → {class_names[pair.predicted]}" for pair in pairs],
+            text=[f"{pair.images} ({percent(pair.share)})" for pair in pairs],
+            marker={"color": DARK},
+            hovertemplate="%{y}: %{text} of the true class<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="Images (and share of the true class)", rangemode="tozero")
+    if not pairs:
+        figure.add_annotation(text="No image was given a wrong class.", showarrow=False)
+    figure.update_yaxes(
+        title="True class → predicted class, the most frequent mistakes",
+        autorange="reversed",
+        automargin=True,
+    )
+    return figure
+
+
 def class_scores(metrics: Mapping[str, Any]) -> go.Figure:
-    """Recall, mean IoU and average precision of each class, as bars.
+    """Recall, mean IoU and average precision as bars: of each class, or of the worst of many.
 
     Args:
         metrics: The dataset `metrics`.
     """
-    entries = metrics["per_class"]
+    entries = worst_classes(metrics["per_class"])
+    classes = len(metrics["per_class"])
+    subtitle = _images(metrics)
+    if len(entries) < classes:
+        subtitle += f"; the {len(entries)} classes of {classes:,} with the lowest recall"
     names = [f"{entry['name']}<br>n={entry['images']}" for entry in entries]
     figure = go.Figure()
     # The pattern tells the bars apart where the colour does not.
@@ -72,7 +107,7 @@ def class_scores(metrics: Mapping[str, Any]) -> go.Figure:
             textposition="outside",
             marker={"color": colour, "pattern": {"shape": pattern}, "line": {"color": DARK}},
         )
-    figure.update_layout(**layout("How each class fares", _images(metrics)), barmode="group")
+    figure.update_layout(**layout("How each class fares", subtitle), barmode="group")
     figure.update_xaxes(title="True class, and its number of test images", type="category")
     figure.update_yaxes(title="Score (0 to 1)", range=[0, 1.16], tickvals=_TICKS)
     return figure

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
 
+from mnist_localization import scoring
 from mnist_localization.page.svg import Axis, axis_for, drawing, element
 from mnist_localization.page.wording import (
     coordinate,
@@ -21,8 +22,6 @@ from mnist_localization.page.wording import (
 )
 
 IOU_BINS = 20
-LISTED_CONFUSIONS = 20
-MATRIX_CLASSES = 20
 
 # Losses that fall over more than this are drawn over equal ratios.
 _LOGARITHMIC_FROM = 30.0
@@ -198,26 +197,19 @@ def confusion_chart(matrix: Sequence[Sequence[int]], class_names: Sequence[str])
 def most_confused(
     matrix: Sequence[Sequence[int]], class_names: Sequence[str]
 ) -> list[dict[str, str]]:
-    """The pairs of classes that are mistaken most often: what a large matrix boils down to.
+    """The pairs of classes that are mistaken most often, as texts.
 
     Returns:
         `true`, `predicted`, `images` and `share` (of the images of the true class), written.
     """
-    pairs = [
-        (number, true, predicted)
-        for true, row in enumerate(matrix)
-        for predicted, number in enumerate(row)
-        if number and true != predicted
-    ]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
     return [
         {
-            "true": class_names[true],
-            "predicted": class_names[predicted],
-            "images": count(number),
-            "share": percent(number / sum(matrix[true])),
+            "true": class_names[pair.true],
+            "predicted": class_names[pair.predicted],
+            "images": count(pair.images),
+            "share": percent(pair.share),
         }
-        for number, true, predicted in pairs[:LISTED_CONFUSIONS]
+        for pair in scoring.most_confused(matrix)
     ]
 
 

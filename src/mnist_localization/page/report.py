@@ -14,6 +14,7 @@ from mnist_localization.page import charts, provenance, scores, wording
 from mnist_localization.page.sets import box_sets, set_styles
 from mnist_localization.page.shell import asset, content_policy, template
 from mnist_localization.page.tiles import REASONS, tile
+from mnist_localization.scoring import SHOWN_CLASSES
 
 # Sections that are left out where the metrics do not have them.
 _BREAKDOWNS = ("error_types", "pixel_errors", "by_position", "calibration")
@@ -111,6 +112,6 @@ def _baselines(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _confusions(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """A matrix where it can be read, the most frequent confusions where it cannot."""
     matrix = metrics["confusion_matrix"]
-    if len(names) > charts.MATRIX_CLASSES:
+    if len(names) > SHOWN_CLASSES:
         return {"matrix": None, "confusions": charts.most_confused(matrix, names)}
     return {"matrix": charts.confusion_chart(matrix, names), "confusions": []}

@@ -1,5 +1,11 @@
 """Scoring: the table of predictions, and everything that is said of it."""
 
+from mnist_localization.scoring.breakdowns import (
+    SHOWN_CLASSES,
+    Confusion,
+    most_confused,
+    worst_classes,
+)
 from mnist_localization.scoring.history import (
     chosen_records,
     comparison,
@@ -25,12 +31,15 @@ from mnist_localization.scoring.staleness import (
 
 __all__ = [
     "PREDICTION_COLUMNS",
+    "SHOWN_CLASSES",
+    "Confusion",
     "Localizer",
     "baseline_remarks",
     "chosen_records",
     "comparison",
     "evaluation_metrics",
     "model_fingerprint",
+    "most_confused",
     "predict_store",
     "prediction_table",
     "run_record",
@@ -42,4 +51,5 @@ __all__ = [
     "stamped",
     "tell_stale",
     "training_facts",
+    "worst_classes",
 ]

@@ -1,7 +1,7 @@
 """Where the errors are: by kind, in pixels, by class, by position."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,26 @@ from mnist_localization.boxes import (
 from mnist_localization.config import ImageSettings
 from mnist_localization.scoring.average_precision import average_precisions
 from mnist_localization.scoring.scores import FOUND_IOU
+
+# With more classes a matrix, or a bar for each, cannot be read: the worst stand for all.
+SHOWN_CLASSES = 20
+_LISTED_CONFUSIONS = 20
+
+
+class Confusion(NamedTuple):
+    """How often one class is taken for another.
+
+    Attributes:
+        true: Label of the true class.
+        predicted: Label that was predicted instead.
+        images: How many images.
+        share: Their share of the images of the true class, in [0, 1].
+    """
+
+    true: int
+    predicted: int
+    images: int
+    share: float
 
 
 def error_types(predictions: pd.DataFrame) -> dict[str, int]:
@@ -56,6 +76,44 @@ def confusion_matrix(predictions: pd.DataFrame, classes: int) -> list[list[int]]
     cells = predictions["label"].to_numpy() * classes + predictions["predicted_label"].to_numpy()
     counts = np.bincount(cells, minlength=classes * classes)
     return [[int(count) for count in row] for row in counts.reshape(classes, classes)]
+
+
+def most_confused(matrix: Sequence[Sequence[int]]) -> list[Confusion]:
+    """The pairs of classes that are mistaken most often: what a large matrix boils down to.
+
+    Args:
+        matrix: Images by true label (row) and predicted label (column).
+
+    Returns:
+        At most 20 pairs, the most frequent first; of equal ones the lower labels.
+    """
+    counts = np.array(matrix)
+    totals = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    # In the order of the labels, which a stable sort keeps.
+    true, predicted = np.nonzero(counts)
+    order = np.argsort(-counts[true, predicted], kind="stable")[:_LISTED_CONFUSIONS]
+    pairs = zip(true[order].tolist(), predicted[order].tolist(), strict=True)
+    return [
+        Confusion(row, column, int(counts[row, column]), float(counts[row, column] / totals[row]))
+        for row, column in pairs
+    ]
+
+
+def worst_classes(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The classes that can be shown: all of a few, else those of the lowest scores.
+
+    Args:
+        entries: What `per_class` gives.
+
+    Returns:
+        At most 20 entries; where some are left out, those that have images and the lowest
+        recall, and among equals the lowest mean IoU, the worst first.
+    """
+    if len(entries) <= SHOWN_CLASSES:
+        return list(entries)
+    seen = [entry for entry in entries if entry["images"]]
+    return sorted(seen, key=lambda entry: (entry["recall"], entry["mean_iou"]))[:SHOWN_CLASSES]
 
 
 def per_class(predictions: pd.DataFrame, class_names: Sequence[str]) -> list[dict[str, Any]]:
