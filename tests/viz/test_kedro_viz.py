@@ -188,8 +188,15 @@ def test_the_layer_table_names_layers_types_shapes_and_parameters(viz):
 
 def test_colours_belong_to_what_is_shown_and_tell_layers_apart(viz, ran):
     styles = json.loads((ran.path / ".viz" / "styles.json").read_text("utf-8"))
-    elsewhere = {"run_comparison", "compare_runs"}
-    assert set(styles) - set(viz.nodes) == elsewhere
+    on_demand = {
+        node["name"]: node
+        for pipeline in ("check", "compare", "export", "formats", "predict")
+        for node in viz.get(f"pipelines/{pipeline}")["nodes"]
+    }
+    assert set(styles) <= set(viz.nodes) | set(on_demand)
+    for name in ("check_page", "run_comparison", "model_card", "predictions_voc", "image_files"):
+        assert on_demand[name]["node_extras"]["styles"] == styles[name]
+        assert on_demand[name]["layer"] in LAYERS
     fills: dict[str, set[str]] = {layer: set() for layer in LAYERS}
     for name, style in styles.items():
         if layer := viz.nodes.get(name, {}).get("layer"):
