@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def record(number: int) -> BoxRecord:
     )
 
 
-def publication(value: float = 1.0) -> Publication:
+def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Publication:
     items = []
     for number, reason in enumerate(["worst", "worst", "mistake", "random", "random"]):
         one = record(number)
@@ -89,12 +90,21 @@ def publication(value: float = 1.0) -> Publication:
         gallery=items,
         predictions=predictions,
         metrics=metrics(),
-        history=pd.DataFrame(
-            {"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.1, 0.6], "seconds": [3.0, 3.0]}
-        ),
+        history=history(losses),
         dataset_card={"source": "synthetic", "train_images": 80, "test_images": 5},
         localizer=SmallLocalizer(value),
         page="<!doctype html><title>report</title>",
+    )
+
+
+def history(losses: Sequence[float] = (1.0, 0.5)) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "epoch": range(1, len(losses) + 1),
+            "loss": losses,
+            "val_loss": [loss + 0.1 for loss in losses],
+            "seconds": 3.0,
+        }
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.tracker import Tracker
 from small_publications import (
     CLASS_NAMES,
@@ -220,13 +221,14 @@ def test_a_server_that_dies_in_mid_run_loses_nothing(
     account.is_down = True
     slowest = log_more_epochs(tracker)
     assert slowest < 2.0, "training does not wait for the server"
+    trained = publication(losses=[1 / epoch for epoch in (1, 2, 3, 4)])
     started = time.monotonic()
-    receipt = tracker.publish(publication())
+    receipt = tracker.publish(trained)
     assert time.monotonic() - started < LIMIT_S + SLACK_S
     assert_offline(receipt, caplog)
 
     account.is_down = False
-    assert_later(tmp_path, account, receipt)
+    assert_later(tmp_path, account, receipt, trained)
     rows = account.history(receipt["runs"][0]["id"])
     assert [row.get("epoch/epoch") for row in rows] == [1, 2, 3, 4, None]
 
@@ -316,10 +318,12 @@ def assert_offline(receipt: dict[str, Any], caplog: pytest.LogCaptureFixture) ->
     assert len(warnings_of(caplog)) == 1, warnings_of(caplog)
 
 
-def assert_later(root: Path, server: StubServer, receipt: dict[str, Any]) -> None:
+def assert_later(
+    root: Path, server: StubServer, receipt: dict[str, Any], trained: Publication | None = None
+) -> None:
     """Once the server is well, publishing again brings it everything."""
     server.refuses_key, server.stall = False, ()
-    later = make_tracker(root, "publish").publish(publication())
+    later = make_tracker(root, "publish").publish(trained or publication())
     assert later["mode"] == "online"
     assert [run["id"] for run in later["runs"]] == [run["id"] for run in receipt["runs"]]
     assert later["report_url"]

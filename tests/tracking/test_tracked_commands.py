@@ -69,6 +69,7 @@ def register_pipelines():
 CATALOG = """
 card: {type: json.JSONDataset, filepath: data/card.json}
 model: {type: json.JSONDataset, filepath: data/model.json}
+training_history: {type: pandas.CSVDataset, filepath: data/history.csv}
 metrics: {type: json.JSONDataset, filepath: data/metrics.json}
 tracker:
   type: mnist_localization.datasets.TrackerDataset
@@ -163,6 +164,25 @@ def test_a_failed_stage_marks_the_run_failed_and_says_why(project: Path) -> None
     assert entry["state"] == "failed"
     assert of_type(records, "exit")[0]["exit_code"] == 1
     assert merged(records, "summary")["error"] == "ValueError: broken by http://***@host/"
+
+
+def test_scores_of_a_training_that_was_not_tracked_get_a_group_of_their_own(
+    project: Path,
+) -> None:
+    finished(kedro_run(project, "--pipelines=train"))
+    trained = ledger(project)
+    (project / "data/history.csv").write_text("epoch,loss\n1,1.0\n")
+    finished(kedro_run(project, "--pipelines=evaluate"))
+    scored = ledger(project)
+    assert scored["group"] == trained["group"]
+    assert [run["job_type"] for run in scored["runs"]] == ["train", "evaluate"]
+
+    (project / "data/history.csv").write_text("epoch,loss\n1,0.9\n")
+    finished(kedro_run(project, "--pipelines=evaluate"))
+    other = ledger(project)
+    assert other["group"] != trained["group"]
+    assert [run["job_type"] for run in other["runs"]] == ["evaluate"]
+    assert other["earlier"] == scored["runs"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

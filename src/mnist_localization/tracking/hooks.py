@@ -8,9 +8,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pandas as pd
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
@@ -21,6 +23,8 @@ from mnist_localization.tracking.plan import RunPlan, job_type_of
 
 # Kedro's environment where none is named.
 _DEFAULT_ENV = "local"
+# Its name in the catalog.
+_HISTORY = "training_history"
 
 
 class TrackingHooks:
@@ -39,7 +43,9 @@ class TrackingHooks:
         self._context = context
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Make a run ready where a stage of the pipeline may log to it."""
         job_type = job_type_of({tag for node in pipeline.nodes for tag in node.tags})
         context = self._context
@@ -55,6 +61,7 @@ class TrackingHooks:
                 credentials=_credentials(context),
                 env=_named_env(run_params),
                 runtime_params=run_params.get("runtime_params") or {},
+                history=lambda: _saved_history(catalog),
             )
         )
         # Kedro calls no hook for Ctrl-C and SIGTERM: the tracker closes its run on the way out.
@@ -87,6 +94,11 @@ def _settings(context: KedroContext) -> WandbSettings:
         raise LocalizationError(
             f"The parameters of the section `wandb` are wrong: {error}"
         ) from error
+
+
+def _saved_history(catalog: DataCatalog) -> pd.DataFrame | None:
+    is_there = _HISTORY in catalog and catalog.exists(_HISTORY)
+    return catalog.load(_HISTORY) if is_there else None
 
 
 def _named_env(run_params: dict[str, Any]) -> str:

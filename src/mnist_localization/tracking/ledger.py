@@ -2,9 +2,10 @@
 
 import json
 import logging
+import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,10 @@ class RunEntry:
         id: Its id on W&B.
         job_type: `train`, `evaluate`, `publish` or `pipeline`.
         folder: Its files, relative to the project where they lie inside it.
+        group: Name that it shares with the other runs of its training.
         url: Its page; none while it is offline.
         state: `open` while its process lives, then how it ended.
-        epochs: Number of epochs logged.
+        losses: Epochs logged, from 1, each with its loss: they tell one training from another.
         uploaded: Whether the server has all of it.
         pid: Process that opened it.
     """
@@ -33,9 +35,10 @@ class RunEntry:
     id: str
     job_type: str
     folder: str
+    group: str = ""
     url: str | None = None
     state: State = "open"
-    epochs: int = 0
+    losses: dict[str, float] = field(default_factory=dict)
     uploaded: bool = False
     pid: int = 0
 
@@ -49,6 +52,7 @@ class Ledger:
         key: What tells this training from another; empty when it was not said.
         trained: Whether the training came to its end.
         runs: The runs, oldest first.
+        earlier: Runs of earlier trainings that no server has yet.
         published: Content hash of what was published last; empty when nothing was.
         report_id: Id of the W&B Report; empty when there is none.
         report_url: Its page.
@@ -58,38 +62,74 @@ class Ledger:
     key: str = ""
     trained: bool = False
     runs: list[RunEntry] = field(default_factory=list)
+    earlier: list[RunEntry] = field(default_factory=list)
     published: str = ""
     report_id: str = ""
     report_url: str = ""
 
-    def pending(self) -> list[RunEntry]:
-        """Runs that the server does not have yet and that no process is writing."""
-        return [run for run in self.runs if not run.uploaded and run.state != "open"]
+    def losses(self) -> dict[int, float]:
+        """Loss of each epoch that one of the runs has."""
+        return {int(epoch): loss for run in self.runs for epoch, loss in run.losses.items()}
+
+    def note_epoch(self, run: RunEntry, epoch: int, loss: float) -> None:
+        """Note that a run has an epoch; those from it on were of a training begun anew."""
+        for other in self.runs:
+            before = {known: value for known, value in other.losses.items() if int(known) < epoch}
+            other.losses = before
+        run.losses[str(epoch)] = loss
+
+    def is_of(self, losses: Mapping[int, float]) -> bool:
+        """Whether a training with these losses may be the one whose epochs were logged."""
+        return all(
+            epoch in losses and _is_same(losses[epoch], loss)
+            for epoch, loss in self.losses().items()
+        )
+
+    def forget_missing(self, is_there: Callable[[str], bool]) -> None:
+        """Forget the runs that are gone: no server has them, and their folder is not there.
+
+        Args:
+            is_there: Whether a run's folder exists.
+        """
+        kept = [run for run in self.runs if run.uploaded or is_there(run.folder)]
+        if len(kept) < len(self.runs):
+            # What was published may be among it.
+            self.runs, self.published = kept, ""
+        self.earlier = [run for run in self.earlier if is_there(run.folder)]
 
     def settle(self) -> None:
         """Mark the runs whose process is gone without closing them."""
-        for run in self.runs:
+        for run in (*self.earlier, *self.runs):
             if run.state == "open" and not _is_alive(run.pid):
                 run.state = "killed"
 
 
-def new_ledger(group: str = "", key: str = "") -> Ledger:
+def new_ledger(group: str = "", key: str = "", before: Ledger | None = None) -> Ledger:
     """The ledger of a new training.
 
     Args:
         group: Configured name of the group; empty makes one up.
         key: What tells this training from another.
+        before: The last ledger; what is still to be uploaded of it is taken along.
     """
     made_up = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return Ledger(group=group or made_up, key=key)
+    known = (*before.earlier, *before.runs) if before else ()
+    earlier = [run for run in known if not run.uploaded]
+    return Ledger(group=group or made_up, key=key, earlier=earlier)
+
+
+def pending(runs: Iterable[RunEntry]) -> list[RunEntry]:
+    """Those of the runs that the server does not have yet and that no process is writing."""
+    return [run for run in runs if not run.uploaded and run.state != "open"]
 
 
 def read_ledger(path: Path) -> Ledger | None:
     """The ledger on disk; none when there is none, or none that can be read."""
     try:
         recorded = json.loads(path.read_text("utf-8"))
-        runs = [RunEntry(**run) for run in recorded.pop("runs")]
-        ledger = Ledger(**recorded, runs=runs)
+        for name in ("runs", "earlier"):
+            recorded[name] = [RunEntry(**run) for run in recorded[name]]
+        ledger = Ledger(**recorded)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -113,6 +153,10 @@ def described(runs: Iterable[RunEntry]) -> list[dict[str, str | None]]:
         {"id": run.id, "job_type": run.job_type, "folder": run.folder, "url": run.url}
         for run in runs
     ]
+
+
+def _is_same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6) or (math.isnan(one) and math.isnan(other))
 
 
 def _is_alive(pid: int) -> bool:

@@ -2,10 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from mnist_localization.config import WandbSettings
 
@@ -28,6 +30,8 @@ class RunPlan:
         credentials: The entry `wandb` of the Kedro credentials.
         env: Kedro environment, where it is not the default one.
         runtime_params: What `--params` set.
+        history: Gives the history of the training that the model on disk is of; none where
+            there is none.
     """
 
     settings: WandbSettings | None = None
@@ -37,6 +41,7 @@ class RunPlan:
     credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
     env: str = ""
     runtime_params: Mapping[str, Any] = field(default_factory=dict)
+    history: Callable[[], pd.DataFrame | None] = field(default=lambda: None, repr=False)
 
     @property
     def mode(self) -> str:

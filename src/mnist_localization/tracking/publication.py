@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,6 +48,15 @@ class Localizer(Protocol):
     def get_weights(self) -> list[Any]:
         """Its weights as arrays, in their order."""
         ...
+
+
+def losses_of(history: pd.DataFrame) -> dict[int, float]:
+    """Loss of each epoch, from 1.
+
+    Args:
+        history: One row an epoch, with Keras' log names.
+    """
+    return {int(row["epoch"]): float(row["loss"]) for row in history.to_dict("records")}
 
 
 @dataclass(frozen=True)
@@ -114,24 +123,27 @@ class Publication:
             digest.update(np.ascontiguousarray(weights).tobytes())
         return digest.hexdigest()
 
-    def record(self, recorder: Recorder, folder: Path, *, with_history: bool) -> None:
-        """Record everything in a run.
+    def record_epochs(self, recorder: Recorder, epochs: Collection[int]) -> None:
+        """Record the metrics of epochs in a run, as one row each.
+
+        Args:
+            recorder: The open run.
+            epochs: Their numbers, from 1.
+        """
+        for row in self.history[self.history["epoch"].isin(epochs)].to_dict("records"):
+            named = {f"epoch/{name}": value for name, value in row.items()}
+            recorder.log({name: value for name, value in named.items() if not pd.isna(value)})
+
+    def record(self, recorder: Recorder, folder: Path) -> None:
+        """Record everything but the epochs in a run.
 
         Args:
             recorder: The open run.
             folder: Folder of the project where files are staged.
-            with_history: Whether no run has the metrics of the epochs yet.
         """
-        if with_history:
-            self._record_history(recorder)
         recorder.log({**self._galleries(), **self._figures(), _TABLE: self._table()})
         recorder.summarize(flat_scores(self.metrics))
         self._record_artifact(recorder, folder)
-
-    def _record_history(self, recorder: Recorder) -> None:
-        for row in self.history.to_dict("records"):
-            named = {f"epoch/{name}": value for name, value in row.items()}
-            recorder.log({name: value for name, value in named.items() if not pd.isna(value)})
 
     def _galleries(self) -> dict[str, Any]:
         shown: dict[str, Any] = {}

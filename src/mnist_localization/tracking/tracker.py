@@ -2,26 +2,31 @@
 
 import atexit
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
+
 from mnist_localization.config import WandbSettings
 from mnist_localization.records import BoxRecord, checked
+from mnist_localization.tracking.client import is_uploaded
 from mnist_localization.tracking.facts import git_state, versions
 from mnist_localization.tracking.ledger import (
     Ledger,
     RunEntry,
     described,
     new_ledger,
+    pending,
     read_ledger,
     write_ledger,
 )
 from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.plan import RunPlan
-from mnist_localization.tracking.publication import Publication
+from mnist_localization.tracking.publication import Publication, losses_of
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.report_text import flat_scores
 from mnist_localization.tracking.uplink import Uplink
@@ -72,9 +77,9 @@ class Tracker:
         """
 
         def start() -> None:
-            last = read_ledger(self._ledger_path)
+            last = self._last_ledger()
             if last is None or last.trained or not key or last.key != key:
-                last = new_ledger(self._settings.group, key)
+                last = new_ledger(self._settings.group, key, before=last)
             self._save(last)
             self._configure(facts)
             self._opened()
@@ -116,15 +121,16 @@ class Tracker:
         def log() -> None:
             recorder, entry = self._opened()
             row: dict[str, Any] = {f"epoch/{name}": float(value) for name, value in logs.items()}
-            if entry.epochs == 0:
+            if not entry.losses:
                 for metric in row:
                     recorder.keep_best(metric)
             row["epoch/epoch"] = epoch
             if fit:
                 row["epoch/sample"] = overlays(fit, class_names)
             recorder.log(row)
-            entry.epochs += 1
-            self._save(self._current_ledger())
+            ledger = self._current_ledger()
+            ledger.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
+            self._save(ledger)
 
         self._shielded(f"log epoch {epoch}", log)
 
@@ -136,6 +142,7 @@ class Tracker:
         """
 
         def log() -> None:
+            self._follow_model(self._plan.history)
             self._configure({"evaluated": metrics.get("dataset", {})})
             recorder, _ = self._opened()
             recorder.summarize(flat_scores(metrics))
@@ -162,6 +169,7 @@ class Tracker:
             return _empty_receipt()
         publication.check()
         content = publication.content_hash(self._settings)
+        self._shielded("read the ledger", lambda: self._follow_model(lambda: publication.history))
         ledger = self._current_ledger()
         unchanged = ledger.published == content
         recorded = unchanged or self._shielded("publish", lambda: self._record(publication))
@@ -169,7 +177,10 @@ class Tracker:
         if recorded:
             ledger.published = content
         self._shielded("bring W&B up to date", lambda: self._bring_up_to_date(publication))
-        return self._receipt(unchanged=unchanged)
+        receipt = self._receipt(unchanged=unchanged)
+        # Last: an old run that cannot be uploaded is no fault of what is published here.
+        self._shielded("upload the runs of earlier trainings", self._upload_earlier)
+        return receipt
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the run, where one is open, and wait for its upload within the time limit.
@@ -240,6 +251,7 @@ class Tracker:
             id=recorder.id,
             job_type=self._plan.job_type,
             folder=self._plan.shown(recorder.folder),
+            group=ledger.group,
             pid=os.getpid(),
         )
         # Registered after the client's own, and so called before it.
@@ -269,25 +281,44 @@ class Tracker:
 
     def _record(self, publication: Publication) -> bool:
         self._configure(publication.facts())
-        recorder, _ = self._opened()
-        nothing_of_training = all(run.epochs == 0 for run in self._current_ledger().runs)
-        publication.record(recorder, self._folder, with_history=nothing_of_training)
+        recorder, entry = self._opened()
+        # Those of a training that was not tracked; and the one whose end a kill has cut off.
+        logged = self._current_ledger().losses()
+        missing = {
+            epoch: loss
+            for epoch, loss in losses_of(publication.history).items()
+            if epoch not in logged
+        }
+        publication.record_epochs(recorder, missing)
+        entry.losses.update({str(epoch): loss for epoch, loss in missing.items()})
+        publication.record(recorder, self._folder)
         return True
 
     def _bring_up_to_date(self, publication: Publication) -> None:
         """Upload what the server lacks, then make or update the report."""
         ledger = self._current_ledger()
-        pending = ledger.pending()
-        if pending and self._uplink.sync([self._plan.located(run.folder) for run in pending]):
-            for run in pending:
-                run.uploaded, run.url = True, self._uplink.run_url(run.id)
-        if self._uplink.reaches_server() and not ledger.pending():
+        self._upload(ledger.runs)
+        if self._uplink.reaches_server() and not pending(ledger.runs):
             report = self._uplink.save_report(
                 publication.report(self._settings.project, ledger.group), ledger.report_id
             )
             if report is not None:
                 ledger.report_id, ledger.report_url = report
         self._save(ledger)
+
+    def _upload_earlier(self) -> None:
+        ledger = self._current_ledger()
+        self._upload(ledger.earlier)
+        ledger.earlier = [run for run in ledger.earlier if not run.uploaded]
+        self._save(ledger)
+
+    def _upload(self, runs: Sequence[RunEntry]) -> None:
+        """Upload those of the runs that the server lacks."""
+        folders = {run.id: self._plan.located(run.folder) for run in pending(runs)}
+        self._uplink.sync(list(folders.values()))
+        for run in pending(runs):
+            if is_uploaded(folders[run.id]):
+                run.uploaded, run.url = True, self._uplink.run_url(run.id)
 
     def _receipt(self, *, unchanged: bool) -> dict[str, Any]:
         ledger = self._current_ledger()
@@ -306,9 +337,32 @@ class Tracker:
             logger.info("W&B: nothing has changed since it was last published")
         return receipt
 
+    def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
+        """Start a new ledger where the last one is of another training than the model.
+
+        It is where a training was not tracked, or its tracking failed. What this process has
+        trained or looked at before needs no second look.
+        """
+        if self._ledger is not None:
+            return
+        last, known = self._last_ledger(), history()
+        if last is not None and known is not None and not last.is_of(losses_of(known)):
+            self._ledger = new_ledger(self._settings.group, before=last)
+            logger.info(
+                "W&B: the model is of another training than the runs of group %s; its runs get "
+                "a group of their own",
+                last.group,
+            )
+
+    def _last_ledger(self) -> Ledger | None:
+        ledger = read_ledger(self._ledger_path)
+        if ledger is not None:
+            ledger.forget_missing(lambda folder: self._plan.located(folder).is_dir())
+        return ledger
+
     def _current_ledger(self) -> Ledger:
         if self._ledger is None:
-            self._ledger = read_ledger(self._ledger_path) or new_ledger(self._settings.group)
+            self._ledger = self._last_ledger() or new_ledger(self._settings.group)
             self._ledger.group = self._settings.group or self._ledger.group
         return self._ledger
 

@@ -140,8 +140,10 @@ class Uplink:
             return None
         return client.answer["id"], client.answer["url"]
 
-    def run_url(self, run_id: str) -> str:
-        """Page of an uploaded run."""
+    def run_url(self, run_id: str) -> str | None:
+        """Page of an uploaded run; none while no server has answered whose it is."""
+        if self._entity is None:
+            return None
         import wandb
 
         settings = self._plan.settings
