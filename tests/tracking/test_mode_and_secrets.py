@@ -117,6 +117,7 @@ def test_disabled_gives_a_receipt_and_leaves_nothing(tmp_path: Path) -> None:
     receipt = tracker.publish(publication())
     assert receipt["mode"] == "disabled"
     assert receipt["runs"] == []
+    tracker.close(ValueError("it failed"))
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 

@@ -36,6 +36,8 @@ from kedro.pipeline import Node, Pipeline
 
 
 def fetch():
+    if os.environ.get("TINY_FETCHING") == "fails":
+        raise ValueError("no such source")
     return "card"
 
 
@@ -164,6 +166,35 @@ def test_a_failed_stage_marks_the_run_failed_and_says_why(project: Path) -> None
     assert entry["state"] == "failed"
     assert of_type(records, "exit")[0]["exit_code"] == 1
     assert merged(records, "summary")["error"] == "ValueError: broken by http://***@host/"
+
+
+def test_a_stage_that_fails_before_it_logs_is_a_failed_run(project: Path) -> None:
+    (project / "data/model.json").unlink()
+    process = kedro_run(project, "--pipelines=evaluate", TINY_FETCHING="fails")
+    finished(process)
+    assert process.returncode != 0
+    entry, records = only_run(project)
+    assert entry["job_type"] == "evaluate"
+    assert entry["state"] == "failed"
+    assert of_type(records, "exit")[0]["exit_code"] == 1
+    assert merged(records, "summary")["error"].startswith("DatasetError: ")
+    assert "model.json" in merged(records, "summary")["error"]
+    (opened,) = of_type(records, "run")
+    assert opened["config"]["update"]["wandb"]["project"] == "boxes"
+
+
+@pytest.mark.parametrize(("stages", "runs"), [("fetch", 0), ("fetch,train", 1)])
+def test_a_failed_stage_that_tracks_nothing_opens_a_run_only_beside_one_that_does(
+    project: Path, stages: str, runs: int
+) -> None:
+    process = kedro_run(project, f"--pipelines={stages}", TINY_FETCHING="fails")
+    assert "no such source" in finished(process)
+    assert process.returncode != 0
+    assert (project / "data/wandb").exists() == bool(runs)
+    if runs:
+        entry, records = only_run(project)
+        assert entry["state"] == "failed"
+        assert merged(records, "summary")["error"] == "ValueError: no such source"
 
 
 def test_scores_of_a_training_that_was_not_tracked_get_a_group_of_their_own(

@@ -13,6 +13,7 @@ from small_publications import (
     FOLDER,
     history,
     make_tracker,
+    merged,
     metrics,
     of_type,
     publication,
@@ -155,3 +156,22 @@ def test_a_training_begun_anew_in_its_group_counts_from_there(tmp_path: Path) ->
     tracker.close()
     (run,) = ledger(tmp_path)["runs"]
     assert run["losses"] == {"1": 0.8}
+
+
+def test_a_failure_before_anything_was_logged_is_a_run_beside_the_others(tmp_path: Path) -> None:
+    trained = train_offline(tmp_path, "first")
+    tracker = make_tracker(tmp_path, "publish")
+    tracker.close(ValueError("no template at https://h/x?token=hidden"))
+    failed = ledger(tmp_path)
+    assert failed["group"] == trained["group"]
+    assert [run["state"] for run in failed["runs"]] == ["finished", "failed"]
+    records = records_of(tmp_path / failed["runs"][1]["folder"])
+    assert merged(records, "summary")["error"] == "ValueError: no template at https://h/x?***"
+
+
+def test_a_failure_after_publishing_opens_no_second_run(tmp_path: Path) -> None:
+    tracker = make_tracker(tmp_path)
+    train(tracker)
+    tracker.publish(publication())
+    tracker.close(ValueError("too late"))
+    assert [run["state"] for run in ledger(tmp_path)["runs"]] == ["finished"]

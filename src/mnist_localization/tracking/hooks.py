@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
@@ -23,7 +24,8 @@ from mnist_localization.tracking.plan import RunPlan, job_type_of
 
 # Kedro's environment where none is named.
 _DEFAULT_ENV = "local"
-# Its name in the catalog.
+# Their names in the catalog.
+_TRACKER = "tracker"
 _HISTORY = "training_history"
 
 
@@ -36,6 +38,7 @@ class TrackingHooks:
     def __init__(self) -> None:
         self._context: KedroContext | None = None
         self._restore_signal: Callable[[], None] | None = None
+        self._is_tracked = False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -49,6 +52,7 @@ class TrackingHooks:
         """Make a run ready where a stage of the pipeline may log to it."""
         job_type = job_type_of({tag for node in pipeline.nodes for tag in node.tags})
         context = self._context
+        self._is_tracked = False
         if job_type is None or context is None or "wandb" not in context.params:
             expect_run(RunPlan())
             return
@@ -64,6 +68,7 @@ class TrackingHooks:
                 history=lambda: _saved_history(catalog),
             )
         )
+        self._is_tracked = True
         # Kedro calls no hook for Ctrl-C and SIGTERM: the tracker closes its run on the way out.
         self._restore_signal = _turn_sigterm_into_exit()
 
@@ -73,8 +78,12 @@ class TrackingHooks:
         self._end(None)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
+    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
         """Close the run as failed, with the error in it."""
+        if self._is_tracked and _TRACKER in catalog:
+            # A stage may fail before a node has got the tracker, which knows its folder.
+            with suppress(DatasetError):
+                catalog.load(_TRACKER)
         self._end(error)
 
     def _end(self, error: Exception | None) -> None:

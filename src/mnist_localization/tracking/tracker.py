@@ -186,9 +186,12 @@ class Tracker:
         """Close the run, where one is open, and wait for its upload within the time limit.
 
         Args:
-            error: What stopped the `kedro run`; it marks the run failed.
+            error: What stopped the `kedro run`; it marks the run failed. Where nothing was
+                logged before, a run is opened for it.
         """
         with self._lock:
+            if error is not None and not self._has_opened:
+                self._shielded("open a run for the failure", self._opened)
             recorder, entry = self._recorder, self._entry
             self._recorder = self._entry = None
             if recorder is None or entry is None:
