@@ -1,14 +1,21 @@
 """The commands that a user types, in a copy of the project, with real processes."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from project import KEDRO, ROOT, Project, clean_environment
+from servers import refusing_url
+from small_publications import merged, records_of
 
 STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
 LEFT_BY = {
@@ -62,6 +69,30 @@ def test_the_last_lines_say_scores_source_report_and_next_step(ran):
     last = said.strip().splitlines()[-5 - len(notes) :]
     for line, text in zip([line for line in last if line not in notes], expected, strict=True):
         assert text in line
+
+
+def test_bars_show_progress_on_a_terminal_and_leave_a_log_alone(ran, tmp_path):
+    _, said = ran
+    assert "\r" not in said
+    project = Project.make(tmp_path / "project")
+    reader, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    done = subprocess.Popen(
+        project.command("--pipelines=fetch,annotate,split,train", "--params", "train.epochs=1"),
+        cwd=project.path,
+        env=clean_environment(project.path),
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # Linux ends a terminal that nobody writes to any more with an error
+        while part := os.read(reader, 65536):
+            shown += part
+    assert done.wait() == 0
+    for bar in (b"unpack MNIST_Converted_Training.zip", b"decode train", b"label_accuracy"):
+        assert bar in shown
+    assert b"\r" in shown.replace(b"\r\n", b"")
 
 
 def test_a_normal_run_warns_of_nothing(ran):
@@ -140,19 +171,40 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(ran, tmp_path)
     pd.testing.assert_frame_equal(project.history(), whole, check_exact=True)
 
 
-def test_a_run_killed_while_it_splits_is_whole_after_the_same_command(tmp_path):
-    project = Project.make(tmp_path / "project")
-    project.run("--pipelines=fetch,annotate")
-    undisturbed = Project.make(tmp_path / "undisturbed")
-    undisturbed.run("--pipelines=fetch,annotate,split")
-    project.kill_at("Split:", "--pipelines=split")
-    project.run("--pipelines=split")
+def test_a_run_killed_while_it_decodes_is_whole_after_the_same_command(tmp_path):
+    many = ("--params", "fetch.synthetic.train_images=3000")
+    project, undisturbed = (Project.make(tmp_path / name) for name in ("killed", "undisturbed"))
+    project.run("--pipelines=fetch,annotate", *many)
+    shutil.copytree(project.path / "data", undisturbed.path / "data")
+    undisturbed.run("--pipelines=split", *many)
+    half = project.data / "05_model_input" / ".train_split.part" / "images.npy"
+
+    def decoding(_log: str) -> bool:
+        return half.exists() and half.stat().st_size > 1_000_000
+
+    project.kill_when(decoding, "--pipelines=split", *many)
+    assert not (project.data / "05_model_input" / "train_split").exists()
+    project.run("--pipelines=split", *many)
     for name in ("train", "validation", "test"):
         found, expected = (
             each.json(f"05_model_input/{name}_split/split.json") for each in (project, undisturbed)
         )
         assert found == expected
     assert not list(project.data.glob("05_model_input/.*"))
+
+
+def test_without_a_network_all_stages_go_on_with_the_stand_in_and_say_so_everywhere(tmp_path):
+    project = Project.make(tmp_path / "project")
+    unreachable = f"fetch.source=upstream,fetch.upstream.url={refusing_url()},train.epochs=1"
+    said = project.run("--params", unreachable)
+    assert "stand-in, made locally" in said
+    assert project.json("01_raw/dataset_card.json")["source"] == "synthetic"
+    assert project.metrics()["dataset"]["source"] == "synthetic"
+    page = (project.data / "08_reporting" / "report.html").read_text("utf-8")
+    assert "Synthetic stand-in, not the real dataset" in page
+    [run] = project.json("08_reporting/wandb_receipt.json")["runs"]
+    config = json.dumps(merged(records_of(project.path / run["folder"]), "config"))
+    assert '"source": "synthetic"' in config.replace("\\", "")
 
 
 def test_the_report_of_2020_trains_on_all_rows_and_says_that_it_validates_on_the_test(tmp_path):
