@@ -20,6 +20,7 @@ from mnist_localization.errors import ImageError
 from mnist_localization.gallery import collect
 from mnist_localization.images import ImageStore, SplitRequest
 from mnist_localization.images.store import write_store
+from mnist_localization.page.sets import box_sets
 from mnist_localization.page.tiles import tile
 from mnist_localization.scoring import predict_store, score
 
@@ -120,7 +121,7 @@ def test_the_gallery_shows_images_without_padding_and_speaks_of_the_files_pixels
         inside = shown[top:bottom, left:right, 0]
         assert (inside > 127).mean() > 0.85
         assert (shown[..., 0] > 127).sum() < inside.size * 1.2
-        entry = tile(item, ["a", "b"])
+        entry = tile(item, ["a", "b"], box_sets([item.record]))
         assert (entry["height"], entry["width"]) == SIZES[number]
         assert f'viewBox="0 0 {width} {height}"' in entry["overlay"]
 
