@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from mnist_localization.config import WandbSettings
-from mnist_localization.gallery import GalleryItem
+from mnist_localization.gallery import GalleryItem, Reason
 from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
 from mnist_localization.tracking.plan import RunPlan
 from mnist_localization.tracking.publication import Publication
@@ -62,13 +62,15 @@ def record(number: int) -> BoxRecord:
 
 def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Publication:
     items = []
-    for number, reason in enumerate(["worst", "worst", "mistake", "random", "random"]):
+    chosen: list[tuple[Reason, ...]] = [("worst",), ("worst", "mistake"), ("mistake",)]
+    chosen += [("random",), ("random",)]
+    for number, reasons in enumerate(chosen):
         one = record(number)
         box, true = one.sets[PREDICTIONS][0], one.sets[GROUND_TRUTH][0].class_id
         items.append(
             GalleryItem(
                 one,
-                (reason,),  # type: ignore[arg-type]
+                reasons,
                 number,
                 true,
                 box.class_id,

@@ -57,7 +57,8 @@ def test_an_online_run_arrives_whole(published: Published) -> None:
     rows = server.history(said["id"])
     assert [row.get("epoch/epoch") for row in rows] == [1, 2, None]
     drawn = [path for row in rows for path in paths_of_boxes(row)]
-    assert len(drawn) == 2 * 2 * 2 + 5 * 2
+    # The sample of two epochs; then five images, one of which stands in two galleries.
+    assert len(drawn) == 2 * 2 * 2 + 6 * 2
     for path in drawn:
         boxes = json.loads(server.files[f"runs/{said['id']}/{path}"])
         assert boxes["class_labels"]["2"] == "<script>"
