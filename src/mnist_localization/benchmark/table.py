@@ -66,7 +66,6 @@ def _rows(result: Mapping[str, Any]) -> list[tuple[str, Any, Any, Any]]:
     for goal, seconds in ours["training"]["seconds_until_mean_iou"].items():
         rows.append((_GOAL.format(goal=goal), None, _seconds(seconds), None))
     rows += [
-        ("whole training, seconds", None, _seconds(ours["training"]["seconds"]), None),
         (
             "one epoch of the notebook; whole `kedro run` from archives to report, seconds",
             f"{epoch:.0f}",

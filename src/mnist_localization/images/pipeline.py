@@ -111,6 +111,7 @@ def _read_changed(
 def _prefetched(
     store: ImageStore, indices: tf.data.Dataset, read: Callable[..., Any]
 ) -> tf.data.Dataset:
-    dataset = indices.map(read, num_parallel_calls=2, deterministic=True).prefetch(_PREFETCHED)
+    # One call at a time: a second would wait for the interpreter, and take a core from training.
+    dataset = indices.map(read, num_parallel_calls=1, deterministic=True).prefetch(_PREFETCHED)
     dataset.store = store
     return dataset
