@@ -79,7 +79,7 @@ def _result(project: Path, options: argparse.Namespace) -> dict[str, Any]:
         our_speeds.append(measured(project, "our_speed", options.batches))
     _say(f"{options.notebook_epochs} epochs of the notebook's loop")
     epochs = measured(project, "notebook_epochs", options.notebook_epochs)["epochs"]
-    _say("whole training of this project")
+    _say("training of this project until its boxes are found")
     training = measured(project, "our_training")
     _say("latency of the model")
     return {

@@ -113,5 +113,18 @@ def _prefetched(
 ) -> tf.data.Dataset:
     # One call at a time: a second would wait for the interpreter, and take a core from training.
     dataset = indices.map(read, num_parallel_calls=1, deterministic=True).prefetch(_PREFETCHED)
+    dataset = without_autotuning(dataset)
     dataset.store = store
     return dataset
+
+
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same dataset, its buffers and parallel calls as they are set.
+
+    TensorFlow's tuning sleeps for twice as long after each look (10 ms, 20 ms, ... a minute),
+    and whoever is done with an iterator waits until it wakes: seconds after each validation,
+    up to a minute after a training.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -1,0 +1,36 @@
+"""Times the steps of a training, and not what Keras does before and after them."""
+
+import time
+from typing import Any
+
+from mnist_localization import backend  # noqa: F401  # isort: skip
+import keras
+
+
+class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Counts batches and seconds, once some batches have passed."""
+
+    def __init__(self, warm_up: int) -> None:
+        """Set when the clock starts.
+
+        Args:
+            warm_up: Batches that are not timed, at least one: the first builds the graph.
+        """
+        super().__init__()
+        self._left = max(1, warm_up)
+        self._started = self._stopped = 0.0
+        self._batches = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Start the clock, or count the batch."""
+        self._stopped = time.perf_counter()
+        if self._left:
+            self._left -= 1
+            self._started = self._stopped
+        else:
+            self._batches += 1
+
+    @property
+    def batches_per_second(self) -> float:
+        """Speed of the batches after the warm-up."""
+        return self._batches / (self._stopped - self._started)
