@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mnist_localization.scoring import baseline_remarks
+
 
 def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> Iterator[str]:
     """Lines that say what a run has made.
@@ -25,8 +27,6 @@ def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> 
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
-    from mnist_localization.scoring import baseline_remarks  # brings pandas: not at start-up
-
     dataset = metrics["dataset"]
     yield (
         f"Scores:  label accuracy {metrics['label_accuracy']:.2%}, mean IoU "

@@ -157,26 +157,29 @@ def test_one_command_is_one_run(project: Path) -> None:
     assert opened["config"]["update"]["wandb"]["project"] == "boxes"
 
 
-def test_a_failed_stage_marks_the_run_failed_and_says_why(project: Path) -> None:
-    process = kedro_run(project, "--pipelines=train", TINY_TRAINING="fails")
+def records_of_failed(
+    process: subprocess.Popen[str], project: Path, job_type: str
+) -> list[dict[str, Any]]:
+    """Records of the one run of a command that has to fail, which has to be marked failed."""
     finished(process)
     assert process.returncode != 0
     entry, records = only_run(project)
-    assert entry["job_type"] == "train"
+    assert entry["job_type"] == job_type
     assert entry["state"] == "failed"
     assert of_type(records, "exit")[0]["exit_code"] == 1
+    return records
+
+
+def test_a_failed_stage_marks_the_run_failed_and_says_why(project: Path) -> None:
+    process = kedro_run(project, "--pipelines=train", TINY_TRAINING="fails")
+    records = records_of_failed(process, project, "train")
     assert merged(records, "summary")["error"] == "ValueError: broken by http://***@host/"
 
 
 def test_a_stage_that_fails_before_it_logs_is_a_failed_run(project: Path) -> None:
     (project / "data/model.json").unlink()
     process = kedro_run(project, "--pipelines=evaluate", TINY_FETCHING="fails")
-    finished(process)
-    assert process.returncode != 0
-    entry, records = only_run(project)
-    assert entry["job_type"] == "evaluate"
-    assert entry["state"] == "failed"
-    assert of_type(records, "exit")[0]["exit_code"] == 1
+    records = records_of_failed(process, project, "evaluate")
     assert merged(records, "summary")["error"].startswith("DatasetError: ")
     assert "model.json" in merged(records, "summary")["error"]
     (opened,) = of_type(records, "run")
