@@ -15,7 +15,7 @@ from mnist_localization.perturbations import (
     scaled_box,
     standard_perturbations,
     with_contrast,
-    with_scaled_frame,
+    with_moved_frame,
 )
 from small_stores import SIDE, make_store
 
@@ -75,18 +75,18 @@ def test_a_scaled_frame_shows_its_content_where_its_box_says(
     box = scaled_box(BOX, factor, 40, 60)
     np.testing.assert_allclose(box[2:] - box[:2], 10 * factor)
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, [25, 13])
-    changed = with_scaled_frame(square, BOX, factor)
+    changed = with_moved_frame(square, BOX, box)
     assert ink_box(changed) == pytest.approx(box, abs=0.51)
 
 
-def test_a_factor_of_one_changes_nothing(square: np.ndarray) -> None:
-    np.testing.assert_array_equal(with_scaled_frame(square, BOX, 1.0), square)
+def test_a_frame_that_stays_changes_nothing(square: np.ndarray) -> None:
+    np.testing.assert_array_equal(with_moved_frame(square, BOX, BOX), square)
 
 
 def test_a_frame_in_colour_is_scaled_on_the_colour_of_its_background() -> None:
     image = np.full((40, 60, 3), (10, 20, 30), np.uint8)
     image[8:18, 20:30] = (200, 0, 100)
-    changed = with_scaled_frame(image, BOX, 0.5)
+    changed = with_moved_frame(image, BOX, scaled_box(BOX, 0.5, 40, 60))
     assert changed[0, 0].tolist() == [10, 20, 30]
     assert changed[13, 25].tolist() == [200, 0, 100]
     assert changed[8, 20].tolist() == [10, 20, 30]
@@ -118,7 +118,7 @@ def test_a_frame_thinner_than_a_pixel_is_scaled_inside_the_image(
     left, top = x * (20 - width), y * (12 - height)
     # As arithmetic leaves it: a hair outside, or with nothing between its corners.
     box = np.array([left, top, left + width, top + height]) * (1 + 1e-12) - 1e-13
-    changed = with_scaled_frame(image, box, factor)
+    changed = with_moved_frame(image, box, scaled_box(box, factor, 12, 20))
     assert changed.shape == image.shape
     assert changed.dtype == np.uint8
 

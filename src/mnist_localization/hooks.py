@@ -1,12 +1,14 @@
 """Kedro hooks of the project."""
 
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
+from mnist_localization.cores import shared_cores
 from mnist_localization.summary import summary_lines
 from mnist_localization.tracking import TrackingHooks
 
@@ -48,6 +50,15 @@ class ProgressHooks:
             self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + passed
 
 
+class CoresHooks:
+    """Sets how TensorFlow shares out the cores, before any stage uses it."""
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Set it for this process and those that it starts."""
+        os.environ.update(shared_cores())
+
+
 class SummaryHooks:
     """Says at the end of a run what came out, where it lies and what to do next."""
 
@@ -66,4 +77,4 @@ class SummaryHooks:
             logger.info(line)
 
 
-HOOKS = (SummaryHooks(), TrackingHooks(), ProgressHooks())
+HOOKS = (SummaryHooks(), TrackingHooks(), ProgressHooks(), CoresHooks())

@@ -4,6 +4,7 @@ Each acts on one image, uint8 0..255, `[height, width, channels]`, and changes n
 is given; amounts are shares of the full scale.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,10 +93,14 @@ def cluttered(image: Pixels, fragments: Pixels, generator: np.random.Generator) 
     result = image.copy()
     height, width, _ = image.shape
     side = fragments.shape[1]
-    for piece in fragments[generator.integers(len(fragments), size=CLUTTER_PIECES)]:
-        y, x = generator.integers(0, [height - side + 1, width - side + 1])
+    # Drawn all at once: for so small numbers, each call takes longer than what it does.
+    drawn, ys, xs = (
+        generator.integers(limit, size=CLUTTER_PIECES).tolist()
+        for limit in (len(fragments), height - side + 1, width - side + 1)
+    )
+    for number, y, x in zip(drawn, ys, xs, strict=True):
         place = result[y : y + side, x : x + side]
-        np.maximum(place, piece, out=place)
+        np.maximum(place, fragments[number], out=place)
     return result
 
 
@@ -108,55 +113,69 @@ def scaled_box(box: FloatArray, factor: float, height: int, width: int) -> Float
         height: Rows of the image.
         width: Columns of the image.
     """
-    extent = np.array([width, height], dtype=np.float64)
-    sides = box[2:] - box[:2]
-    fitting = sides * min(factor, float((extent / np.maximum(sides, 1e-9)).min()))
-    low = np.clip((box[:2] + box[2:] - fitting) / 2, 0.0, extent - fitting)
-    return np.concatenate([low, low + fitting])
+    left, top, right, bottom = box.tolist()
+    across, down = right - left, bottom - top
+    fitting = min(factor, width / max(across, 1e-9), height / max(down, 1e-9))
+    across, down = across * fitting, down * fitting
+    low_x = min(max((left + right - across) / 2, 0.0), width - across)
+    low_y = min(max((top + bottom - down) / 2, 0.0), height - down)
+    return np.array([low_x, low_y, low_x + across, low_y + down])
 
 
-def with_scaled_frame(image: Pixels, box: FloatArray, factor: float) -> Pixels:
-    """The content of the box scaled to that of `scaled_box`, on the image's median colour.
+def with_moved_frame(image: Pixels, box: FloatArray, target: FloatArray) -> Pixels:
+    """The content of a box drawn into another, on the image's median colour.
 
-    Of a box thinner than a pixel, the pixel around it is scaled.
+    Of a box thinner than a pixel, the pixel around it is drawn, likewise into a pixel.
+
+    Args:
+        image: The image.
+        box: Corners in pixels, `[4]`.
+        target: Corners in pixels of the box that shows the content in the result, `[4]`.
     """
     height, width, channels = image.shape
-    box = _at_least_a_pixel(box, height, width)
-    target = scaled_box(box, factor, height, width)
+    left, top, right, bottom = _at_least_a_pixel(box, height, width)
+    to_left, to_top, to_right, to_bottom = _at_least_a_pixel(target, height, width)
     background = [_median(image[:, :, channel]) for channel in range(channels)]
-    fill = tuple(background) if channels > 1 else background[0]
-    left, top = np.floor(box[:2]).astype(int)
-    right, bottom = np.ceil(box[2:]).astype(int)
     # A margin of background, so that edges blend into it.
-    alone = np.empty((bottom - top + 2, right - left + 2, channels), np.uint8)
+    first_x, first_y = math.floor(left), math.floor(top)
+    rows, columns = math.ceil(bottom) - first_y, math.ceil(right) - first_x
+    alone = np.empty((rows + 2, columns + 2, channels), np.uint8)
     alone[:] = background
-    alone[1:-1, 1:-1] = image[top:bottom, left:right]
+    alone[1:-1, 1:-1] = image[first_y : first_y + rows, first_x : first_x + columns]
     # Only where the result shows the object; from a place there to the place that it shows.
-    low = np.maximum(np.floor(target[:2]).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(target[2:]).astype(int) + 2, [width, height])
-    step_x, step_y = (box[2:] - box[:2]) / (target[2:] - target[:2])
-    start_x, start_y = box[:2] - (target[:2] - low) * [step_x, step_y] - [left - 1, top - 1]
+    low_x, low_y = max(math.floor(to_left) - 2, 0), max(math.floor(to_top) - 2, 0)
+    high_x, high_y = min(math.ceil(to_right) + 2, width), min(math.ceil(to_bottom) + 2, height)
+    step_x, step_y = (right - left) / (to_right - to_left), (bottom - top) / (to_bottom - to_top)
+    start_x = left - (to_left - low_x) * step_x - (first_x - 1)
+    start_y = top - (to_top - low_y) * step_y - (first_y - 1)
     moved = Image.fromarray(alone if channels > 1 else alone[:, :, 0]).transform(
-        (int(high[0] - low[0]), int(high[1] - low[1])),
+        (high_x - low_x, high_y - low_y),
         Image.Transform.AFFINE,
         (step_x, 0.0, start_x, 0.0, step_y, start_y),
         resample=Image.Resampling.BILINEAR,
-        fillcolor=fill,
+        fillcolor=tuple(background) if channels > 1 else background[0],
     )
     result = np.empty_like(image)
     result[:] = background
-    result[low[1] : high[1], low[0] : high[0]] = np.asarray(moved, dtype=np.uint8).reshape(
-        *(high - low)[::-1], channels
-    )
+    shown = np.asarray(moved).reshape(high_y - low_y, high_x - low_x, channels)
+    result[low_y:high_y, low_x:high_x] = shown
     return result
 
 
-def _at_least_a_pixel(box: FloatArray, height: int, width: int) -> FloatArray:
+def _at_least_a_pixel(
+    box: FloatArray, height: int, width: int
+) -> tuple[float, float, float, float]:
     """A box inside the image whose sides are a pixel or more, around its centre or near it."""
-    extent = np.array([width, height], dtype=np.float64)
-    lacking = np.maximum(1.0 - (box[2:] - box[:2]), 0.0) / 2
-    low = np.clip(box[:2] - lacking, 0.0, extent - 1)
-    return np.concatenate([low, np.clip(box[2:] + lacking, low + 1, extent)])
+    left, top, right, bottom = box.tolist()
+    left, right = _side_of_a_pixel(left, right, width)
+    top, bottom = _side_of_a_pixel(top, bottom, height)
+    return left, top, right, bottom
+
+
+def _side_of_a_pixel(low: float, high: float, extent: int) -> tuple[float, float]:
+    lacking = max(1.0 - (high - low), 0.0) / 2
+    first = min(max(low - lacking, 0.0), extent - 1.0)
+    return first, min(max(high + lacking, first + 1.0), float(extent))
 
 
 def _median(values: npt.NDArray[np.uint8]) -> int:
@@ -181,7 +200,7 @@ def ink_fragments(store: ImageStore, seed: int) -> Pixels:
     boxes = pixel_corners(store.annotations[list(BOX_COLUMNS)].to_numpy()[rows], height, width)
     pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
-        left, top, right, bottom = _at_least_a_pixel(np.round(box), height, width).astype(int)
+        left, top, right, bottom = map(int, _at_least_a_pixel(np.round(box), height, width))
         inside = image[top:bottom, left:right].max(axis=2) > _INK
         ys, xs = np.nonzero(inside if inside.any() else np.ones_like(inside))
         chosen = generator.integers(len(ys))
@@ -234,7 +253,9 @@ class PerturbedImages:
 def _scaling(factor: float) -> Perturbation:
     return Perturbation(
         f"scale {factor}",
-        lambda image, box, _random: with_scaled_frame(image, box, factor),
+        lambda image, box, _random: with_moved_frame(
+            image, box, scaled_box(box, factor, *image.shape[:2])
+        ),
         scale=factor,
     )
 

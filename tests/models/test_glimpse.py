@@ -18,6 +18,7 @@ from mnist_localization.models.glimpse_layers import (
     MeanOfViews,
     MeanOfVotes,
     MovedBox,
+    RandomTilt,
     RefinedCorners,
     Votes,
 )
@@ -29,6 +30,7 @@ SETTINGS = {
     "glimpse_size": 32,
     "glimpse_margin": 1.3,
     "glimpse_jitter": 0.1,
+    "glimpse_tilt": 0.1,
     "fine_filters": [8, 8, 8],
     "label_units": 16,
     "bbox_units": 8,
@@ -230,6 +232,30 @@ def test_a_glimpse_jitters_in_training_only():
     assert np.abs(moved[:, :2] - 0.45).max() <= 0.1 * 0.3 + 1e-6
 
 
+def test_every_other_glimpse_is_tilted_in_training_only():
+    keras.utils.set_random_seed(3)
+    images = np.zeros((200, 21, 21, 1), np.float32)
+    images[:, :, 10] = 1.0  # an upright line through the centre
+    layer = RandomTilt(0.3)
+    np.testing.assert_array_equal(layer(images), images)
+    tilted = keras.ops.convert_to_numpy(layer(images, training=True))
+    same = (tilted == images).all(axis=(1, 2, 3))
+    assert 70 < same.sum() < 130
+    # The centre stays; the ends of the line go either way, by no more than 0.3 of ten samples.
+    ends = (tilted[:, 0, :, 0] * np.arange(21)).sum(axis=1) / tilted[:, 0, :, 0].sum(axis=1) - 10
+    np.testing.assert_allclose(tilted[:, 10, 10, 0], 1.0, atol=1e-5)
+    assert ends.min() < -2.0
+    assert ends.max() > 2.0
+    assert np.abs(ends).max() <= 3.0 + 0.5
+    opposite = tilted[:, -1, :, 0] @ np.arange(21) / tilted[:, -1, :, 0].sum(axis=1) - 10
+    np.testing.assert_allclose(opposite, -ends, atol=0.05)
+
+
+def test_no_tilt_leaves_every_glimpse():
+    images = np.random.default_rng(0).random((20, 9, 9, 3)).astype(np.float32)
+    np.testing.assert_array_equal(RandomTilt(0.0)(images, training=True), images)
+
+
 def test_attention_averages_the_proposals_of_the_cells():
     proposals = np.zeros((1, 2, 4, 5), np.float32)
     proposals[0, 1, 3, 0] = 50.0  # all attention to the last cell
@@ -246,6 +272,7 @@ def test_attention_averages_the_proposals_of_the_cells():
         ExactCorners((0.2, 0.3), 0.1),
         MeanOfVotes((0.1, 0.2)),
         MovedBox((0.1, -0.2)),
+        RandomTilt(0.2),
     ],
 )
 def test_a_layer_survives_serialisation(layer):

@@ -100,8 +100,23 @@ def test_the_pixel_loss_counts_in_pixels_of_each_side():
         2.0 - 0.5, abs=1e-4
     )
     assert float(loss(TRUE, np.array([[0.19, 0.3, 0.61, 0.7]]))) == pytest.approx(
-        4.0**2 / 5.0, abs=1e-4
+        4.0**2 / (1 + 4.0 / 4), abs=1e-4
     )
+
+
+def square(side: float) -> list[float]:
+    return [0.5 - side / 200, 0.5 - side / 200, 0.5 + side / 200, 0.5 + side / 200]
+
+
+@pytest.mark.parametrize(("knee", "learns"), [(4.0, True), (1.0, False)])
+def test_rare_sizes_weigh_against_the_common_one(knee, learns):
+    loss = PixelBoxLoss(height=100, width=100, knee=knee)
+    true = np.array([square(28.0)] * 9 + [square(20.0)], np.float32)
+
+    def cost(side):
+        return float(loss(true, np.array([square(side)] * 10, np.float32)))
+
+    assert (cost(27.8) < cost(28.0)) == learns
 
 
 @pytest.mark.parametrize("name", NAMES)

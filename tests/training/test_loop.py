@@ -23,6 +23,7 @@ GLIMPSE = {
     "glimpse_size": 16,
     "glimpse_margin": 1.2,
     "glimpse_jitter": 0.1,
+    "glimpse_tilt": 0.1,
     "fine_filters": [4, 4],
     "label_units": 8,
     "bbox_units": 4,

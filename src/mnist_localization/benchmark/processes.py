@@ -1,6 +1,7 @@
 """Processes of the benchmark: started one after the other, watched while they run."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,18 +17,27 @@ _SECONDS = re.compile(r"--- Seconds: (.*)")
 _LONGEST_S = 7200
 
 
-def measured(project: Path, work: str, *numbers: int) -> dict[str, Any]:
+def measured(
+    project: Path, work: str, *numbers: int, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What one piece of work measures, in a process of its own.
 
     Args:
         project: The project's folder.
         work: Name of a function of `mnist_localization.benchmark.work`.
         *numbers: Its arguments.
+        environment: Variables of the process, beside those of this one.
     """
     command = [sys.executable, "-m", "mnist_localization.benchmark.work", work, str(project)]
     command += map(str, numbers)
     done = subprocess.run(  # noqa: S603  # our own module
-        command, stdout=subprocess.PIPE, text=True, cwd=project, timeout=_LONGEST_S, check=False
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=project,
+        timeout=_LONGEST_S,
+        check=False,
+        env={**os.environ, **(environment or {})},
     )
     if done.returncode:
         raise LocalizationError(f"the measurement {work} failed; its error stands above")

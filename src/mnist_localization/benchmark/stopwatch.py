@@ -17,20 +17,18 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
             warm_up: Batches that are not timed, at least one: the first builds the graph.
         """
         super().__init__()
-        self._left = max(1, warm_up)
+        self._warm_up = max(1, warm_up)
+        self._first: int | None = None
+        self._last = 0
         self._started = self._stopped = 0.0
-        self._batches = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Start the clock, or count the batch."""
-        self._stopped = time.perf_counter()
-        if self._left:
-            self._left -= 1
-            self._started = self._stopped
-        else:
-            self._batches += 1
+        """Start the clock, or read it; Keras may call this for several batches at once."""
+        self._last, self._stopped = batch, time.perf_counter()
+        if self._first is None and batch + 1 >= self._warm_up:
+            self._first, self._started = batch, self._stopped
 
     @property
     def batches_per_second(self) -> float:
         """Speed of the batches after the warm-up."""
-        return self._batches / (self._stopped - self._started)
+        return (self._last - (self._first or 0)) / (self._stopped - self._started)

@@ -21,7 +21,11 @@ from mnist_localization.benchmark.notebook_loop import NotebookLoop, seeded
 from mnist_localization.benchmark.stopwatch import Stopwatch
 from mnist_localization.boxes import paired_iou
 from mnist_localization.images import ImageStore
-from mnist_localization.images.pipeline import endless_batches, without_autotuning
+from mnist_localization.images.pipeline import (
+    endless_batches,
+    steps_of_an_epoch,
+    without_autotuning,
+)
 from mnist_localization.models import Network, build_network, load_localizer
 from mnist_localization.prediction import Localizer
 from mnist_localization.training import fit_network, hardware, make_repeatable
@@ -50,11 +54,13 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
     settings = configuration.train
     store = ImageStore(configuration.split("train"))
     network = _network(configuration)
-    compile_network(network, configuration.spec, settings, settings.planned_phases[0], 1000)
+    steps, together = steps_of_an_epoch(len(store), settings.batch_size)
+    phase = settings.planned_phases[0]
+    compile_network(network, configuration.spec, settings, phase, steps, together)
     pipeline = with_auxiliary_targets(
         endless_batches(
             store,
-            settings.batch_size,
+            steps,
             seed=configuration.seed,
             augmentation=make_augmentation(store, settings.augmentation, configuration.seed),
         ),
@@ -73,7 +79,7 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
                 verbose=0,
                 callbacks=[stopwatch],
             )
-            rounds[name].append(settings.batch_size * stopwatch.batches_per_second)
+            rounds[name].append(len(store) / steps * stopwatch.batches_per_second)
     return {name: float(np.median(values)) for name, values in rounds.items()}
 
 

@@ -78,6 +78,8 @@ class TrainSettings(Settings):
         phases: Trained one after the other; none is one phase of all layers.
         batch_size: Images a step.
         learning_rate: Rate of the Adam optimizer (the peak, with a schedule).
+        weight_decay: Of AdamW: share of each weight that a step takes away, over the step's
+            learning rate; 0 is Adam.
         schedule: `constant`, or `cosine`: warm-up, then decay to zero over all epochs.
         bbox_loss: Name of the loss of the head `bbox`.
         loss_weights: Weight of each head's loss.
@@ -96,6 +98,7 @@ class TrainSettings(Settings):
     phases: tuple[PhaseSettings, ...] = ()
     batch_size: PositiveInt
     learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     schedule: Literal["constant", "cosine"]
     bbox_loss: Literal["mse", "huber", "pixel", "iou", "giou", "diou", "ciou"]
     loss_weights: LossWeights

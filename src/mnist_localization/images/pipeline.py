@@ -1,5 +1,6 @@
 """Batches of a store as `tf.data`: shuffled over the whole split, read by index."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,9 +42,40 @@ def batches(
     return _read(store, indices.batch(batch_size))
 
 
+def steps_of_an_epoch(images: int, batch_size: int) -> tuple[int, int]:
+    """How many batches an epoch has, and how many of them are a whole part of it.
+
+    TensorFlow goes through a few batches by itself much faster than if it returns to Python
+    after each, and an epoch must end where such a run of batches ends. So where their number
+    has no suitable divisor, up to a hundredth more batches are made, each a little smaller.
+
+    Args:
+        images: Images of the split.
+        batch_size: Images a batch, at most.
+
+    Returns:
+        Batches an epoch, and a divisor of that number.
+
+    Example:
+        >>> steps_of_an_epoch(60_000, 32)
+        (1875, 15)
+        >>> steps_of_an_epoch(54_001, 128)
+        (424, 8)
+    """
+    steps = math.ceil(images / batch_size)
+    for together in range(min(16, steps), 3, -1):
+        if steps % together == 0:
+            return steps, together
+    for together in (8, 4, 2):
+        rounded = math.ceil(steps / together) * together
+        if rounded <= min(1.01 * steps, images):
+            return rounded, together
+    return steps, 1
+
+
 def endless_batches(
     store: ImageStore,
-    batch_size: int,
+    steps: int,
     *,
     seed: int,
     first_epoch: int = 0,
@@ -56,7 +88,7 @@ def endless_batches(
 
     Args:
         store: The split.
-        batch_size: Images a batch; the last one of each pass may be smaller.
+        steps: Batches a pass; their sizes differ by one image at most.
         seed: Seed of the orders.
         first_epoch: Number of the first pass, counted from 0.
         augmentation: Changes images and boxes; its generator is given by seed and step alone.
@@ -64,17 +96,18 @@ def endless_batches(
     Returns:
         Batches as from `batches`.
     """
+    ends = tf.constant(np.arange(steps + 1) * len(store) // steps)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(store), dtype=tf.int64), seed=tf.stack([seed, epoch])
         )
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        numbers = tf.data.Dataset.range(steps)
+        return numbers.map(lambda number: order[ends[number] : ends[number + 1]])
 
     indices = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)
     if augmentation is None:
         return _read(store, indices)
-    steps = -(-len(store) // batch_size)
     return _read_changed(store, indices.enumerate(first_epoch * steps), augmentation, seed)
 
 

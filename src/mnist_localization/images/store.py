@@ -141,8 +141,9 @@ class ImageStore:
         rows = np.empty((len(indices), self._row_bytes), dtype=np.uint8)
         # Plain reads, not a memory map: mapped pages would count as resident memory.
         with self._path.open("rb", buffering=0) as file:
-            for row, index in zip(rows, indices, strict=True):
-                file.seek(self._start + int(index) * self._row_bytes)
+            offsets = np.asarray(indices, dtype=np.int64) * self._row_bytes + self._start
+            for row, offset in zip(rows, offsets.tolist(), strict=True):
+                file.seek(offset)
                 file.readinto(row.data)
         return rows.reshape(-1, *self.shape)
 

@@ -113,6 +113,60 @@ class Glimpse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
+class RandomTilt(keras.layers.Layer):
+    """In training, turns and slants every other image a little, about its centre.
+
+    A sample across and down from the centre shows what lies at (x + a y, y + b x); a and b are
+    drawn for each image. With b = -a it is a turn by that many radians, nearly; with b = 0 a
+    slant.
+    """
+
+    def __init__(self, amount: float, **kwargs: Any) -> None:
+        """Set the largest tilt.
+
+        Args:
+            amount: Largest a and b, up and down; 0 leaves the images as they are.
+            **kwargs: Of `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.amount = amount
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Images `[batch, rows, columns, channels]` to images of the same shape."""
+        if not training or not self.amount:
+            return images
+        _, rows, columns, _ = images.shape
+        count = ops.shape(images)[0]
+        drawn = keras.random.uniform((count, 3), -1.0, 1.0, seed=self.seed_generator)
+        tilts = ops.where(drawn[:, 2:] > 0.0, self.amount * drawn[:, :2], 0.0)
+        across, down = ops.split(tilts, 2, axis=1)
+        one, zero = ops.ones_like(across), ops.zeros_like(across)
+        x, y = (columns - 1) / 2, (rows - 1) / 2
+        transforms = [one, across, -across * y, down, one, -down * x, zero, zero]
+        return ops.image.affine_transform(
+            images, ops.concatenate(transforms, axis=1), fill_mode="nearest"
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "amount": self.amount}
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
+class Profiles(keras.layers.Layer):
+    """The mean and the brightest sample of every row and every column: where an object ends."""
+
+    def call(self, glimpse: Any) -> Any:
+        """Glimpses `[batch, rows, columns, channels]` to `[batch, 2 (rows + columns) channels]`."""
+        profiles = [
+            reduced(glimpse, axis=axis) for axis in (1, 2) for reduced in (ops.mean, ops.max)
+        ]
+        _, rows, columns, channels = glimpse.shape
+        return ops.reshape(ops.concatenate(profiles, axis=1), (-1, 2 * (rows + columns) * channels))
+
+
+@keras.saving.register_keras_serializable(package="mnist_localization")
 class MovedBox(keras.layers.Layer):
     """A box moved by a share of its own size."""
 

@@ -22,7 +22,9 @@ class PixelBoxLoss(keras.losses.Loss):
     An annotation on whole pixels says where the object's centre is to half a pixel and no
     better. So the centre's error counts only beyond `tolerance` (an epsilon-insensitive
     loss), and a small quadratic pull keeps it from resting at the edge of what is allowed.
-    The size's error counts, squared near zero and straight further on.
+    The size's error counts, squared near zero and straight further on: were it straight from a
+    pixel on, a model would do best to give every object the size that most have, and learn
+    nothing of the few that are larger or smaller.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class PixelBoxLoss(keras.losses.Loss):
         width: int,
         tolerance: float = 0.5,
         pull: float = 0.01,
+        knee: float = 4.0,
         name: str = "pixel",
         **kwargs: Any,
     ) -> None:
@@ -41,6 +44,7 @@ class PixelBoxLoss(keras.losses.Loss):
             width: Columns of the images, in pixels.
             tolerance: Error of the centre that costs nothing, in pixels.
             pull: Weight of the squared error of the centre, per square pixel.
+            knee: Error of the size round which the loss turns from squared to straight, in pixels.
             name: Name of the loss.
             **kwargs: Of `keras.losses.Loss`.
         """
@@ -49,6 +53,7 @@ class PixelBoxLoss(keras.losses.Loss):
         self.width = width
         self.tolerance = tolerance
         self.pull = pull
+        self.knee = knee
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each box, `[batch]`, not negative."""
@@ -61,7 +66,7 @@ class PixelBoxLoss(keras.losses.Loss):
         # Quadratic near, linear far: an early miss must not drown everything else.
         pull = self.pull * ops.square(centre) / (1.0 + 0.1 * centre)
         # Like a Huber loss: a constant slope would keep the size trembling round the truth.
-        return ops.sum(beyond + pull + ops.square(size) / (1.0 + size), axis=-1)
+        return ops.sum(beyond + pull + ops.square(size) / (1.0 + size / self.knee), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal loss."""
@@ -71,6 +76,7 @@ class PixelBoxLoss(keras.losses.Loss):
             "width": self.width,
             "tolerance": self.tolerance,
             "pull": self.pull,
+            "knee": self.knee,
         }
 
 

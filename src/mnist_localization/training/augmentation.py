@@ -1,8 +1,9 @@
 """Images changed on the fly, with their boxes, so that a model learns to bear it."""
 
+import math
+
 import numpy as np
 
-from mnist_localization.boxes import pixel_corners
 from mnist_localization.config import AugmentationSettings
 from mnist_localization.images import ImageStore
 from mnist_localization.images.pipeline import Augmentation, Boxes
@@ -13,8 +14,8 @@ from mnist_localization.perturbations import (
     ink_fragments,
     scaled_box,
     with_contrast,
+    with_moved_frame,
     with_noise,
-    with_scaled_frame,
 )
 
 _NOISE_IMAGES = 64
@@ -46,6 +47,7 @@ class _Augmentation:
     def __init__(self, store: ImageStore, settings: AugmentationSettings, seed: int) -> None:
         self._settings = settings
         self._shape = height, width, channels = store.shape
+        self._sides = np.array([width, height, width, height], np.float64)
         self._fragments = ink_fragments(store, seed)
         # Drawn once, and cut from anywhere: to draw it anew for each image takes far longer.
         self._noise = np.random.default_rng(seed).standard_normal(
@@ -69,10 +71,11 @@ class _Augmentation:
         self, image: Pixels, box: Boxes, random: np.random.Generator
     ) -> tuple[Pixels, Boxes]:
         height, width, _ = self._shape
-        corners = pixel_corners(box, height, width)[0]
-        factor = np.exp(random.uniform(-1, 1) * np.log1p(self._settings.scale))
-        target = scaled_box(corners, factor, height, width) / (width, height, width, height)
-        return with_scaled_frame(image, corners, factor), target.astype(np.float32)
+        corners = box * self._sides
+        factor = math.exp(random.uniform(-1, 1) * math.log1p(self._settings.scale))
+        target = scaled_box(corners, factor, height, width)
+        moved = (target / self._sides).astype(np.float32)
+        return with_moved_frame(image, corners, target), moved
 
     def _in_other_light(self, image: Pixels, random: np.random.Generator) -> Pixels:
         settings, choice = self._settings, random.random()

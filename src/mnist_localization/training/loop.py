@@ -4,11 +4,10 @@ import fnmatch
 import hashlib
 import json
 import logging
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import tensorflow as tf
 from mnist_localization.config import PhaseSettings, TrainSettings
 from mnist_localization.errors import ModelError
 from mnist_localization.images import ImageStore
-from mnist_localization.images.pipeline import batches, endless_batches
+from mnist_localization.images.pipeline import batches, endless_batches, steps_of_an_epoch
 from mnist_localization.models import ModelSpec, Network
 from mnist_localization.models.losses import bbox_loss
 from mnist_localization.models.metrics import MeanBoxIoU
@@ -155,23 +154,24 @@ class _Fit:
     seed: int
     callbacks: Sequence[keras.callbacks.Callback]
 
-    @property
-    def _steps(self) -> int:
-        return math.ceil(len(self.train) / self.settings.batch_size)
+    @cached_property
+    def _steps(self) -> tuple[int, int]:
+        return steps_of_an_epoch(len(self.train), self.settings.batch_size)
 
     def prepare(self, phase: PhaseSettings) -> None:
         """Freeze the layers of a phase and compile anew."""
         _freeze(self.network.trainable, phase.freeze)
-        compile_network(self.network, self.spec, self.settings, phase, self._steps)
+        compile_network(self.network, self.spec, self.settings, phase, *self._steps)
 
     def run(self, phase: PhaseSettings, state: TrainingState) -> None:
         """Train the rest of a phase."""
         if patience_is_over(state, self.settings.early_stopping):
             return
         taught = partial(with_auxiliary_targets, names=self.network.auxiliary_boxes)
+        steps, _ = self._steps
         images = endless_batches(
             self.train,
-            self.settings.batch_size,
+            steps,
             seed=self.seed,
             first_epoch=state.epochs,
             augmentation=make_augmentation(self.train, self.settings.augmentation, self.seed),
@@ -179,7 +179,7 @@ class _Fit:
         self.network.trainable.fit(
             taught(images),
             validation_data=taught(batches(self.validation, self.settings.batch_size)),
-            steps_per_epoch=self._steps,
+            steps_per_epoch=steps,
             initial_epoch=state.epochs,
             epochs=state.phase_start + phase.epochs,
             callbacks=list(self.callbacks),
@@ -204,7 +204,12 @@ def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
 
 
 def compile_network(
-    network: Network, spec: ModelSpec, settings: TrainSettings, phase: PhaseSettings, steps: int
+    network: Network,
+    spec: ModelSpec,
+    settings: TrainSettings,
+    phase: PhaseSettings,
+    steps: int,
+    together: int,
 ) -> None:
     """Set optimizer, losses and metrics of a network.
 
@@ -214,10 +219,11 @@ def compile_network(
         settings: The section `train`.
         phase: The phase that is to be trained.
         steps: Steps an epoch.
+        together: Steps that TensorFlow goes through by itself, a divisor of their number.
     """
     boxes = {name: bbox_loss(settings.bbox_loss, spec) for name in network.auxiliary_boxes}
     network.trainable.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(settings, phase, steps)),
+        optimizer=_optimizer(settings, phase, steps),
         loss={
             "label": keras.losses.SparseCategoricalCrossentropy(),
             "bbox": bbox_loss(settings.bbox_loss, spec),
@@ -229,6 +235,7 @@ def compile_network(
             "bbox": MeanBoxIoU(),
         },
         jit_compile=settings.xla,
+        steps_per_execution=together,
     )
 
 
@@ -245,6 +252,16 @@ def with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> tf
     return dataset.map(
         lambda images, targets: (images, targets | dict.fromkeys(names, targets["bbox"]))
     )
+
+
+def _optimizer(settings: TrainSettings, phase: PhaseSettings, steps: int) -> keras.Optimizer:
+    """AdamW (Loshchilov and Hutter, 2019); Adam where no weights decay."""
+    optimizer = keras.optimizers.Adam(
+        _learning_rate(settings, phase, steps), weight_decay=settings.weight_decay or None
+    )
+    # Decay is for what is multiplied with features, not for what is added to or scales them.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "deviations"])
+    return optimizer
 
 
 def _learning_rate(

@@ -15,6 +15,8 @@ from mnist_localization.models.glimpse_layers import (
     MeanOfViews,
     MeanOfVotes,
     MovedBox,
+    Profiles,
+    RandomTilt,
     RefinedCorners,
     Votes,
 )
@@ -35,6 +37,9 @@ class GlimpseSettings(Settings):
         glimpse_margin: Side of the window that a glimpse shows, over that of the coarse box.
         glimpse_jitter: In training, the window is moved and scaled at random by up to this
             share of the coarse box.
+        glimpse_tilt: In training, every other glimpse is turned and slanted at random before
+            its features are taken: by up to this many samples across for each sample down, and
+            down for each across.
         fine_filters: Filters of the convolutions of the second look, two or more; the first
             halves the size, which is halved again after it and after the last.
         label_units: Units of the hidden layer before the label's softmax.
@@ -57,6 +62,7 @@ class GlimpseSettings(Settings):
     glimpse_size: Annotated[int, Field(ge=16, multiple_of=4)]
     glimpse_margin: Annotated[float, Field(ge=1.0)]
     glimpse_jitter: Annotated[float, Field(ge=0.0, lt=0.5)]
+    glimpse_tilt: Annotated[float, Field(ge=0.0, lt=0.5)]
     fine_filters: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
     label_units: PositiveInt
     bbox_units: PositiveInt
@@ -96,7 +102,7 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     glimpse, window = see([pixels, coarse])
     features = _Chain(_fine_layers(settings))
     classify = _Chain(_label_layers(settings, spec))
-    fine = features(glimpse)
+    fine = features(RandomTilt(settings.glimpse_tilt, dtype="float32", name="tilt")(glimpse))
     label = classify(fine)
     guess, bbox = _bbox_head(glimpse, fine, coarse, window, settings, spec)
     grid = (spec.height, spec.width) if settings.snap and spec.whole_pixel_boxes else None
@@ -200,7 +206,9 @@ def _bbox_head(
 ) -> tuple[Any, Any]:
     """Guessed and final relative corners, `[batch, 4]` each."""
     first = BoxInWindow(dtype="float32", name="coarse_in_window")([coarse, window])
-    x = keras.layers.Concatenate(name="bbox_features")([features, first])
+    # The features are those of a tilted glimpse, in training, and too coarse for a size.
+    profiles = Profiles(dtype="float32", name="profiles")(glimpse)
+    x = keras.layers.Concatenate(name="bbox_features")([features, profiles, first])
     x = keras.layers.Dense(settings.bbox_units, activation="relu", name="bbox_hidden")(x)
     move = keras.layers.Dense(2, kernel_initializer="zeros", name="move")(x)
     factor = keras.layers.Dense(2, kernel_initializer="zeros", name="log_factor")(x)
