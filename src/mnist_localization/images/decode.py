@@ -236,13 +236,17 @@ def _check_channels(header: ImageHeader, shape: tuple[int, int, int], path: Path
 
 
 def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
-    upright = ImageOps.exif_transpose(image)
+    # Pillow copies the image for each of these, also where there is nothing to do.
+    turned = image.getexif().get(_ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image
     mode = _MODE[channels]
     if upright.mode in _SAMPLE_BYTES:
         upright = _as_8_bit(upright)
     if upright.has_transparency_data:
         upright = _without_alpha(upright, background)
-    pixels = np.asarray(upright.convert(mode), dtype=np.uint8)
+    if upright.mode != mode:
+        upright = upright.convert(mode)
+    pixels = np.asarray(upright, dtype=np.uint8)
     return pixels.reshape(upright.height, upright.width, channels)
 
 

@@ -114,7 +114,7 @@ class Glimpse(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
 class RandomTilt(keras.layers.Layer):
-    """In training, turns and slants every other image a little, about its centre.
+    """In training, turns and slants each image a little, about its centre.
 
     A sample across and down from the centre shows what lies at (x + a y, y + b x); a and b are
     drawn for each image. With b = -a it is a turn by that many radians, nearly; with b = 0 a
@@ -138,8 +138,9 @@ class RandomTilt(keras.layers.Layer):
             return images
         _, rows, columns, _ = images.shape
         count = ops.shape(images)[0]
-        drawn = keras.random.uniform((count, 3), -1.0, 1.0, seed=self.seed_generator)
-        tilts = ops.where(drawn[:, 2:] > 0.0, self.amount * drawn[:, :2], 0.0)
+        tilts = keras.random.uniform(
+            (count, 2), -self.amount, self.amount, seed=self.seed_generator
+        )
         across, down = ops.split(tilts, 2, axis=1)
         one, zero = ops.ones_like(across), ops.zeros_like(across)
         x, y = (columns - 1) / 2, (rows - 1) / 2
