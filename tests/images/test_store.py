@@ -105,6 +105,30 @@ def test_one_pass_gives_every_image_once_with_its_own_targets(request_, tmp_path
     assert orders[0] != orders[1], "each pass draws a new order"
 
 
+@pytest.mark.parametrize("images", [1, 7, 100, 401, 54_001, 60_000])
+@pytest.mark.parametrize("batch_size", [1, 32, 64, 128, 10_000])
+def test_an_epoch_is_cut_into_runs_of_nearly_full_batches(images, batch_size):
+    from mnist_localization.images.pipeline import steps_of_an_epoch
+
+    steps, together = steps_of_an_epoch(images, batch_size)
+    fewest = -(-images // batch_size)
+    assert steps % together == 0
+    assert together <= 8
+    assert fewest <= steps <= max(fewest, min(images, 1.01 * fewest))
+
+
+def test_the_batches_of_an_epoch_hold_every_image_once_and_differ_by_one(request_, tmp_path):
+    from mnist_localization.images.pipeline import endless_batches
+
+    write_store(request_, tmp_path / "store")
+    store = ImageStore(tmp_path / "store")
+    taken = [
+        images.numpy()[:, -1, -1, 0] for images, _ in endless_batches(store, 4, seed=5).take(4)
+    ]
+    assert sorted(np.concatenate(taken).tolist()) == list(range(COUNT))
+    assert {len(numbers) for numbers in taken} == {COUNT // 4, COUNT // 4 + 1}
+
+
 def test_the_order_of_an_epoch_does_not_depend_on_where_training_began(request_, tmp_path):
     from mnist_localization.images.pipeline import endless_batches
 

@@ -232,15 +232,14 @@ def test_a_glimpse_jitters_in_training_only():
     assert np.abs(moved[:, :2] - 0.45).max() <= 0.1 * 0.3 + 1e-6
 
 
-def test_every_other_glimpse_is_tilted_in_training_only():
+def test_a_glimpse_is_tilted_about_its_centre_in_training_only():
     keras.utils.set_random_seed(3)
     images = np.zeros((200, 21, 21, 1), np.float32)
     images[:, :, 10] = 1.0  # an upright line through the centre
     layer = RandomTilt(0.3)
     np.testing.assert_array_equal(layer(images), images)
     tilted = keras.ops.convert_to_numpy(layer(images, training=True))
-    same = (tilted == images).all(axis=(1, 2, 3))
-    assert 70 < same.sum() < 130
+    assert (tilted != images).any(axis=(1, 2, 3)).all()
     # The centre stays; the ends of the line go either way, by no more than 0.3 of ten samples.
     ends = (tilted[:, 0, :, 0] * np.arange(21)).sum(axis=1) / tilted[:, 0, :, 0].sum(axis=1) - 10
     np.testing.assert_allclose(tilted[:, 10, 10, 0], 1.0, atol=1e-5)
@@ -249,6 +248,20 @@ def test_every_other_glimpse_is_tilted_in_training_only():
     assert np.abs(ends).max() <= 3.0 + 0.5
     opposite = tilted[:, -1, :, 0] @ np.arange(21) / tilted[:, -1, :, 0].sum(axis=1) - 10
     np.testing.assert_allclose(opposite, -ends, atol=0.05)
+
+
+def test_a_tilted_glimpse_is_what_an_affine_transform_gives(monkeypatch):
+    images = np.random.default_rng(0).random((6, 9, 11, 3)).astype(np.float32)
+    drawn = np.random.default_rng(1).uniform(-0.2, 0.2, (6, 2)).astype(np.float32)
+    monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: drawn)
+    tilted = RandomTilt(0.2)(images, training=True)
+    across, down = drawn[:, :1], drawn[:, 1:]
+    one, zero = np.ones_like(across), np.zeros_like(across)
+    rows = [one, across, -across * 4, down, one, -down * 5, zero, zero]
+    expected = keras.ops.image.affine_transform(
+        images, np.concatenate(rows, axis=1), fill_mode="nearest"
+    )
+    np.testing.assert_allclose(tilted, expected, atol=1e-5)
 
 
 def test_no_tilt_leaves_every_glimpse():

@@ -58,12 +58,13 @@ def steps_of_an_epoch(images: int, batch_size: int) -> tuple[int, int]:
 
     Example:
         >>> steps_of_an_epoch(60_000, 32)
-        (1875, 15)
+        (1875, 5)
         >>> steps_of_an_epoch(54_001, 128)
         (424, 8)
     """
     steps = math.ceil(images / batch_size)
-    for together in range(min(16, steps), 3, -1):
+    # More at once would gain little, and let a progress bar of slow steps stand still.
+    for together in range(min(8, steps), 3, -1):
         if steps % together == 0:
             return steps, together
     for together in (8, 4, 2):

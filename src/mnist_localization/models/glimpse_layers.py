@@ -136,18 +136,26 @@ class RandomTilt(keras.layers.Layer):
         """Images `[batch, rows, columns, channels]` to images of the same shape."""
         if not training or not self.amount:
             return images
-        _, rows, columns, _ = images.shape
+        _, rows, columns, channels = images.shape
         count = ops.shape(images)[0]
         tilts = keras.random.uniform(
             (count, 2), -self.amount, self.amount, seed=self.seed_generator
         )
-        across, down = ops.split(tilts, 2, axis=1)
-        one, zero = ops.ones_like(across), ops.zeros_like(across)
-        x, y = (columns - 1) / 2, (rows - 1) / 2
-        transforms = [one, across, -across * y, down, one, -down * x, zero, zero]
-        return ops.image.affine_transform(
-            images, ops.concatenate(transforms, axis=1), fill_mode="nearest"
+        across, down = tilts[:, :1, None], tilts[:, 1:, None]
+        x, y = _positions(columns)[None] * columns, _positions(rows)[:, :, None] * rows
+        x, y = x + across * y + (columns - 1) / 2, y + down * x + (rows - 1) / 2
+        # Between four samples each; Keras' affine transform cannot be compiled by XLA.
+        x, y = ops.clip(x, 0.0, columns - 1.0), ops.clip(y, 0.0, rows - 1.0)
+        left, top = ops.minimum(ops.floor(x), columns - 2.0), ops.minimum(ops.floor(y), rows - 2.0)
+        x, y = (x - left)[..., None], (y - top)[..., None]
+        first = ops.cast(top * columns + left, "int32")
+        first += ops.arange(count, dtype="int32")[:, None, None] * (rows * columns)
+        flat = ops.reshape(images, (-1, channels))
+        above, above_right, below, below_right = (
+            ops.take(flat, first + beside, axis=0) for beside in (0, 1, columns, columns + 1)
         )
+        above, below = above + x * (above_right - above), below + x * (below_right - below)
+        return above + y * (below - above)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
