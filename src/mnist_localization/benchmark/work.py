@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -55,6 +56,8 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
     store = ImageStore(configuration.split("train"))
     network = _network(configuration)
     steps, together = steps_of_an_epoch(len(store), settings.batch_size)
+    # Keras says when so many steps are done, and not when one is.
+    warm_up, timed = (math.ceil(each / together) * together for each in (batches / 4, batches))
     phase = settings.planned_phases[0]
     compile_network(network, configuration.spec, settings, phase, steps, together)
     pipeline = with_auxiliary_targets(
@@ -71,10 +74,10 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
     rounds: dict[str, list[float]] = {name: [] for name in sources}
     for _ in range(3):
         for name, dataset in sources.items():
-            stopwatch = Stopwatch(batches // 4)
+            stopwatch = Stopwatch(warm_up)
             network.trainable.fit(
                 dataset,
-                steps_per_epoch=batches // 4 + batches,
+                steps_per_epoch=warm_up + timed,
                 shuffle=False,
                 verbose=0,
                 callbacks=[stopwatch],
