@@ -68,7 +68,9 @@ def noisy(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels
 
 def with_noise(image: Pixels, sigma: float, noise: npt.NDArray[np.float32]) -> Pixels:
     """Given noise of standard deviation one, multiplied by `sigma` and added."""
-    return _to_pixels(image + np.float32(FULL_SCALE * sigma) * noise)
+    values = noise * np.float32(FULL_SCALE * sigma)
+    values += image
+    return _to_pixels(values)
 
 
 def brighter(image: Pixels, amount: float) -> Pixels:
@@ -135,7 +137,8 @@ def with_moved_frame(image: Pixels, box: FloatArray, target: FloatArray) -> Pixe
     height, width, channels = image.shape
     left, top, right, bottom = _at_least_a_pixel(box, height, width)
     to_left, to_top, to_right, to_bottom = _at_least_a_pixel(target, height, width)
-    background = [_median(image[:, :, channel]) for channel in range(channels)]
+    # Every third row says it as well as all of them.
+    background = [_median(image[::3, :, channel]) for channel in range(channels)]
     # A margin of background, so that edges blend into it.
     first_x, first_y = math.floor(left), math.floor(top)
     rows, columns = math.ceil(bottom) - first_y, math.ceil(right) - first_x
@@ -261,5 +264,7 @@ def _scaling(factor: float) -> Perturbation:
 
 
 def _to_pixels(values: npt.NDArray[Any]) -> Pixels:
-    pixels: Pixels = np.clip(np.rint(values), 0, FULL_SCALE).astype(np.uint8)
-    return pixels
+    """Whole numbers 0..255; the values, floats that nobody else holds, are changed."""
+    np.rint(values, out=values)
+    np.clip(values, 0, FULL_SCALE, out=values)
+    return values.astype(np.uint8)
