@@ -137,32 +137,57 @@ def with_moved_frame(image: Pixels, box: FloatArray, target: FloatArray) -> Pixe
     height, width, channels = image.shape
     left, top, right, bottom = _at_least_a_pixel(box, height, width)
     to_left, to_top, to_right, to_bottom = _at_least_a_pixel(target, height, width)
+    x = _Way.along(left, right, to_left, to_right, width)
+    y = _Way.along(top, bottom, to_top, to_bottom, height)
     # Every third row says it as well as all of them.
     background = [_median(image[::3, :, channel]) for channel in range(channels)]
     # A margin of background, so that edges blend into it.
-    first_x, first_y = math.floor(left), math.floor(top)
-    rows, columns = math.ceil(bottom) - first_y, math.ceil(right) - first_x
-    alone = np.empty((rows + 2, columns + 2, channels), np.uint8)
+    alone = np.empty((y.stop - y.start + 2, x.stop - x.start + 2, channels), np.uint8)
     alone[:] = background
-    alone[1:-1, 1:-1] = image[first_y : first_y + rows, first_x : first_x + columns]
-    # Only where the result shows the object; from a place there to the place that it shows.
-    low_x, low_y = max(math.floor(to_left) - 2, 0), max(math.floor(to_top) - 2, 0)
-    high_x, high_y = min(math.ceil(to_right) + 2, width), min(math.ceil(to_bottom) + 2, height)
-    step_x, step_y = (right - left) / (to_right - to_left), (bottom - top) / (to_bottom - to_top)
-    start_x = left - (to_left - low_x) * step_x - (first_x - 1)
-    start_y = top - (to_top - low_y) * step_y - (first_y - 1)
+    alone[1:-1, 1:-1] = image[y.start : y.stop, x.start : x.stop]
     moved = Image.fromarray(alone if channels > 1 else alone[:, :, 0]).transform(
-        (high_x - low_x, high_y - low_y),
+        (x.to_stop - x.to_start, y.to_stop - y.to_start),
         Image.Transform.AFFINE,
-        (step_x, 0.0, start_x, 0.0, step_y, start_y),
+        (x.step, 0.0, x.first, 0.0, y.step, y.first),
         resample=Image.Resampling.BILINEAR,
         fillcolor=tuple(background) if channels > 1 else background[0],
     )
     result = np.empty_like(image)
     result[:] = background
-    shown = np.asarray(moved).reshape(high_y - low_y, high_x - low_x, channels)
-    result[low_y:high_y, low_x:high_x] = shown
+    place = result[y.to_start : y.to_stop, x.to_start : x.to_stop]
+    place[:] = np.asarray(moved).reshape(place.shape)
     return result
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Where a frame lies along one axis, where it goes, and the way back.
+
+    Attributes:
+        start: First pixel that holds some of it.
+        stop: The pixel after the last one.
+        to_start: First pixel of the part of the result that shows it.
+        to_stop: The pixel after the last one.
+        step: Pixels of the image for each pixel of the result.
+        first: Place in the image, with a pixel's margin before `start`, of `to_start`.
+    """
+
+    start: int
+    stop: int
+    to_start: int
+    to_stop: int
+    step: float
+    first: float
+
+    @classmethod
+    def along(cls, low: float, high: float, to_low: float, to_high: float, extent: int) -> "_Way":
+        """From `low` to `high` in the image, to `to_low` to `to_high` in the result."""
+        start, step = math.floor(low), (high - low) / (to_high - to_low)
+        # Only where the result shows the object.
+        to_start = max(math.floor(to_low) - 2, 0)
+        to_stop = min(math.ceil(to_high) + 2, extent)
+        first = low - (to_low - to_start) * step - (start - 1)
+        return cls(start, math.ceil(high), to_start, to_stop, step, first)
 
 
 def _at_least_a_pixel(

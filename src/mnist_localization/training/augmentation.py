@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from mnist_localization.boxes import FloatArray, pixel_corners
 from mnist_localization.config import AugmentationSettings
 from mnist_localization.images import ImageStore
 from mnist_localization.images.pipeline import Augmentation, Boxes
@@ -47,7 +48,6 @@ class _Augmentation:
     def __init__(self, store: ImageStore, settings: AugmentationSettings, seed: int) -> None:
         self._settings = settings
         self._shape = height, width, channels = store.shape
-        self._sides = np.array([width, height, width, height], np.float64)
         self._fragments = ink_fragments(store, seed)
         # Drawn once, and cut from anywhere: to draw it anew for each image takes far longer.
         self._noise = np.random.default_rng(seed).standard_normal(
@@ -58,24 +58,25 @@ class _Augmentation:
         self, images: Pixels, boxes: Boxes, random: np.random.Generator
     ) -> tuple[Pixels, Boxes]:
         images, boxes = images.copy(), boxes.copy()
+        height, width, _ = self._shape
+        corners = pixel_corners(boxes, height, width)
         for row in np.flatnonzero(random.random(len(images)) < self._settings.share):
             choice = random.random()
             if choice < 0.4:
-                images[row], boxes[row] = self._scaled(images[row], boxes[row], random)
+                images[row], boxes[row] = self._scaled(images[row], corners[row], random)
             elif choice < 0.7 and self._settings.clutter:
                 images[row] = cluttered(images[row], self._fragments, random)
             images[row] = self._in_other_light(images[row], random)
         return images, boxes
 
     def _scaled(
-        self, image: Pixels, box: Boxes, random: np.random.Generator
-    ) -> tuple[Pixels, Boxes]:
+        self, image: Pixels, corners: FloatArray, random: np.random.Generator
+    ) -> tuple[Pixels, FloatArray]:
+        """An image and its relative box, from the same with the box in pixels."""
         height, width, _ = self._shape
-        corners = box * self._sides
         factor = math.exp(random.uniform(-1, 1) * math.log1p(self._settings.scale))
         target = scaled_box(corners, factor, height, width)
-        moved = (target / self._sides).astype(np.float32)
-        return with_moved_frame(image, corners, target), moved
+        return with_moved_frame(image, corners, target), target / (width, height, width, height)
 
     def _in_other_light(self, image: Pixels, random: np.random.Generator) -> Pixels:
         settings, choice = self._settings, random.random()

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ class _Fit:
     seed: int
     callbacks: Sequence[keras.callbacks.Callback]
 
-    @cached_property
+    @property
     def _steps(self) -> tuple[int, int]:
         return steps_of_an_epoch(len(self.train), self.settings.batch_size)
 
