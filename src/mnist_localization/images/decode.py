@@ -197,12 +197,17 @@ def _without_warning(source: Path | BinaryIO) -> Image.Image:
 
 
 def _header(image: Image.Image) -> ImageHeader:
-    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    turned = _orientation(image) in (5, 6, 7, 8)
     # Pillow already turns a TIFF itself.
     swapped = turned and image.format != "TIFF"
     height, width = image.size if swapped else reversed(image.size)
     channels = 3 if image.mode == "P" else len(image.getbands())
     return ImageHeader(str(image.format), image.mode, height, width, channels)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 for upright, and up to 8 for ways to be turned and mirrored, as EXIF numbers them."""
+    return int(image.getexif().get(_ORIENTATION, 1))
 
 
 def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
@@ -237,8 +242,7 @@ def _check_channels(header: ImageHeader, shape: tuple[int, int, int], path: Path
 
 def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
     # Pillow copies the image for each of these, also where there is nothing to do.
-    turned = image.getexif().get(_ORIENTATION, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image
+    upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
     mode = _MODE[channels]
     if upright.mode in _SAMPLE_BYTES:
         upright = _as_8_bit(upright)
