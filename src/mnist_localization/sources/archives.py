@@ -25,6 +25,9 @@ _MEBIBYTE = 2**20
 _BLOCK = 2**16
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What Python's zip reader raises of an altered archive: the last one where its bytes ask for a
+# version of the format, or a feature of it, that the reader does not have.
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError)
 
 
 class DamagedArchiveError(ArchiveError):
@@ -81,7 +84,7 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
             logger.info("Unpacking %s: %d files", archive.name, len(members))
             beside.mkdir(parents=True)
             _write(archive, source, members, beside, limits)
-    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError) as error:
+    except _DAMAGED as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise DamagedArchiveError(
             f"{archive}: the archive is damaged ({error}); look at the source's own copy, then "
