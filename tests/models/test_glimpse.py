@@ -18,6 +18,7 @@ from mnist_localization.models.glimpse_layers import (
     MeanOfViews,
     MeanOfVotes,
     MovedBox,
+    Profiles,
     RandomTilt,
     RefinedCorners,
     Votes,
@@ -265,6 +266,14 @@ def test_a_tilted_glimpse_is_what_an_affine_transform_gives(monkeypatch):
     np.testing.assert_allclose(tilted, expected, atol=1e-5)
 
 
+def test_profiles_are_the_means_and_maxima_of_columns_and_rows():
+    glimpse = np.random.default_rng(0).random((2, 3, 5, 2)).astype(np.float32)
+    profiles = keras.ops.convert_to_numpy(Profiles()(glimpse))
+    parts = [glimpse.mean(axis=1), glimpse.max(axis=1), glimpse.mean(axis=2), glimpse.max(axis=2)]
+    expected = np.concatenate([part.reshape(2, -1) for part in parts], axis=1)
+    np.testing.assert_allclose(profiles, expected, atol=1e-6)
+
+
 def test_no_tilt_leaves_every_glimpse():
     images = np.random.default_rng(0).random((20, 9, 9, 3)).astype(np.float32)
     np.testing.assert_array_equal(RandomTilt(0.0)(images, training=True), images)
@@ -286,6 +295,7 @@ def test_attention_averages_the_proposals_of_the_cells():
         ExactCorners((0.2, 0.3), 0.1),
         MeanOfVotes((0.1, 0.2)),
         MovedBox((0.1, -0.2)),
+        Profiles(),
         RandomTilt(0.2),
     ],
 )

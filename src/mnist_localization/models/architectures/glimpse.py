@@ -37,9 +37,9 @@ class GlimpseSettings(Settings):
         glimpse_margin: Side of the window that a glimpse shows, over that of the coarse box.
         glimpse_jitter: In training, the window is moved and scaled at random by up to this
             share of the coarse box.
-        glimpse_tilt: In training, every other glimpse is turned and slanted at random before
-            its features are taken: by up to this many samples across for each sample down, and
-            down for each across.
+        glimpse_tilt: In training, a glimpse is turned and slanted at random before its features
+            are taken: by up to this many samples across for each sample down, and down for each
+            across.
         fine_filters: Filters of the convolutions of the second look, two or more; the first
             halves the size, which is halved again after it and after the last.
         label_units: Units of the hidden layer before the label's softmax.
