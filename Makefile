@@ -30,7 +30,7 @@ notebook: install-dev ## Open the notebook that tells the story, on this machine
 	@$(BIN)/jupyter notebook --ip=127.0.0.1 $(ARGS) notebooks/object_localization.ipynb
 
 bench: install ## Time the notebook's loop and ours; BASE_URL=<folder or URL of the four files>.
-	@$(BIN)/python -m mnist_localization.benchmark --base-url "$(BASE_URL)" $(ARGS)
+	@$(BIN)/python -m benchmarks --base-url "$(BASE_URL)" $(ARGS)
 
 lint: install-dev ## Check style, types and the import rules.
 	@$(BIN)/ruff check .

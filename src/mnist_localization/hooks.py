@@ -8,8 +8,8 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from mnist_localization.cores import shared_cores
-from mnist_localization.summary import summary_lines
+from mnist_localization.reporting.summary import summary_lines
+from mnist_localization.runtime import shared_cores
 from mnist_localization.tracking import TrackingHooks
 
 logger = logging.getLogger(__name__)

@@ -2,9 +2,9 @@ import pytest
 import yaml
 
 from mnist_localization.config import ExportSettings
-from project import ROOT
-from small_models import trained_localizer
-from small_stores import make_store
+from support.project import ROOT
+from support.small_models import trained_localizer
+from support.small_stores import make_store
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from mnist_localization.errors import ModelError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer
 from mnist_localization.export.formats import FORMATS
 from mnist_localization.models import ModelSpec, build_network
-from mnist_localization.models.priors import BoxPriors
-from project import ROOT
-from small_stores import CLASS_SIDES, SIDE
+from mnist_localization.models.statistics import BoxStatistics
+from support.project import ROOT
+from support.small_stores import CLASS_SIDES, SIDE
 
 ALL = ["saved_model", "litert", "litert_int8", "onnx"]
 STRICT = {"probability": 0.0, "box_pixels": 0.0, "label_accuracy": 0.0, "mean_iou": 0.0}
@@ -67,30 +67,30 @@ def test_a_file_takes_raw_pixels_of_any_batch_and_gives_probabilities_and_boxes(
 
 
 # Boxes of one size, and where the closed form holds: that adds layers to the model.
-REGULAR = BoxPriors(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
+REGULAR = BoxStatistics(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
 
 
 @pytest.mark.parametrize(
-    ("priors", "formats"),
+    ("box_statistics", "formats"),
     [
-        (BoxPriors(), ["litert"]),
+        (BoxStatistics(), ["litert"]),
         (REGULAR, ["litert", "litert_int8", "saved_model"]),
-        pytest.param(BoxPriors(), ALL, marks=pytest.mark.slow),
+        pytest.param(BoxStatistics(), ALL, marks=pytest.mark.slow),
         pytest.param(REGULAR, ["onnx"], marks=pytest.mark.slow),
     ],
     ids=["litert", "regular", "all", "regular-onnx"],
 )
 def test_glimpse_has_the_same_answers_in_every_format_snapping_included(
-    priors, formats, trained, settings, tmp_path
+    box_statistics, formats, trained, settings, tmp_path
 ):
     _, training, test = trained
     keras.utils.set_random_seed(2)
-    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {}, priors)
+    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {}, box_statistics)
     document = yaml.safe_load((ROOT / "conf/base/parameters_train.yml").read_text("utf-8"))
     architectures = document["train"]["architectures"]
     glimpse = build_network("glimpse", architectures["glimpse"], spec).localizer
     layers = {type(layer).__name__ for layer in glimpse.layers}
-    assert ({"Votes", "MeanOfVotes"} <= layers) is (priors == REGULAR)
+    assert ({"ForegroundWeights", "CenterOfMass"} <= layers) is (box_statistics == REGULAR)
     tolerances = settings().tolerances | {"litert_int8": LOOSE}
     options = settings(formats=formats, tolerances=tolerances, checked_images=8)
     report = export_localizer(glimpse, training, test, options, tmp_path, seed=1)

@@ -5,12 +5,12 @@ import pytest
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ModelCardSettings
 from mnist_localization.errors import StaleError
+from mnist_localization.evaluation import evaluation_metrics, predict_store, with_fingerprints
+from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
 from mnist_localization.export import REPORT_COLUMNS, ModelFacts, model_card
 from mnist_localization.export.model_card import escaped
 from mnist_localization.pipelines.export.nodes import export_formats, write_model_card
-from mnist_localization.robustness import ROBUSTNESS_COLUMNS
-from mnist_localization.scoring import evaluation_metrics, predict_store, stamped
-from small_stores import SIDE, make_store
+from support.small_stores import SIDE, make_store
 
 CARD = {
     "source": "synthetic",
@@ -19,7 +19,7 @@ CARD = {
     "fallback_reason": "no <b>net</b>",
 }
 WORDS = ModelCardSettings(
-    title="Squares", intended_use="Tests.", limits=("One square.",), data_licence=("None.",)
+    title="Squares", intended_use="Tests.", limits=("One square.",), data_license=("None.",)
 )
 KNOWN = {"train_fingerprint": "abc", "train_images": 54321, "seed": 7}
 NO_ROBUSTNESS = pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
@@ -56,7 +56,7 @@ def scored(trained):
         outputs = localizer.predict_on_batch(images)
         return {**outputs, "bbox_raw": outputs["bbox"]}
 
-    predictions = stamped(predict_store(predictor, test, 16), localizer, test.meta)
+    predictions = with_fingerprints(predict_store(predictor, test, 16), localizer, test.meta)
     data = dataset("small", "large")
     metrics = evaluation_metrics(predictions, {"mean_box": predictions}, evaluation(), data, 1)
     metrics["dataset"] = {"source": "synthetic", "split": "test", "validated_on": "train"}

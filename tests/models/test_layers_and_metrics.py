@@ -5,8 +5,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization import boxes
-from mnist_localization.models.layers import FusedBatchNormalization, OrderedBox
+from mnist_localization.data import boxes
+from mnist_localization.models.layers import ClipAndSnapBox, FusedBatchNormalization
 from mnist_localization.models.metrics import MeanBoxIoU, paired_iou
 
 corner = st.floats(0, 1, width=32)
@@ -41,13 +41,13 @@ def test_the_metric_is_the_mean_over_all_images_seen():
 
 @given(st.tuples(*[st.floats(-1, 2, width=32)] * 4))
 def test_an_ordered_box_is_ordered_inside_the_image_and_on_the_grid(values):
-    layer = OrderedBox(grid=(50, 100))
+    layer = ClipAndSnapBox(grid=(50, 100))
     xmin, ymin, xmax, ymax = keras.ops.convert_to_numpy(layer(np.array([values], np.float32)))[0]
     assert 0 <= xmin <= xmax <= 1
     assert 0 <= ymin <= ymax <= 1
     for value, size in ((xmin, 100), (ymin, 50), (xmax, 100), (ymax, 50)):
         assert value * size == pytest.approx(round(value * size), abs=1e-4)
-    assert OrderedBox.from_config(layer.get_config()).grid == (50, 100)
+    assert ClipAndSnapBox.from_config(layer.get_config()).grid == (50, 100)
 
 
 def gradients(layer, images):

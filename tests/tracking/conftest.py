@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from small_publications import Published, isolate
-from wandb_stub import KEY, StubServer
+from support.small_publications import Published, isolate
+from support.wandb_stub import KEY, StubServer
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ import pytest
 
 from mnist_localization.tracking import client as client_module
 from mnist_localization.tracking.client import Client
-from mnist_localization.tracking.plan import RunPlan
-from mnist_localization.tracking.uplink import Uplink
-from small_publications import settings
-from wandb_stub import StubServer
+from mnist_localization.tracking.run_context import RunContext
+from mnist_localization.tracking.uploader import Uploader
+from support.small_publications import settings
+from support.wandb_stub import StubServer
 
 FOR_EVER = 1000
 # Of a busy machine, until a process has started.
@@ -86,6 +86,6 @@ def test_what_a_slow_success_has_cost_is_not_given_again(
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
-    uplink = Uplink(RunPlan(settings=settings(timeout_s=3.0)), tmp_path)
-    assert [uplink.sync([folder]) for folder in folders] == [True, False]
+    uploader = Uploader(RunContext(settings=settings(timeout_s=3.0)), tmp_path)
+    assert [uploader.sync([folder]) for folder in folders] == [True, False]
     assert account.count("Viewer") == 1

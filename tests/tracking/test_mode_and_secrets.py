@@ -13,13 +13,18 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import ParallelRunner
 
 from mnist_localization.datasets import TrackerDataset
-from mnist_localization.tracking.ledger import Ledger, RunEntry, read_ledger, write_ledger
-from mnist_localization.tracking.plan import RunPlan, job_type_of
 from mnist_localization.tracking.redaction import Redactor
 from mnist_localization.tracking.report_text import result_text, task_text
+from mnist_localization.tracking.run_context import RunContext, job_type_of
+from mnist_localization.tracking.run_index import (
+    RunEntry,
+    RunIndex,
+    read_run_index,
+    write_run_index,
+)
 from mnist_localization.tracking.server import find_server
-from small_publications import make_tracker, metrics, publication, settings, train
-from wandb_stub import KEY, StubServer
+from support.small_publications import make_tracker, metrics, publication, settings, train
+from support.wandb_stub import KEY, StubServer
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_the_parameter_wins_unless_it_is_auto(
     monkeypatch: pytest.MonkeyPatch, parameter: str, variable: str, mode: str
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", variable)
-    assert RunPlan(settings=settings(mode=parameter)).mode == mode
+    assert RunContext(settings=settings(mode=parameter)).mode == mode
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_a_configured_group_is_shared_by_all_runs(tmp_path: Path) -> None:
 
 
 def test_the_command_repeats_environment_and_parameters() -> None:
-    plan = RunPlan(
+    plan = RunContext(
         settings=settings(mode="auto"),
         env="test",
         runtime_params={"wandb": {"project": "my boxes", "group": None}, "seed": 3},
@@ -155,7 +160,7 @@ def test_the_command_repeats_environment_and_parameters() -> None:
 def test_the_command_leaves_out_what_publishing_does_not_take() -> None:
     sections = ("fetch", "annotate", "split", "train", "publish", "evaluate", "dataset", "export")
     runtime_params = {name: {"a": 1} for name in sections} | {"seed": 3}
-    plan = RunPlan(settings=settings(mode="auto"), runtime_params=runtime_params)
+    plan = RunContext(settings=settings(mode="auto"), runtime_params=runtime_params)
     _, said = plan.publish_command().split("--params=")
     assert said == "publish.a=1,evaluate.a=1,dataset.a=1,seed=3"
 
@@ -200,9 +205,9 @@ def test_the_query_of_a_url_is_cut_out(said: str, recorded: str) -> None:
 
 
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
-    ledger = Ledger("group", runs=[RunEntry("id", "train", "folder", state="finished")])
-    write_ledger(ledger, tmp_path / "runs.json")
-    assert read_ledger(tmp_path / "runs.json") == ledger
+    run_index = RunIndex("group", runs=[RunEntry("id", "train", "folder", state="finished")])
+    write_run_index(run_index, tmp_path / "runs.json")
+    assert read_run_index(tmp_path / "runs.json") == run_index
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["runs.json"]
 
 
@@ -228,7 +233,7 @@ def test_a_ledger_that_cannot_be_read_is_said_and_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     (tmp_path / "runs.json").write_text(text)
-    assert read_ledger(tmp_path / "runs.json") is None
+    assert read_run_index(tmp_path / "runs.json") is None
     assert "cannot be read" in caplog.text
 
 

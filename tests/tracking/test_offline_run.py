@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mnist_localization.data.annotated_image import AnnotatedImage, Box
 from mnist_localization.errors import RecordError
-from mnist_localization.records import Box, BoxRecord
-from small_publications import (
+from support.small_publications import (
     CLASS_NAMES,
     FINGERPRINT,
     FOLDER,
@@ -245,7 +245,7 @@ def test_a_publication_without_a_recorded_training_brings_its_epochs(tmp_path: P
 
 def test_a_bad_record_is_an_error_that_names_the_image(tmp_path: Path) -> None:
     tracker = make_tracker(tmp_path, "train")
-    bad = BoxRecord(
+    bad = AnnotatedImage(
         "bad.png",
         publication().gallery[0].record.image,
         {"predictions": [Box((0.5, 0.1, 0.2, 0.6), 0)]},

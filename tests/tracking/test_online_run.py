@@ -11,7 +11,7 @@ import pytest
 
 from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.tracker import Tracker
-from small_publications import (
+from support.small_publications import (
     CLASS_NAMES,
     FOLDER,
     Published,
@@ -22,7 +22,7 @@ from small_publications import (
     run_all,
     train,
 )
-from wandb_stub import ENTITY, KEY, StubServer
+from support.wandb_stub import ENTITY, KEY, StubServer
 
 # A server that does not answer may cost this much; what comes on top is work of ours.
 LIMIT_S = 2.0
@@ -147,15 +147,15 @@ def test_offline_stages_are_synced_by_publishing_with_a_key(
 def test_a_killed_run_is_synced_later(
     tmp_path: Path, account: StubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that nobody closed is found in the ledger, and its rows are not lost."""
+    """A run that nobody closed is found in the run_index, and its rows are not lost."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     tracker = make_tracker(tmp_path, "train")
     train(tracker)
     tracker.close()
-    ledger = tmp_path / FOLDER / "runs.json"
-    said = json.loads(ledger.read_text())
+    run_index = tmp_path / FOLDER / "runs.json"
+    said = json.loads(run_index.read_text())
     said["runs"][0].update(state="open", pid=2**22 + 1)
-    ledger.write_text(json.dumps(said))
+    run_index.write_text(json.dumps(said))
 
     monkeypatch.delenv("WANDB_MODE")
     receipt = make_tracker(tmp_path, "publish").publish(publication())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnist_localization.records import Box, BoxRecord
+from mnist_localization.data.annotated_image import AnnotatedImage, Box
 from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.report_text import flat_scores, result_text
 
@@ -19,7 +19,7 @@ def test_images_of_several_sizes_are_shown_on_one_canvas_with_their_boxes():
         image = np.zeros((rows, columns, 3), np.uint8)
         image[5:10, 2:8] = 255
         box = Box((2 / columns, 5 / rows, 8 / columns, 10 / rows), 0)
-        records.append(BoxRecord(f"{rows}.png", image, {"ground_truth": (box,)}))
+        records.append(AnnotatedImage(f"{rows}.png", image, {"ground_truth": (box,)}))
     for shown in overlays(records, ["a"]):
         pixels = np.asarray(shown.image)
         assert pixels.shape == (30, 40, 3)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mnist_localization.tracking.ledger import Ledger, RunEntry
-from small_publications import (
+from mnist_localization.tracking.run_index import RunEntry, RunIndex
+from support.small_publications import (
     CLASS_NAMES,
     FOLDER,
     history,
@@ -22,10 +22,10 @@ from small_publications import (
     run_all,
     train,
 )
-from wandb_stub import KEY, StubServer
+from support.wandb_stub import KEY, StubServer
 
 
-def ledger(root: Path) -> dict[str, Any]:
+def run_index(root: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((root / FOLDER / "runs.json").read_text())
     return found
 
@@ -35,11 +35,11 @@ def rows(root: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def train_offline(root: Path, key: str, epochs: int = 2) -> dict[str, Any]:
-    """Train; gives the ledger as it is afterwards."""
+    """Train; gives the run_index as it is afterwards."""
     tracker = make_tracker(root, "train", settings={"mode": "offline"})
     train(tracker, epochs, key)
     tracker.close()
-    return ledger(root)
+    return run_index(root)
 
 
 def test_runs_of_an_earlier_training_are_uploaded_by_the_next_publication(
@@ -60,7 +60,7 @@ def test_runs_of_an_earlier_training_are_uploaded_by_the_next_publication(
     assert receipt["runs"][0]["id"] == new["id"]
     assert old["id"] not in json.dumps(receipt)
     assert receipt["mode"] == "online"
-    assert ledger(tmp_path)["earlier"] == []
+    assert run_index(tmp_path)["earlier"] == []
 
 
 def test_an_old_run_that_cannot_be_uploaded_keeps_no_report_away(
@@ -74,7 +74,7 @@ def test_an_old_run_that_cannot_be_uploaded_keeps_no_report_away(
     assert receipt["report_url"]
     assert receipt["mode"] == "online"
     assert all(run["url"] for run in receipt["runs"])
-    assert [run["id"] for run in ledger(tmp_path)["earlier"]] == [old["id"]]
+    assert [run["id"] for run in run_index(tmp_path)["earlier"]] == [old["id"]]
 
 
 def test_runs_whose_folder_is_gone_are_forgotten(tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_runs_whose_folder_is_gone_are_forgotten(tmp_path: Path) -> None:
 
 def test_what_was_uploaded_stays_though_its_folder_is_gone() -> None:
     entries = [RunEntry("a", "train", "a", uploaded=True), RunEntry("b", "publish", "b")]
-    kept = Ledger("group", runs=entries[:1], published="hash")
+    kept = RunIndex("group", runs=entries[:1], published="hash")
     kept.forget_missing(lambda _: False)
-    assert kept == Ledger("group", runs=entries[:1], published="hash")
-    lost = Ledger("group", runs=entries, published="hash")
+    assert kept == RunIndex("group", runs=entries[:1], published="hash")
+    lost = RunIndex("group", runs=entries, published="hash")
     lost.forget_missing(lambda _: False)
-    assert lost == Ledger("group", runs=entries[:1]), "it is published anew"
+    assert lost == RunIndex("group", runs=entries[:1]), "it is published anew"
 
 
 def test_a_training_that_was_not_tracked_is_published_in_a_group_of_its_own(
@@ -114,14 +114,14 @@ def test_a_training_that_was_not_tracked_is_published_in_a_group_of_its_own(
         assert opened["run_group"] == second["group"]
     recorded = rows(tmp_path, second["runs"][1])
     assert [row.get("epoch/loss") for row in recorded] == [0.9, 0.4, 0.3, None]
-    assert [run["group"] for run in ledger(tmp_path)["earlier"]] == [first["group"]]
+    assert [run["group"] for run in run_index(tmp_path)["earlier"]] == [first["group"]]
 
 
 def test_a_shorter_training_with_the_same_start_is_another_one() -> None:
-    logged = Ledger("group", runs=[RunEntry("a", "train", "a", losses={"1": 1.0, "2": 0.5})])
+    logged = RunIndex("group", runs=[RunEntry("a", "train", "a", losses={"1": 1.0, "2": 0.5})])
     assert logged.is_of({1: 1.0, 2: 0.5, 3: 0.4})
     assert not logged.is_of({1: 1.0})
-    diverged = Ledger("group", runs=[RunEntry("a", "train", "a", losses={"1": float("nan")})])
+    diverged = RunIndex("group", runs=[RunEntry("a", "train", "a", losses={"1": float("nan")})])
     assert diverged.is_of({1: float("nan")})
     assert not diverged.is_of({1: 1.0})
 
@@ -154,7 +154,7 @@ def test_a_training_begun_anew_in_its_group_counts_from_there(tmp_path: Path) ->
     for epoch, loss in ((1, 1.0), (2, 0.9), (1, 0.8)):
         tracker.log_epoch(epoch, {"loss": loss})
     tracker.close()
-    (run,) = ledger(tmp_path)["runs"]
+    (run,) = run_index(tmp_path)["runs"]
     assert run["losses"] == {"1": 0.8}
 
 
@@ -162,7 +162,7 @@ def test_a_failure_before_anything_was_logged_is_a_run_beside_the_others(tmp_pat
     trained = train_offline(tmp_path, "first")
     tracker = make_tracker(tmp_path, "publish")
     tracker.close(ValueError("no template at https://h/x?token=hidden"))
-    failed = ledger(tmp_path)
+    failed = run_index(tmp_path)
     assert failed["group"] == trained["group"]
     assert [run["state"] for run in failed["runs"]] == ["finished", "failed"]
     records = records_of(tmp_path / failed["runs"][1]["folder"])
@@ -174,4 +174,4 @@ def test_a_failure_after_publishing_opens_no_second_run(tmp_path: Path) -> None:
     train(tracker)
     tracker.publish(publication())
     tracker.close(ValueError("too late"))
-    assert [run["state"] for run in ledger(tmp_path)["runs"]] == ["finished"]
+    assert [run["state"] for run in run_index(tmp_path)["runs"]] == ["finished"]

@@ -3,7 +3,7 @@ import pytest
 
 from mnist_localization.config import AugmentationSettings
 from mnist_localization.training.augmentation import make_augmentation
-from small_stores import make_store
+from support.small_stores import make_store
 
 OFF = {"noise": 0.0, "brightness": 0.0, "contrast": 0.0, "clutter": False, "scale": 0.0}
 ALL = {"noise": 0.3, "brightness": 0.3, "contrast": 0.5, "clutter": True, "scale": 0.5}
@@ -58,7 +58,7 @@ def test_boxes_follow_the_objects(store):
     ):
         rows, columns = np.mgrid[:height, :width] + 0.5
         mass = image[..., 0].sum()
-        centre = (columns * image[..., 0]).sum() / mass, (rows * image[..., 0]).sum() / mass
-        np.testing.assert_allclose(centre, (box[:2] + box[2:]) / 2, atol=0.3)
+        center = (columns * image[..., 0]).sum() / mass, (rows * image[..., 0]).sum() / mass
+        np.testing.assert_allclose(center, (box[:2] + box[2:]) / 2, atol=0.3)
         # The objects of these images are filled squares: as bright as their boxes are large.
         assert mass / image.max() == pytest.approx((box[2:] - box[:2]).prod(), rel=0.1)

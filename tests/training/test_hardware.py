@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mnist_localization.models import ModelSpec, build_network
 from mnist_localization.training import fit_network, hardware, make_repeatable
-from small_stores import SIDE, make_store
+from support.small_stores import SIDE, make_store
 from training.test_loop import REPORT, settings
 
 SCRIPT = """
@@ -66,7 +66,7 @@ def test_other_hardware_learns_about_the_same(tmp_path, alone, how):
     # In a process of its own: devices and determinism are set once for a process.
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(how=how), str(tmp_path)],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=200,

@@ -13,7 +13,7 @@ from mnist_localization.pipelines.train.nodes import forget_checkpoint
 from mnist_localization.training import Checkpoint, fit_network, make_repeatable, training_key
 from mnist_localization.training.callbacks import EpochRecorder
 from mnist_localization.training.checkpoint import TrainingState
-from small_stores import CLASS_SIDES, SIDE, make_store
+from support.small_stores import CLASS_SIDES, SIDE, make_store
 
 REPORT = {"dropout": 0.3, "regression_units": [8], "rescale": True}
 GLIMPSE = {
@@ -30,7 +30,7 @@ GLIMPSE = {
     "dropout": 0.2,
     "view_shift": 0.05,
     "size_tolerance": 0.1,
-    "centre_tolerance": 0.1,
+    "center_tolerance": 0.1,
     "coarse_loss_weight": 0.2,
     "guess_loss_weight": 0.1,
     "snap": True,

@@ -14,12 +14,12 @@ class ImageSettings(Settings):
     Attributes:
         height: Rows, in pixels.
         width: Columns, in pixels.
-        channels: 1 for grey, 3 for colour.
+        channels: 1 for gray, 3 for color.
         letterbox: Whether an image of another size is fitted in, with its aspect ratio kept
             and the rest padded; otherwise it is an error.
         convert_channels: Whether an image of other channels is converted; otherwise it is an
             error.
-        background: Grey value of the padding, and behind transparent pixels.
+        background: Gray value of the padding, and behind transparent pixels.
     """
 
     height: PositiveInt

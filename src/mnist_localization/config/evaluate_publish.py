@@ -20,7 +20,7 @@ class EvaluateSettings(Settings):
         on_stale: What to do when model, splits and predictions do not belong together.
         bootstrap_resamples: Resamples behind the interval of a mean.
         calibration_bins: Bins of confidence, of equal width.
-        position_grid: Regions of the image along each side, by the centre of the true box.
+        position_grid: Regions of the image along each side, by the center of the true box.
         contact_sheet: Images on the sheet of the worst, and on that of a random sample.
         robustness: Whether the perturbed test split is scored too.
     """
@@ -40,7 +40,7 @@ class CompareSettings(Settings):
     Attributes:
         runs: Names of evaluated runs, or how they begin or end, as a list or as words of a
             text; empty takes the latest ones.
-        latest: How many of the latest runs are compared when none is named.
+        latest: How many of the latest runs are compare_outputs when none is named.
     """
 
     runs: Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -52,7 +52,7 @@ class GallerySettings(Settings):
 
     Attributes:
         worst: Images with the lowest IoU.
-        mistakes: Wrongly labelled images with the highest confidence.
+        mistakes: Wrongly labeled images with the highest confidence.
         random: Images drawn at random.
     """
 

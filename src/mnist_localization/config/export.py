@@ -33,13 +33,13 @@ class ModelCardSettings(Settings):
         title: Its heading.
         intended_use: What the model is for.
         limits: What it does not do, and what an image must look like.
-        data_licence: Licence and credit of the data, one sentence each.
+        data_license: License and credit of the data, one sentence each.
     """
 
     title: Annotated[str, Field(min_length=1)]
     intended_use: str
     limits: tuple[str, ...]
-    data_licence: tuple[str, ...]
+    data_license: tuple[str, ...]
 
 
 class ExportSettings(Settings):

@@ -6,13 +6,13 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from mnist_localization.data.images import ImageStore, SplitDataset, SplitSpec
+from mnist_localization.data.images.store import write_store
 from mnist_localization.errors import ImageError
-from mnist_localization.images import ImageStore, SplitPipeline, SplitRequest
-from mnist_localization.images.store import write_store
 
 
-class ImageSplitDataset(AbstractDataset[SplitRequest, SplitPipeline]):
-    """Decodes a `SplitRequest` on saving; loads as a `tf.data.Dataset` of batches.
+class ImageSplitDataset(AbstractDataset[SplitSpec, SplitDataset]):
+    """Decodes a `SplitSpec` on saving; loads as a `tf.data.Dataset` of batches.
 
     The loaded dataset's attribute `store` is the `ImageStore` behind it: what needs other
     batches, another order, or plain arrays asks that.
@@ -36,14 +36,14 @@ class ImageSplitDataset(AbstractDataset[SplitRequest, SplitPipeline]):
         self._load_args = {"batch_size": 128, **(load_args or {})}
         self.metadata = metadata
 
-    def load(self) -> SplitPipeline:
+    def load(self) -> SplitDataset:
         """Batches `(image, {"label", "bbox"})`; see `images.pipeline.batches`."""
-        from mnist_localization.images.pipeline import batches
+        from mnist_localization.data.images.pipeline import batches
 
-        pipeline: SplitPipeline = batches(ImageStore(self._path), **self._load_args)
+        pipeline: SplitDataset = batches(ImageStore(self._path), **self._load_args)
         return pipeline
 
-    def save(self, data: SplitRequest) -> None:
+    def save(self, data: SplitSpec) -> None:
         """Decode the images of the request into the store."""
         write_store(data, self._path)
 

@@ -16,8 +16,8 @@ import pandas as pd
 from mnist_localization.config import ExportSettings, ToleranceSettings
 from mnist_localization.config.export import FormatName
 from mnist_localization.errors import ModelError
-from mnist_localization.export.answers import Comparison, LabelledImages, Predictor, compared
 from mnist_localization.export.formats import FORMATS
+from mnist_localization.export.parity import Comparison, LabeledImages, Predictor, compare_outputs
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ _WARM_UPS = 3
 
 def export_localizer(
     localizer: Any,
-    training: LabelledImages,
-    test: LabelledImages,
+    training: LabeledImages,
+    test: LabeledImages,
     settings: ExportSettings,
     folder: Path,
     seed: int,
@@ -49,7 +49,7 @@ def export_localizer(
     A file takes its place only when it has passed; what stood there stays until then. Files
     of formats that are not asked for are removed: they may be of an earlier model.
 
-    A model of mixed precision is exported, and compared, as it computes in float32.
+    A model of mixed precision is exported, and compare_outputs, as it computes in float32.
 
     Args:
         localizer: The Keras model: images 0..255 to `label` and `bbox`.
@@ -96,7 +96,7 @@ class _Check:
     """The Keras model, and the images on which each file is held against it."""
 
     def __init__(
-        self, localizer: Any, test: LabelledImages, settings: ExportSettings, seed: int
+        self, localizer: Any, test: LabeledImages, settings: ExportSettings, seed: int
     ) -> None:
         self._test = test
         self._settings = settings
@@ -139,7 +139,7 @@ class _Check:
 
     def _compared(self, predictor: Predictor, name: str) -> Comparison:
         batch_size = self._settings.batch_size
-        return compared(predictor, self._keras, self._test, self._rows, batch_size, name)
+        return compare_outputs(predictor, self._keras, self._test, self._rows, batch_size, name)
 
     def _described(self, predictor: Predictor, found: Comparison) -> dict[str, Any]:
         return {
@@ -156,19 +156,19 @@ def _check_tolerance(name: str, found: dict[str, Any], allowed: ToleranceSetting
         "label_accuracy": "label accuracy falls by {:.4f}",
         "mean_iou": "mean IoU falls by {:.4f}",
     }
-    misfits = [
+    mismatches = [
         f"{text.format(found[key])} (allowed: {limit:g})"
         for key, text in said.items()
         if found[key] > (limit := getattr(allowed, key))
     ]
-    if misfits:
+    if mismatches:
         raise ModelError(
-            f"the exported format {name} is too far from the Keras model: {'; '.join(misfits)}; "
+            f"the exported format {name} is too far from the Keras model: {'; '.join(mismatches)}; "
             f"take it out of export.formats, or allow more in export.tolerances.{name}"
         )
 
 
-def _latency_ms(predictor: Predictor, images: LabelledImages, runs: int) -> float:
+def _latency_ms(predictor: Predictor, images: LabeledImages, runs: int) -> float:
     image = images.read(np.zeros(1, dtype=np.int64))
     seconds = []
     for run in range(_WARM_UPS + runs):

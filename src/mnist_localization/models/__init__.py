@@ -5,7 +5,8 @@ Importing this package imports Keras, and registers the objects that a saved mod
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 from mnist_localization.models import losses, metrics
-from mnist_localization.models.inspection import (
+from mnist_localization.models.architecture import ModelSpec, Network, build_network
+from mnist_localization.models.saving import (
     computed_in_float32,
     layer_table,
     load_localizer,
@@ -13,15 +14,14 @@ from mnist_localization.models.inspection import (
     prediction_model,
     provenance,
 )
-from mnist_localization.models.priors import BoxPriors, box_priors
-from mnist_localization.models.registry import ModelSpec, Network, build_network
+from mnist_localization.models.statistics import BoxStatistics, compute_box_statistics
 
 __all__ = [
-    "BoxPriors",
+    "BoxStatistics",
     "ModelSpec",
     "Network",
-    "box_priors",
     "build_network",
+    "compute_box_statistics",
     "computed_in_float32",
     "layer_table",
     "load_localizer",

@@ -49,11 +49,11 @@ class ImageInput(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mnist_localization")
-class OrderedBox(keras.layers.Layer):
+class ClipAndSnapBox(keras.layers.Layer):
     """Corners inside the image, ordered, and on whole pixels where a grid is given.
 
     Example:
-        >>> layer = OrderedBox(grid=(100, 100))
+        >>> layer = ClipAndSnapBox(grid=(100, 100))
         >>> layer([[0.526, 0.1, 0.81, 0.377]]).numpy().round(2).tolist()
         [[0.53, 0.1, 0.81, 0.38]]
     """
@@ -116,7 +116,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 def _snapped(boxes: Any, height: int, width: int) -> Any:
     """Size first, then the corner: an error of the size does not move the box."""
     pixels = ops.convert_to_tensor([width, height], dtype=boxes.dtype)
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 * pixels
+    center = (boxes[:, :2] + boxes[:, 2:]) / 2 * pixels
     size = ops.round((boxes[:, 2:] - boxes[:, :2]) * pixels)
-    low = ops.round(centre - size / 2)
+    low = ops.round(center - size / 2)
     return ops.concatenate([low / pixels, (low + size) / pixels], axis=-1)

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from mnist_localization.tracking.plan import RunPlan
+from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.tracker import Tracker
 
 
@@ -12,14 +12,14 @@ class _Current:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.plan = RunPlan()
+        self.plan = RunContext()
         self.tracker: Tracker | None = None
 
 
 _current = _Current()
 
 
-def expect_run(plan: RunPlan) -> None:
+def expect_run(plan: RunContext) -> None:
     """Make a `kedro run` ready to be tracked; nothing is opened yet.
 
     Args:
@@ -33,7 +33,7 @@ def current_tracker(folder: Path) -> Tracker:
     """The tracker of the `kedro run` in this process; a disabled one outside of any.
 
     Args:
-        folder: Folder of the ledger and of all that W&B writes.
+        folder: Folder of the run_index and of all that W&B writes.
     """
     with _current.lock:
         if _current.tracker is None:
@@ -49,6 +49,6 @@ def close_run(error: BaseException | None = None) -> None:
     """
     with _current.lock:
         tracker = _current.tracker
-        _current.plan, _current.tracker = RunPlan(), None
+        _current.plan, _current.tracker = RunContext(), None
     if tracker is not None:
         tracker.close(error)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from mnist_localization.config import WandbSettings
 from mnist_localization.errors import LocalizationError
 from mnist_localization.tracking.current import close_run, expect_run
-from mnist_localization.tracking.plan import RunPlan, job_type_of
+from mnist_localization.tracking.run_context import RunContext, job_type_of
 
 # Kedro's environment where none is named.
 _DEFAULT_ENV = "local"
@@ -54,10 +54,10 @@ class TrackingHooks:
         context = self._context
         self._is_tracked = False
         if job_type is None or context is None or "wandb" not in context.params:
-            expect_run(RunPlan())
+            expect_run(RunContext())
             return
         expect_run(
-            RunPlan(
+            RunContext(
                 settings=_settings(context),
                 job_type=job_type,
                 project_path=Path(context.project_path),

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mnist_localization.records import GROUND_TRUTH, PREDICTIONS, Box, BoxRecord
+from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 
 # W&B cuts a list of images at this length.
 MOST_IMAGES = 108
 
 
-def overlay(record: BoxRecord, class_names: Sequence[str]) -> Any:
+def overlay(record: AnnotatedImage, class_names: Sequence[str]) -> Any:
     """One record as a `wandb.Image` with a layer of boxes for each of its sets.
 
     Args:
@@ -27,17 +27,17 @@ def overlay(record: BoxRecord, class_names: Sequence[str]) -> Any:
         caption=caption(record, class_names),
         boxes={
             name: {"box_data": [_box(box, labels) for box in boxes], "class_labels": labels}
-            for name, boxes in record.sets.items()
+            for name, boxes in record.box_layers.items()
         },
     )
 
 
-def overlays(records: Sequence[BoxRecord], class_names: Sequence[str]) -> list[Any]:
+def overlays(records: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[Any]:
     """The records as `wandb.Image`s of one size, as many as W&B shows of a list."""
     return [overlay(record, class_names) for record in _on_one_canvas(records[:MOST_IMAGES])]
 
 
-def _on_one_canvas(records: Sequence[BoxRecord]) -> list[BoxRecord]:
+def _on_one_canvas(records: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
     """Records whose images have one size, padded below and on the right: W&B asks for that."""
     if len({record.image.shape for record in records}) <= 1:
         return list(records)
@@ -45,14 +45,14 @@ def _on_one_canvas(records: Sequence[BoxRecord]) -> list[BoxRecord]:
     return [_padded(record, height, width) for record in records]
 
 
-def _padded(record: BoxRecord, height: int, width: int) -> BoxRecord:
+def _padded(record: AnnotatedImage, height: int, width: int) -> AnnotatedImage:
     rows, columns, _ = record.image.shape
     image = np.pad(record.image, ((0, height - rows), (0, width - columns), (0, 0)))
     sets = {
         name: tuple(_scaled(box, columns / width, rows / height) for box in boxes)
-        for name, boxes in record.sets.items()
+        for name, boxes in record.box_layers.items()
     }
-    return replace(record, image=image, sets=sets)
+    return replace(record, image=image, box_layers=sets)
 
 
 def _scaled(box: Box, x: float, y: float) -> Box:
@@ -60,11 +60,11 @@ def _scaled(box: Box, x: float, y: float) -> Box:
     return replace(box, corners=(xmin * x, ymin * y, xmax * x, ymax * y))
 
 
-def caption(record: BoxRecord, class_names: Sequence[str]) -> str:
+def caption(record: AnnotatedImage, class_names: Sequence[str]) -> str:
     """File, true and predicted classes with their scores, in one line."""
     parts = [record.file]
     for name, said in ((GROUND_TRUTH, "true"), (PREDICTIONS, "predicted")):
-        for box in record.sets.get(name, ()):
+        for box in record.box_layers.get(name, ()):
             scores = ", ".join(f"{score} {value:.3f}" for score, value in box.scores.items())
             parts.append(f"{said} {class_names[box.class_id]}" + (f" ({scores})" if scores else ""))
     return " | ".join(parts)

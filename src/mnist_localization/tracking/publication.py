@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mnist_localization.config import WandbSettings
-from mnist_localization.gallery import GalleryItem
-from mnist_localization.records import checked
+from mnist_localization.data.annotated_image import validate
+from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.report_text import (
@@ -94,7 +94,7 @@ class Publication:
         Raises:
             RecordError: One is not; names the image.
         """
-        checked([item.record for item in self.gallery], self.class_names)
+        validate([item.record for item in self.gallery], self.class_names)
 
     def facts(self) -> dict[str, Any]:
         """What the run's configuration says of the data."""

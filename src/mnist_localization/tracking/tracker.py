@@ -12,24 +12,24 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from mnist_localization.config import WandbSettings
-from mnist_localization.records import BoxRecord, checked
+from mnist_localization.data.annotated_image import AnnotatedImage, validate
+from mnist_localization.runtime import git_state, versions
 from mnist_localization.tracking.client import is_uploaded
-from mnist_localization.tracking.facts import git_state, versions
-from mnist_localization.tracking.ledger import (
-    Ledger,
-    RunEntry,
-    described,
-    new_ledger,
-    pending,
-    read_ledger,
-    write_ledger,
-)
 from mnist_localization.tracking.overlays import overlays
-from mnist_localization.tracking.plan import RunPlan
 from mnist_localization.tracking.publication import Publication, losses_of
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.report_text import flat_scores
-from mnist_localization.tracking.uplink import Uplink
+from mnist_localization.tracking.run_context import RunContext
+from mnist_localization.tracking.run_index import (
+    RunEntry,
+    RunIndex,
+    described,
+    new_run_index,
+    pending,
+    read_run_index,
+    write_run_index,
+)
+from mnist_localization.tracking.uploader import Uploader
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ class Tracker:
     not fit to be shown does.
     """
 
-    def __init__(self, plan: RunPlan, folder: Path) -> None:
+    def __init__(self, plan: RunContext, folder: Path) -> None:
         """Prepare a run; nothing is opened, read or written yet.
 
         Args:
             plan: What the `kedro run` says about its run.
-            folder: Folder of the ledger and of all that W&B writes.
+            folder: Folder of the run_index and of all that W&B writes.
         """
         self._plan = plan
         self._folder = folder
@@ -57,8 +57,8 @@ class Tracker:
         self._config: dict[str, Any] = {}
         self._recorder: Recorder | None = None
         self._entry: RunEntry | None = None
-        self._ledger: Ledger | None = None
-        self._uplink = Uplink(plan, folder)
+        self._ledger: RunIndex | None = None
+        self._uplink = Uploader(plan, folder)
         self._has_opened = False
         self._is_broken = False
 
@@ -79,7 +79,7 @@ class Tracker:
         def start() -> None:
             last = self._last_ledger()
             if last is None or last.trained or not key or last.key != key:
-                last = new_ledger(self._settings.group, key, before=last)
+                last = new_run_index(self._settings.group, key, before=last)
             self._save(last)
             self._configure(facts)
             self._opened()
@@ -90,9 +90,9 @@ class Tracker:
         """Say that the training came to its end: the next one starts a new group."""
 
         def end() -> None:
-            ledger = self._current_ledger()
-            ledger.trained = True
-            self._save(ledger)
+            run_index = self._current_ledger()
+            run_index.trained = True
+            self._save(run_index)
 
         self._shielded("note the end of the training", end)
 
@@ -100,7 +100,7 @@ class Tracker:
         self,
         epoch: int,
         logs: Mapping[str, float],
-        records: Sequence[BoxRecord] = (),
+        records: Sequence[AnnotatedImage] = (),
         class_names: Sequence[str] = (),
     ) -> None:
         """Log one epoch as one row of the history: its metrics and its overlays.
@@ -116,7 +116,7 @@ class Tracker:
         """
         if self.is_disabled:
             return
-        fit = checked(records, class_names)
+        fit = validate(records, class_names)
 
         def log() -> None:
             recorder, entry = self._opened()
@@ -128,9 +128,9 @@ class Tracker:
             if fit:
                 row["epoch/sample"] = overlays(fit, class_names)
             recorder.log(row)
-            ledger = self._current_ledger()
-            ledger.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
-            self._save(ledger)
+            run_index = self._current_ledger()
+            run_index.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
+            self._save(run_index)
 
         self._shielded(f"log epoch {epoch}", log)
 
@@ -169,13 +169,15 @@ class Tracker:
             return _empty_receipt()
         publication.check()
         content = publication.content_hash(self._settings)
-        self._shielded("read the ledger", lambda: self._follow_model(lambda: publication.history))
-        ledger = self._current_ledger()
-        unchanged = ledger.published == content
+        self._shielded(
+            "read the run_index", lambda: self._follow_model(lambda: publication.history)
+        )
+        run_index = self._current_ledger()
+        unchanged = run_index.published == content
         recorded = unchanged or self._shielded("publish", lambda: self._record(publication))
         self.close()
         if recorded:
-            ledger.published = content
+            run_index.published = content
         self._shielded("bring W&B up to date", lambda: self._bring_up_to_date(publication))
         receipt = self._receipt(unchanged=unchanged)
         # Last: an old run that cannot be uploaded is no fault of what is published here.
@@ -200,7 +202,7 @@ class Tracker:
             self._shielded("close the run", lambda: self._finish(recorder, error))
             entry.state = "finished" if error is None else "failed"
             self._shielded("finish the upload", lambda: self._settle_upload(entry))
-            self._shielded("write the ledger", lambda: self._save(self._current_ledger()))
+            self._shielded("write the run_index", lambda: self._save(self._current_ledger()))
             logger.info(
                 "W&B run %s (%s) %s: %s",
                 entry.id,
@@ -240,12 +242,12 @@ class Tracker:
         """The open run, opened now where none is."""
         if self._recorder is not None and self._entry is not None:
             return self._recorder, self._entry
-        ledger = self._current_ledger()
+        run_index = self._current_ledger()
         recorder = Recorder(
             self._folder,
             project=self._settings.project,
             entity=self._settings.entity,
-            group=ledger.group,
+            group=run_index.group,
             job_type=self._plan.job_type,
             config=self._uplink.redactor.value(self._first_config()),
         )
@@ -254,17 +256,17 @@ class Tracker:
             id=recorder.id,
             job_type=self._plan.job_type,
             folder=self._plan.shown(recorder.folder),
-            group=ledger.group,
+            group=run_index.group,
             pid=os.getpid(),
         )
         # Registered after the client's own, and so called before it.
         atexit.register(self._close_interrupted)
-        ledger.runs.append(entry)
+        run_index.runs.append(entry)
         self._recorder, self._entry = recorder, entry
         self._uplink.follow(recorder.folder)
         if self._uplink.reaches_server():
             entry.url = self._uplink.run_url(entry.id)
-        self._save(ledger)
+        self._save(run_index)
         logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
         return recorder, entry
 
@@ -299,21 +301,21 @@ class Tracker:
 
     def _bring_up_to_date(self, publication: Publication) -> None:
         """Upload what the server lacks, then make or update the report."""
-        ledger = self._current_ledger()
-        self._upload(ledger.runs)
-        if self._uplink.reaches_server() and not pending(ledger.runs):
+        run_index = self._current_ledger()
+        self._upload(run_index.runs)
+        if self._uplink.reaches_server() and not pending(run_index.runs):
             report = self._uplink.save_report(
-                publication.report(self._settings.project, ledger.group), ledger.report_id
+                publication.report(self._settings.project, run_index.group), run_index.report_id
             )
             if report is not None:
-                ledger.report_id, ledger.report_url = report
-        self._save(ledger)
+                run_index.report_id, run_index.report_url = report
+        self._save(run_index)
 
     def _upload_earlier(self) -> None:
-        ledger = self._current_ledger()
-        self._upload(ledger.earlier)
-        ledger.earlier = [run for run in ledger.earlier if not run.uploaded]
-        self._save(ledger)
+        run_index = self._current_ledger()
+        self._upload(run_index.earlier)
+        run_index.earlier = [run for run in run_index.earlier if not run.uploaded]
+        self._save(run_index)
 
     def _upload(self, runs: Sequence[RunEntry]) -> None:
         """Upload those of the runs that the server lacks."""
@@ -324,16 +326,16 @@ class Tracker:
                 run.uploaded, run.url = True, self._uplink.run_url(run.id)
 
     def _receipt(self, *, unchanged: bool) -> dict[str, Any]:
-        ledger = self._current_ledger()
+        run_index = self._current_ledger()
         is_online = self._uplink.reaches_server()
         receipt: dict[str, Any] = {
             "mode": "online" if is_online else "offline",
-            "group": ledger.group,
-            "runs": described(ledger.runs),
-            "report_url": ledger.report_url or None,
+            "group": run_index.group,
+            "runs": described(run_index.runs),
+            "report_url": run_index.report_url or None,
             "sync_command": None,
         }
-        if not is_online or not ledger.report_url:
+        if not is_online or not run_index.report_url:
             receipt["sync_command"] = self._uplink.redactor.text(self._plan.publish_command())
         if unchanged:
             receipt["unchanged"] = True
@@ -341,7 +343,7 @@ class Tracker:
         return receipt
 
     def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
-        """Start a new ledger where the last one is of another training than the model.
+        """Start a new run_index where the last one is of another training than the model.
 
         It is where a training was not tracked, or its tracking failed. What this process has
         trained or looked at before needs no second look.
@@ -350,28 +352,28 @@ class Tracker:
             return
         last, known = self._last_ledger(), history()
         if last is not None and known is not None and not last.is_of(losses_of(known)):
-            self._ledger = new_ledger(self._settings.group, before=last)
+            self._ledger = new_run_index(self._settings.group, before=last)
             logger.info(
                 "W&B: the model is of another training than the runs of group %s; its runs get "
                 "a group of their own",
                 last.group,
             )
 
-    def _last_ledger(self) -> Ledger | None:
-        ledger = read_ledger(self._ledger_path)
-        if ledger is not None:
-            ledger.forget_missing(lambda folder: self._plan.located(folder).is_dir())
-        return ledger
+    def _last_ledger(self) -> RunIndex | None:
+        run_index = read_run_index(self._ledger_path)
+        if run_index is not None:
+            run_index.forget_missing(lambda folder: self._plan.located(folder).is_dir())
+        return run_index
 
-    def _current_ledger(self) -> Ledger:
+    def _current_ledger(self) -> RunIndex:
         if self._ledger is None:
-            self._ledger = self._last_ledger() or new_ledger(self._settings.group)
+            self._ledger = self._last_ledger() or new_run_index(self._settings.group)
             self._ledger.group = self._settings.group or self._ledger.group
         return self._ledger
 
-    def _save(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        write_ledger(ledger, self._ledger_path)
+    def _save(self, run_index: RunIndex) -> None:
+        self._ledger = run_index
+        write_run_index(run_index, self._ledger_path)
 
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
         if error is not None:

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from mnist_localization.boxes import FloatArray, pixel_corners
 from mnist_localization.config import AugmentationSettings
-from mnist_localization.images import ImageStore
-from mnist_localization.images.pipeline import Augmentation, Boxes
-from mnist_localization.perturbations import (
+from mnist_localization.data.boxes import FloatArray, pixel_corners
+from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.pipeline import Augmentation, Boxes
+from mnist_localization.data.perturbations import (
     Pixels,
     brighter,
     cluttered,

@@ -16,9 +16,9 @@ import pandas as pd
 import tensorflow as tf
 
 from mnist_localization.config import PhaseSettings, TrainSettings
+from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.pipeline import batches, endless_batches, steps_per_epoch
 from mnist_localization.errors import ModelError
-from mnist_localization.images import ImageStore
-from mnist_localization.images.pipeline import batches, endless_batches, steps_of_an_epoch
 from mnist_localization.models import ModelSpec, Network
 from mnist_localization.models.losses import bbox_loss
 from mnist_localization.models.metrics import MeanBoxIoU
@@ -156,7 +156,7 @@ class _Fit:
 
     @property
     def _steps(self) -> tuple[int, int]:
-        return steps_of_an_epoch(len(self.train), self.settings.batch_size)
+        return steps_per_epoch(len(self.train), self.settings.batch_size)
 
     def prepare(self, phase: PhaseSettings) -> None:
         """Freeze the layers of a phase and compile anew."""

@@ -6,8 +6,8 @@ import keras
 from pydantic import Field
 
 from mnist_localization.config import Settings
-from mnist_localization.models.layers import ImageInput, OrderedBox
-from mnist_localization.models.registry import ModelSpec, Network, architecture
+from mnist_localization.models.architecture import ModelSpec, Network, architecture
+from mnist_localization.models.layers import ClipAndSnapBox, ImageInput
 
 
 class Report2020Settings(Settings):
@@ -52,7 +52,7 @@ def build_report2020(settings: Report2020Settings, spec: ModelSpec) -> Network:
         hidden = keras.layers.Dense(units, activation="relu", name=f"bbox_hidden_{number}")(hidden)
     bbox = keras.layers.Dense(4, activation="sigmoid", dtype="float32", name="bbox_raw")(hidden)
 
-    ordered = OrderedBox(dtype="float32", name="bbox")(bbox)
+    ordered = ClipAndSnapBox(dtype="float32", name="bbox")(bbox)
     return Network(
         trainable=keras.Model(images, {"label": label, "bbox": bbox}, name="report2020_training"),
         localizer=keras.Model(images, {"label": label, "bbox": ordered}, name="report2020"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.annotations import describe, read_annotations, require_good
 from mnist_localization.config import AnnotateSettings, DatasetSettings
+from mnist_localization.data.annotations import describe, read_annotations, require_good
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.checking import check_dataset
 from mnist_localization.config import CheckSettings, DatasetSettings, SplitSettings
-from mnist_localization.page.check import render_check_page
+from mnist_localization.data.checks import check_dataset
+from mnist_localization.reporting.html.check import render_check_page
 
 logger = logging.getLogger(__name__)
 

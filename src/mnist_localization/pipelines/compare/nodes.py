@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import CompareSettings
-from mnist_localization.scoring import chosen_records, comparison
+from mnist_localization.evaluation import chosen_records, comparison
 
 logger = logging.getLogger(__name__)
 

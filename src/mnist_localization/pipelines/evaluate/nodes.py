@@ -6,24 +6,24 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.baselines import BASELINES, predict_baselines
 from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
-from mnist_localization.gallery import collect
-from mnist_localization.images import SplitPipeline
-from mnist_localization.robustness import ROBUSTNESS_COLUMNS, robustness_table
-from mnist_localization.scoring import (
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.evaluation import (
     Localizer,
     evaluation_metrics,
+    handle_stale,
     model_fingerprint,
     predict_store,
     run_record,
     stale_card,
     stale_model,
     stale_predictions,
-    stamped,
-    tell_stale,
     training_facts,
+    with_fingerprints,
 )
+from mnist_localization.evaluation.baselines import BASELINES, predict_baselines
+from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS, robustness_table
+from mnist_localization.reporting.gallery import collect
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 def predict_test_split(
     settings: EvaluateSettings,
     localizer: Localizer,
-    train_split: SplitPipeline,
-    validation_split: SplitPipeline,
-    test_split: SplitPipeline,
+    train_split: SplitDataset,
+    validation_split: SplitDataset,
+    test_split: SplitDataset,
 ) -> pd.DataFrame:
     """Predict every test image, once the model is known to be of the splits on disk.
 
@@ -44,14 +44,16 @@ def predict_test_split(
     from mnist_localization.models import prediction_model, provenance
 
     splits = [train_split.store.meta, validation_split.store.meta]
-    tell_stale(stale_model(provenance(localizer), splits), settings.on_stale)
+    handle_stale(stale_model(provenance(localizer), splits), settings.on_stale)
     test = test_split.store
     predictor = prediction_model(localizer).predict_on_batch
-    return stamped(predict_store(predictor, test, settings.batch_size), localizer, test.meta)
+    return with_fingerprints(
+        predict_store(predictor, test, settings.batch_size), localizer, test.meta
+    )
 
 
 def predict_test_baselines(
-    dataset: DatasetSettings, train_split: SplitPipeline, test_split: SplitPipeline
+    dataset: DatasetSettings, train_split: SplitDataset, test_split: SplitDataset
 ) -> pd.DataFrame:
     """What the baselines answer for every test image."""
     return predict_baselines(train_split.store, test_split.store, dataset.whole_pixel_boxes)
@@ -64,7 +66,7 @@ def score_predictions(
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
     localizer: Localizer,
-    test_split: SplitPipeline,
+    test_split: SplitDataset,
     dataset_card: dict[str, Any],
     tracker: Tracker,
 ) -> dict[str, Any]:
@@ -76,8 +78,8 @@ def score_predictions(
     from mnist_localization.models import provenance
 
     meta = test_split.store.meta
-    misfits = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
-    tell_stale(misfits, settings.on_stale)
+    mismatches = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
+    handle_stale(mismatches, settings.on_stale)
     answers = dict(list(baseline_predictions.groupby("baseline")))
     baselines = {name: answers.get(name) for name in BASELINES}
     metrics = evaluation_metrics(predictions, baselines, settings, dataset, seed)
@@ -115,8 +117,8 @@ def measure_robustness(
     dataset: DatasetSettings,
     seed: int,
     localizer: Localizer,
-    train_split: SplitPipeline,
-    test_split: SplitPipeline,
+    train_split: SplitDataset,
+    test_split: SplitDataset,
 ) -> pd.DataFrame:
     """Scores of model and closed form on the perturbed test split, where asked for.
 
@@ -145,20 +147,20 @@ def plot_scores(
     baseline_predictions: pd.DataFrame,
     metrics: dict[str, Any],
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """Charts of the scores, as Plotly figures.
+    """Charts of the scores, as Plotly reporting.
 
     Returns:
         Histogram of the IoU, confusion matrix, bars by class, map by position, reliability.
     """
-    from mnist_localization import figures
+    from mnist_localization import reporting
 
     baselines = {str(name): rows["iou"] for name, rows in baseline_predictions.groupby("baseline")}
     return (
-        figures.iou_histogram(predictions["iou"], baselines),
-        figures.confusion_heatmap(metrics, dataset.class_names),
-        figures.class_scores(metrics),
-        figures.position_heatmap(metrics, dataset),
-        figures.reliability_diagram(metrics),
+        reporting.iou_histogram(predictions["iou"], baselines),
+        reporting.confusion_heatmap(metrics, dataset.class_names),
+        reporting.class_scores(metrics),
+        reporting.position_heatmap(metrics, dataset),
+        reporting.reliability_diagram(metrics),
     )
 
 
@@ -167,14 +169,14 @@ def draw_contact_sheets(
     dataset: DatasetSettings,
     seed: int,
     predictions: pd.DataFrame,
-    test_split: SplitPipeline,
+    test_split: SplitDataset,
 ) -> tuple[Any, Any]:
-    """Test images with true and predicted box, as Matplotlib figures.
+    """Test images with true and predicted box, as Matplotlib reporting.
 
     Returns:
         The images with the lowest IoU, and a random sample.
     """
-    from mnist_localization.figures import contact_sheet
+    from mnist_localization.reporting import contact_sheet
 
     count = min(settings.contact_sheet, len(predictions))
     names = dataset.class_names

@@ -7,9 +7,14 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
-from mnist_localization.images import SplitPipeline
-from mnist_localization.scoring import model_fingerprint, stale_model, stale_predictions, tell_stale
-from mnist_localization.tracking.facts import versions
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.evaluation import (
+    handle_stale,
+    model_fingerprint,
+    stale_model,
+    stale_predictions,
+)
+from mnist_localization.runtime import versions
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +24,8 @@ def export_formats(
     evaluate: EvaluateSettings,
     seed: int,
     localizer: Any,
-    train_split: SplitPipeline,
-    test_split: SplitPipeline,
+    train_split: SplitDataset,
+    test_split: SplitDataset,
     exported_models: Path,
 ) -> pd.DataFrame:
     """Write the localizer in each format, once it is known to be of the splits on disk.
@@ -34,7 +39,7 @@ def export_formats(
     from mnist_localization.models import provenance
 
     train, test = train_split.store, test_split.store
-    tell_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
+    handle_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
     report = export_localizer(localizer, train, test, settings, exported_models, seed)
     logger.info("Exported:\n%s", report.to_string(index=False, float_format="%.4f"))
     return report
@@ -45,7 +50,7 @@ def write_model_card(
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
     localizer: Any,
-    test_split: SplitPipeline,
+    test_split: SplitDataset,
     predictions: pd.DataFrame,
     metrics: dict[str, Any],
     dataset_card: dict[str, Any],
@@ -61,7 +66,7 @@ def write_model_card(
     from mnist_localization.models import provenance
 
     meta = test_split.store.meta
-    tell_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
+    handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
     model = ModelFacts(
         name=localizer.name,
         parameters=localizer.count_params(),

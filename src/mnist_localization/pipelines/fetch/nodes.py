@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_localization.config import FetchSettings
-from mnist_localization.sources import fetch
+from mnist_localization.data.sources import fetch
 
 
 def fetch_dataset(

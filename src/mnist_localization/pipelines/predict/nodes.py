@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import PredictSettings, SplitSettings
-from mnist_localization.prediction.files import find_images, predict_files
-from mnist_localization.prediction.localizer import Localizer
-from mnist_localization.prediction.results import write_results
-from mnist_localization.scoring import model_fingerprint
+from mnist_localization.evaluation import model_fingerprint
+from mnist_localization.inference.image_files import find_images, predict_files
+from mnist_localization.inference.localizer import Localizer
+from mnist_localization.inference.results import write_results
 
 logger = logging.getLogger(__name__)
 

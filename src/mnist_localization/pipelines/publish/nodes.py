@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, PublishSettings
-from mnist_localization.gallery import GalleryItem, collect
-from mnist_localization.images import SplitPipeline
-from mnist_localization.page import render_page
-from mnist_localization.scoring import stale_predictions, tell_stale
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.evaluation import handle_stale, stale_predictions
+from mnist_localization.reporting.gallery import GalleryItem, collect
+from mnist_localization.reporting.html import render_page
 from mnist_localization.tracking import Publication, Tracker
 from mnist_localization.tracking.publication import Localizer
 
@@ -20,14 +20,14 @@ def collect_gallery(
     seed: int,
     predictions: pd.DataFrame,
     localizer: Localizer,
-    test_split: SplitPipeline,
+    test_split: SplitDataset,
 ) -> list[GalleryItem]:
     """Choose the test images that every report shows, as checked box records.
 
     Everything that is published is made from these: what is stale is said here, once.
     """
     test = test_split.store
-    tell_stale(stale_predictions(predictions, localizer, test.meta), evaluate.on_stale)
+    handle_stale(stale_predictions(predictions, localizer, test.meta), evaluate.on_stale)
     return collect(predictions, test, settings.gallery, dataset.class_names, seed)
 
 

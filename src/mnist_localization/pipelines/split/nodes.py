@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, SplitSettings
-from mnist_localization.images import SplitPipeline, SplitRequest
-from mnist_localization.splitting import stratified_holdout
+from mnist_localization.data.images import SplitDataset, SplitSpec
+from mnist_localization.data.splitting import stratified_holdout
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def split_images(
     raw_folder: Path,
     train_annotations: pd.DataFrame,
     test_annotations: pd.DataFrame,
-) -> tuple[SplitRequest, SplitRequest, SplitRequest]:
+) -> tuple[SplitSpec, SplitSpec, SplitSpec]:
     """Share the rows out; the datasets that save the requests decode the images.
 
     Returns:
@@ -37,9 +37,9 @@ def split_images(
         )
         _warn_of_lacking_classes("test", test_annotations, dataset)
 
-    def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitRequest:
+    def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitSpec:
         at = dataset_card["splits"].get(drawn_from) or dataset_card["splits"]["train"]
-        return SplitRequest(
+        return SplitSpec(
             split=split,
             source=dataset_card["source"],
             drawn_from=drawn_from,
@@ -86,13 +86,13 @@ def _warn_of_lacking_classes(split: str, held_out: pd.DataFrame, dataset: Datase
 
 
 def draw_dataset_sample(
-    settings: SplitSettings, dataset: DatasetSettings, seed: int, train_split: SplitPipeline
+    settings: SplitSettings, dataset: DatasetSettings, seed: int, train_split: SplitDataset
 ) -> Any:
     """A look at the dataset before any training: images with their true boxes.
 
     Returns:
         A random sample of the training split, as a Matplotlib figure.
     """
-    from mnist_localization.figures import annotation_sample
+    from mnist_localization.reporting import annotation_sample
 
     return annotation_sample(train_split.store, dataset, settings.contact_sheet, seed)

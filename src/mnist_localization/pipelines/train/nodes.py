@@ -14,8 +14,8 @@ from mnist_localization.config import (
     TrainSettings,
     WandbSettings,
 )
-from mnist_localization.images import ImageStore, SplitPipeline
-from mnist_localization.prediction import appearance
+from mnist_localization.data.images import ImageStore, SplitDataset
+from mnist_localization.inference import appearance
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ def train_localizer(
     wandb: WandbSettings,
     seed: int,
     dataset_card: dict[str, Any],
-    train_split: SplitPipeline,
-    validation_split: SplitPipeline,
+    train_split: SplitDataset,
+    validation_split: SplitDataset,
     training_checkpoints: Path,
     tracker: Tracker,
 ) -> tuple[Any, pd.DataFrame]:
@@ -42,7 +42,7 @@ def train_localizer(
     Returns:
         The localizer (a Keras model) with the weights of its best epoch, and the history.
     """
-    from mnist_localization.models import ModelSpec, box_priors, build_network
+    from mnist_localization.models import ModelSpec, build_network, compute_box_statistics
     from mnist_localization.training import fit_network, hardware, make_repeatable, training_key
 
     train, validation = train_split.store, validation_split.store
@@ -54,7 +54,7 @@ def train_localizer(
         # Whole pixels of the files are none of the model's input once images were resized.
         whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
         provenance=provenance,
-        priors=box_priors(train),
+        box_statistics=compute_box_statistics(train),
     )
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
@@ -99,7 +99,7 @@ def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Path
 
 def plot_learning_curves(training_history: pd.DataFrame) -> Any:
     """Loss, label accuracy and mean IoU over the epochs, as a Plotly figure."""
-    from mnist_localization.figures import learning_curves
+    from mnist_localization.reporting import learning_curves
 
     return learning_curves(training_history)
 
@@ -113,7 +113,7 @@ def summarize_localizer(localizer: Any) -> pd.DataFrame:
 
 def draw_architecture(settings: TrainSettings, model_summary: pd.DataFrame) -> Any:
     """The layers of the trained model as a graph, as a Matplotlib figure."""
-    from mnist_localization.figures import architecture_diagram
+    from mnist_localization.reporting import architecture_diagram
 
     return architecture_diagram(model_summary, f"Architecture {settings.architecture}")
 
@@ -160,7 +160,7 @@ def _epoch_logger(
     seed: int,
 ) -> Any:
     """What is logged at the end of each epoch: metrics, and a fixed sample with its boxes."""
-    from mnist_localization.training.sample import EpochSample
+    from mnist_localization.reporting.epoch_sample import EpochSample
 
     count = min(settings.images, len(validation))
     chosen = np.sort(np.random.default_rng(seed).choice(len(validation), count, replace=False))

@@ -1,0 +1,61 @@
+"""What the benchmark runs with: the project's own parameters, of the environment `bench`."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.config import OmegaConfigLoader
+
+from mnist_localization.config import DatasetSettings, TrainSettings
+from mnist_localization.settings import CONFIG_LOADER_ARGS
+
+if TYPE_CHECKING:
+    from mnist_localization.models import ModelSpec
+
+ENVIRONMENT = "bench"
+
+
+class Configuration:
+    """Parameters and folders of the environment `bench`."""
+
+    def __init__(self, project: Path) -> None:
+        """Read the parameters.
+
+        Args:
+            project: The project's folder.
+        """
+        self.project = project
+        self.data = project / "data" / ENVIRONMENT
+        self.scratch = self.data / "benchmark"
+        arguments: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
+        loader = OmegaConfigLoader(conf_source=str(project / "conf"), env=ENVIRONMENT, **arguments)
+        self._parameters: dict[str, Any] = loader["parameters"]
+
+    def split(self, name: str) -> Path:
+        """Folder of a split's image store."""
+        return self.data / "05_model_input" / f"{name}_split"
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything."""
+        return int(self._parameters["seed"])
+
+    @cached_property
+    def train(self) -> TrainSettings:
+        """The section `train`."""
+        return TrainSettings.model_validate(self._parameters["train"])
+
+    @cached_property
+    def spec(self) -> "ModelSpec":
+        """What the data asks of a model."""
+        from mnist_localization.data.images import ImageStore
+        from mnist_localization.models import ModelSpec, compute_box_statistics
+
+        dataset = DatasetSettings.model_validate(self._parameters["dataset"])
+        return ModelSpec(
+            *dataset.image.shape,
+            classes=len(dataset.class_names),
+            whole_pixel_boxes=dataset.whole_pixel_boxes,
+            provenance={},
+            box_statistics=compute_box_statistics(ImageStore(self.split("train"))),
+        )

@@ -1,0 +1,195 @@
+"""What one process of the benchmark measures. Each runs alone, so that none warms another."""
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from mnist_localization import backend  # noqa: F401  # isort: skip
+import keras
+import tensorflow as tf
+
+from benchmarks.configuration import Configuration
+from benchmarks.notebook_loop import NotebookLoop, seeded
+from benchmarks.stopwatch import Stopwatch
+from mnist_localization.data.boxes import paired_iou
+from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.pipeline import (
+    endless_batches,
+    steps_per_epoch,
+    without_autotuning,
+)
+from mnist_localization.inference import Localizer
+from mnist_localization.models import Network, build_network, load_localizer
+from mnist_localization.training import fit_network, hardware, make_repeatable
+from mnist_localization.training.augmentation import make_augmentation
+from mnist_localization.training.loop import compile_network, with_auxiliary_targets
+
+_GOALS = (0.9, 0.95, 0.99)
+
+
+def notebook_speed(configuration: Configuration, batches: int) -> dict[str, float]:
+    """Images a second of the notebook's loop."""
+    return {"images_per_second": _notebook(configuration).images_per_second(batches)}
+
+
+def notebook_epochs(configuration: Configuration, epochs: int) -> dict[str, Any]:
+    """What some whole epochs of the notebook's loop take and reach."""
+    loop = _notebook(configuration)
+    return {"epochs": [loop.epoch() for _ in range(epochs)]}
+
+
+def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
+    """Images a second of our loop, with the real input pipeline and from memory.
+
+    From memory means: the same compiled step on one batch that stays where it is.
+    """
+    settings = configuration.train
+    store = ImageStore(configuration.split("train"))
+    network = _network(configuration)
+    steps, together = steps_per_epoch(len(store), settings.batch_size)
+    # Keras says when so many steps are done, and not when one is.
+    warm_up, timed = (math.ceil(each / together) * together for each in (batches / 4, batches))
+    phase = settings.planned_phases[0]
+    compile_network(network, configuration.spec, settings, phase, steps, together)
+    pipeline = with_auxiliary_targets(
+        endless_batches(
+            store,
+            steps,
+            seed=configuration.seed,
+            augmentation=make_augmentation(store, settings.augmentation, configuration.seed),
+        ),
+        network.auxiliary_boxes,
+    )
+    batch = tf.data.Dataset.from_tensors(next(iter(pipeline.take(1)))).repeat()
+    sources = {"images_per_second": pipeline, "from_memory": without_autotuning(batch)}
+    rounds: dict[str, list[float]] = {name: [] for name in sources}
+    for _ in range(3):
+        for name, dataset in sources.items():
+            stopwatch = Stopwatch(warm_up)
+            network.trainable.fit(
+                dataset,
+                steps_per_epoch=warm_up + timed,
+                shuffle=False,
+                verbose=0,
+                callbacks=[stopwatch],
+            )
+            rounds[name].append(len(store) / steps * stopwatch.batches_per_second)
+    return {name: float(np.median(values)) for name, values in rounds.items()}
+
+
+def our_training(configuration: Configuration) -> dict[str, Any]:
+    """A training as configured, until the boxes for the user have reached each goal.
+
+    Boxes are those that the saved model gives on the validation split; scoring them does not
+    count as training time.
+    """
+    train, validation = (ImageStore(configuration.split(name)) for name in ("train", "validation"))
+    images, truth = validation.read(np.arange(len(validation))), validation.boxes.astype(float)
+    reached: dict[str, float | None] = {str(goal): None for goal in _GOALS}
+    spent, started = 0.0, time.perf_counter()
+    network: Network
+    last = 0.0
+
+    def score(_epoch: int, _logs: Mapping[str, float], model: Any) -> None:
+        nonlocal spent, started, last
+        spent += time.perf_counter() - started
+        boxes = network.localizer.predict(images, batch_size=128, verbose=0)["bbox"]
+        last = float(paired_iou(boxes.astype(float), truth).mean())
+        for goal in _GOALS:
+            if last >= goal and reached[str(goal)] is None:
+                reached[str(goal)] = round(spent, 1)
+        model.stop_training = None not in reached.values()
+        started = time.perf_counter()
+
+    make_repeatable(configuration.seed, deterministic=configuration.train.deterministic)
+    with hardware(configuration.train):
+        network = _network(configuration)
+        result = fit_network(
+            network,
+            configuration.spec,
+            train,
+            validation,
+            configuration.train.model_copy(update={"resume": False}),
+            seed=configuration.seed,
+            checkpoint_folder=configuration.scratch / "checkpoints",
+            on_epoch_end=score,
+        )
+    return {
+        "seconds_until_mean_iou": reached,
+        "seconds": round(spent, 1),
+        "epochs": len(result.history),
+        "last_mean_iou": last,
+    }
+
+
+def latency(configuration: Configuration, repeats: int) -> dict[str, float]:
+    """Size of the saved model, and how long it takes for an image, a file and a batch."""
+    path = configuration.data / "06_models" / "localizer.keras"
+    model, localizer = load_localizer(path), Localizer.load(path)
+    images = ImageStore(configuration.split("test")).read(np.arange(128))
+    file = configuration.scratch / "one.png"
+    Image.fromarray(images[0].squeeze()).save(file)
+
+    def milliseconds(predict: Callable[[Any], Any], given: Any) -> float:
+        predict(given)
+        taken = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            predict(given)
+            taken.append(time.perf_counter() - started)
+        return float(np.median(taken)) * 1000
+
+    return {
+        "parameters": model.count_params(),
+        "megabytes": path.stat().st_size / 1e6,
+        "one_image_ms": milliseconds(model.predict_on_batch, images[:1]),
+        "one_file_ms": milliseconds(localizer.predict, [file]),
+        "batch_of_128_ms": milliseconds(model.predict_on_batch, images),
+    }
+
+
+def _notebook(configuration: Configuration) -> NotebookLoop:
+    seeded(configuration.seed)
+    card = json.loads((configuration.data / "01_raw" / "dataset_card.json").read_text("utf-8"))
+    folder = configuration.data / "01_raw" / card["folder"]
+    tables = configuration.data / "02_intermediate"
+    return NotebookLoop(
+        pd.read_parquet(tables / "train_annotations.parquet"),
+        pd.read_parquet(tables / "test_annotations.parquet"),
+        {name: folder / card["splits"][name]["images"] for name in ("train", "test")},
+        configuration.spec,
+    )
+
+
+def _network(configuration: Configuration) -> Network:
+    settings = configuration.train
+    name = settings.architecture
+    return build_network(name, settings.architectures[name], configuration.spec)
+
+
+_WORK: dict[str, Callable[..., dict[str, Any]]] = {
+    work.__name__: work
+    for work in (notebook_speed, notebook_epochs, our_speed, our_training, latency)
+}
+
+
+def main() -> None:
+    """Do the work that the first argument names; print its result as the last line."""
+    name, project, *numbers = sys.argv[1:]
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="  %(message)s")
+    result = _WORK[name](Configuration(Path(project)), *map(int, numbers))
+    keras.backend.clear_session()
+    print(json.dumps(result))  # read by the process that started this one
+
+
+if __name__ == "__main__":
+    main()

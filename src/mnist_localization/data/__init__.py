@@ -1,0 +1,1 @@
+"""Everything before the model: sources, annotations, images, splits."""

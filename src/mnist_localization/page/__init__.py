@@ -1,5 +1,0 @@
-"""The report as one HTML page: no network, no framework, nothing beside the file."""
-
-from mnist_localization.page.report import render_page
-
-__all__ = ["render_page"]

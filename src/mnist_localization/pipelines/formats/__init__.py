@@ -1,5 +1,0 @@
-"""The pipeline `formats`, on demand: predictions as other tools read them."""
-
-from mnist_localization.pipelines.formats.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]

@@ -1,0 +1,1 @@
+"""Charts of the evaluation: one module per chart."""

@@ -1,5 +1,0 @@
-"""Sources of the dataset: upstream, a base URL, or made locally; each in a folder of its own."""
-
-from mnist_localization.sources.fetching import fetch
-
-__all__ = ["fetch"]

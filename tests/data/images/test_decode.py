@@ -1,0 +1,240 @@
+import io
+import os
+import struct
+import sys
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_localization.data.images import decode_image, read_header, read_image
+from mnist_localization.data.images.decode import printable
+from mnist_localization.errors import ImageError
+
+SHAPE = (6, 8, 1)
+GRADIENT = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
+
+
+def save(path, mode="L", size=(8, 6)):
+    Image.new(mode, size, 7 if mode == "L" else None).save(path)
+    return path
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_bomb(side):
+    """A small PNG whose header promises side x side white pixels."""
+    rows = zlib.compress(b"\x00" * (side * (side + 1)), 9)
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_gray_image_keeps_its_pixels(tmp_path):
+    Image.fromarray(GRADIENT).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SHAPE, 1.0)[..., 0], GRADIENT)
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "reason"),
+    [
+        ("L", (9, 6), "9x6 pixels, but dataset.image says 8x6"),
+        ("RGB", (8, 6), "3 channels"),
+        ("RGBA", (8, 6), "4 channels"),
+        ("L", (2000, 2000), "more than the limit"),
+    ],
+)
+def test_an_image_of_another_shape_is_refused_by_name(tmp_path, mode, size, reason):
+    path = save(tmp_path / "a.png", mode, size)
+    with pytest.raises(ImageError, match=rf"a\.png.*{reason}"):
+        read_image(path, SHAPE, 1.0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif", "jpg"])
+def test_a_truncated_image_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ImageError, match=rf"a\.{suffix}: .*(damaged|no image)"):
+        decode_image(path, channels=3, max_mb=1.0)
+
+
+def test_what_is_no_image_is_refused(tmp_path):
+    (tmp_path / "a.png").write_text("GIF? no")
+    with pytest.raises(ImageError, match="no image"):
+        read_image(tmp_path / "a.png", SHAPE, 1.0)
+
+
+def test_formats_beyond_the_known_ones_are_not_opened(tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png", format="EPS")
+    with pytest.raises(ImageError, match="no image"):
+        decode_image(tmp_path / "a.png", channels=3, max_mb=1.0)
+
+
+@pytest.mark.parametrize("side", [5_000, 40_000])
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, side, monkeypatch):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_bomb(min(side, 5_000)))
+    if side > 5_000:  # beyond the limit at which Pillow itself refuses
+        data = bytearray(path.read_bytes())
+        data[16:24] = struct.pack(">II", side, side)
+        data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+        path.write_bytes(bytes(data))
+
+    def decoded(self):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(Image.Image, "convert", decoded)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
+    with pytest.raises(ImageError, match=r"bomb\.png.*(more than the limit|refused unread)"):
+        decode_image(path, channels=1, max_mb=16.0)
+
+
+@pytest.mark.parametrize("max_mb", [16.0, 200.0])
+def test_of_a_large_image_our_limit_decides_and_pillow_does_not_warn(tmp_path, max_mb, recwarn):
+    side = 10_000  # between Pillow's warning and its own refusal
+    with Image.new("L", (side, side)) as image:
+        image.save(tmp_path / "large.png", compress_level=1)
+    if max_mb < 100:
+        with pytest.raises(ImageError, match=r"large\.png: 10000x10000 pixels.*limit of 16 MiB"):
+            decode_image(tmp_path / "large.png", channels=1, max_mb=max_mb)
+    else:
+        found = decode_image(tmp_path / "large.png", channels=1, max_mb=max_mb)
+        assert found.shape == (side, side, 1)
+    assert read_header(tmp_path / "large.png").width == side
+    assert not recwarn.list
+
+
+def test_many_threads_leave_the_filters_of_warnings_as_they_were(tmp_path):
+    path, before = save(tmp_path / "a.png"), list(warnings.filters)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert len(set(pool.map(read_header, [path] * 200))) == 1
+    assert warnings.filters == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_no_utf8_is_shown_so_that_it_can_be_written(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xe4\xff.png")
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"\\udce4\\udcff\.png: this is no image") as error:
+        decode_image(path, channels=1, max_mb=1.0)
+    str(error.value).encode("utf-8")
+    assert printable("ä 大.png") == "ä 大.png"
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif"])
+def test_colors_come_out_of_every_lossless_format(tmp_path, suffix):
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 9, 3), np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(pixels).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    np.testing.assert_array_equal(decode_image(path, channels=3, max_mb=1.0), pixels)
+
+
+def test_colors_come_out_of_a_jpeg(tmp_path):
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:, 12:] = (200, 100, 50)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    found = decode_image(tmp_path / "a.jpg", channels=3, max_mb=1.0)
+    np.testing.assert_allclose(found.astype(int), pixels, atol=4)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_keep_their_upper_byte(tmp_path, suffix):
+    samples = GRADIENT.astype(np.uint16) * 256 + 129
+    Image.fromarray(samples).save(tmp_path / f"a.{suffix}")
+    found = decode_image(tmp_path / f"a.{suffix}", channels=1, max_mb=1.0)
+    np.testing.assert_array_equal(found[..., 0], GRADIENT)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}", SHAPE, 1.0), found)
+
+
+def test_sixteen_bits_of_a_color_keep_their_upper_byte(tmp_path):
+    row = b"\x00" + struct.pack(">6H", 0x1234, 0x80FF, 0xFF00, 0, 256, 65535)
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row))
+    found = decode_image(io.BytesIO(png + chunk(b"IEND", b"")), channels=3, max_mb=1.0, name="a")
+    np.testing.assert_array_equal(found, [[[0x12, 0x80, 0xFF], [0, 1, 255]]])
+
+
+def test_a_palette_becomes_its_colors(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 150, 100])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png")
+    found = decode_image(tmp_path / "a.png", channels=3, max_mb=1.0)
+    np.testing.assert_array_equal(found, [[[10, 20, 30], [200, 150, 100]]])
+
+
+def test_a_transparent_entry_of_a_palette_shows_the_background(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 150, 100])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png", transparency=0)
+    found = decode_image(tmp_path / "a.png", channels=3, max_mb=1.0, background=9)
+    np.testing.assert_array_equal(found, [[[9, 9, 9], [200, 150, 100]]])
+
+
+@pytest.mark.parametrize(("background", "expected"), [(0, 50), (200, 150)])
+def test_transparent_pixels_show_the_background(tmp_path, background, expected):
+    Image.new("RGBA", (8, 6), (100, 100, 100, 128)).save(tmp_path / "a.png")
+    found = decode_image(tmp_path / "a.png", channels=1, max_mb=1.0, background=background)
+    np.testing.assert_allclose(found.astype(int), expected, atol=1)
+
+
+def test_colors_become_their_luma_and_gray_becomes_three_channels(tmp_path):
+    Image.new("RGB", (8, 6), (255, 0, 0)).save(tmp_path / "red.png")
+    assert decode_image(tmp_path / "red.png", channels=1, max_mb=1.0)[0, 0, 0] == 76
+    Image.new("L", (8, 6), 50).save(tmp_path / "gray.png")
+    found = decode_image(tmp_path / "gray.png", channels=3, max_mb=1.0)
+    assert found.shape == (6, 8, 3)
+    assert set(found.ravel()) == {50}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
+    """Each stored image is the inverse of what its orientation tag asks for."""
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = 255  # the upper left quarter
+    inverse = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{suffix}"
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(np.ascontiguousarray(inverse(upright))).save(path, exif=exif, **options)
+    found = decode_image(path, channels=3, max_mb=1.0)
+    np.testing.assert_allclose(found.astype(int), upright, atol=3)
+    header = read_header(path)
+    assert (header.height, header.width, header.channels) == (16, 32, 3)
+
+
+def test_the_header_alone_says_size_and_kind(tmp_path):
+    header = read_header(save(tmp_path / "a.png", "RGBA", (30, 20)))
+    assert (header.format, header.mode, header.height, header.width, header.channels) == (
+        *("PNG", "RGBA"),
+        *(20, 30, 4),
+    )
+
+
+def test_floating_point_samples_are_refused_with_the_reason(tmp_path):
+    Image.fromarray(np.full((6, 8), 0.5, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"a\.tif.*floating-point"):
+        decode_image(tmp_path / "a.tif", channels=1, max_mb=1.0)
+
+
+def test_a_stream_is_called_by_its_given_name():
+    with pytest.raises(ImageError, match="upload 7: this is no image"):
+        decode_image(io.BytesIO(b"nothing"), channels=1, max_mb=1.0, name="upload 7")

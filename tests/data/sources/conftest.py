@@ -1,0 +1,89 @@
+"""The stage `fetch` at small size: base configuration, short waits, a tiny dataset."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_localization.data.sources import fetch
+from support.fetch_settings import make_settings
+from support.servers import serving
+from support.tiny_dataset import NAMES, make_tiny_dataset
+
+
+def blob_id(content: bytes) -> str:
+    head = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A folder with the four files; nothing may change it."""
+    return make_tiny_dataset(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def sums(tiny) -> dict[str, str]:
+    """File name to SHA-256."""
+    return {name: sha256((tiny / name).read_bytes()) for name in NAMES}
+
+
+@pytest.fixture
+def server(tiny):
+    with serving(tiny) as server:
+        yield server
+
+
+@pytest.fixture
+def raw(tmp_path) -> Path:
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def fetched(raw, tmp_path) -> Callable[..., dict[str, Any]]:
+    """Runs the stage with a changed base configuration."""
+
+    def run(**changes: Any) -> dict[str, Any]:
+        return fetch(make_settings(**changes), raw, tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def from_upstream(fetched, server, tiny) -> Callable[..., dict[str, Any]]:
+    """Runs the stage with the loopback server in upstream's place."""
+
+    def run(url: str | None = None, **changes: Any) -> dict[str, Any]:
+        blob_ids = {name: blob_id((tiny / name).read_bytes()) for name in NAMES}
+        return fetched(upstream={"url": url or server.url, "blob_ids": blob_ids}, **changes)
+
+    return run
+
+
+@pytest.fixture
+def assert_whole(raw, tiny) -> Callable[..., None]:
+    """Asserts that what a card names lies there, byte for byte, and nothing half-made."""
+
+    def check(card: dict[str, Any], origin: Path = tiny) -> None:
+        folder = raw / card["folder"]
+        for name in NAMES:
+            content = (origin / name).read_bytes()
+            assert (folder / name).read_bytes() == content
+            assert card["files"][name] == {
+                "size": len(content),
+                "sha256": sha256(content),
+            }
+        for split, rows in (("train", "training_data.csv"), ("test", "test_data.csv")):
+            files = {line.split(",")[0] for line in (origin / rows).read_text().splitlines()}
+            images = folder / card["splits"][split]["images"]
+            assert {path.name for path in images.iterdir()} == files
+            assert card[f"{split}_images"] == len(files)
+        assert not list(folder.rglob("*.part*"))
+
+    return check

@@ -1,0 +1,130 @@
+"""The published dataset: when a stand-in takes its place, and when it must not."""
+
+import logging
+
+import pytest
+
+from mnist_localization.errors import SourceError, UnreachableError
+from support import servers
+from support.tiny_dataset import NAMES
+
+
+def test_upstream_is_the_published_commit(fetched, monkeypatch):
+    asked = []
+
+    def unreachable(_, url, path, **__):
+        asked.append(url)
+        raise UnreachableError(url)
+
+    monkeypatch.setattr("mnist_localization.data.sources.download.Downloader.fetch", unreachable)
+    with pytest.raises(UnreachableError):
+        fetched(on_unreachable="error")
+    assert asked == [
+        "https://raw.githubusercontent.com/ayulockin/synthetic_datasets/"
+        "d5ff0b4c7ef623f7b5c3de38b4281ff698782cd3/MNIST/MNIST_Converted_Training.zip"
+    ]
+
+
+def test_files_are_held_against_their_git_blob_ids(from_upstream, server, assert_whole):
+    card = from_upstream()
+    assert (card["source"], card["requested_source"]) == ("upstream", "upstream")
+    assert (card["folder"], card["fallback_reason"]) == ("upstream", None)
+    assert_whole(card)
+
+
+def test_a_verified_copy_of_upstream_needs_no_network(from_upstream, caplog, assert_whole):
+    from_upstream()
+    card = from_upstream(servers.refusing_url())
+    assert card["source"] == "upstream"
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert_whole(card)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_byte_is_an_error_and_never_a_stand_in(
+    from_upstream, server, raw, name, assert_whole
+):
+    server.modes[name] = servers.wrong_byte
+    with pytest.raises(SourceError, match=f"{name}: expected git blob id [0-9a-f]+, found"):
+        from_upstream()
+    assert {path.name for path in raw.iterdir()} == {"upstream"}
+    assert not [path for path in raw.rglob("*") if name in path.name]
+    server.modes.clear()
+    assert_whole(from_upstream())
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_refusal_is_an_error_and_never_a_stand_in(from_upstream, server, raw, status):
+    server.modes["test_data.csv"] = servers.answers(status)
+    with pytest.raises(SourceError, match=f"answered {status}"):
+        from_upstream()
+    assert not list(raw.glob("synthetic*"))
+
+
+def unreachable_addresses():
+    yield "refused", servers.refusing_url, None
+    yield "no such name", lambda: "http://nowhere.invalid/folder", None
+    yield "503", None, servers.answers(503)
+    yield "429", None, servers.answers(429)
+    yield "silent", None, servers.stalls
+    yield "breaks off", None, servers.breaks_off(times=10**6)
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [pytest.param(*case, id=name) for name, *case in unreachable_addresses()],
+)
+def test_what_cannot_be_reached_has_a_stand_in_that_is_said_aloud(
+    from_upstream, server, caplog, url, mode
+):
+    server.mode = mode or servers.whole
+    card = from_upstream(url and url())
+    assert (card["source"], card["requested_source"]) == ("synthetic", "upstream")
+    assert "cannot be reached" in card["fallback_reason"]
+    assert (card["train_images"], card["test_images"]) == (20, 10)
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    said = warnings[0].getMessage()
+    assert "SYNTHETIC" in said
+    assert card["fallback_reason"] in said
+    assert "fetch.base_url=" in said
+
+
+def test_a_stand_in_is_not_taken_where_it_is_not_wanted(from_upstream, raw):
+    with pytest.raises(UnreachableError, match=r"cannot be reached.*fetch\.base_url"):
+        from_upstream(servers.refusing_url(), on_unreachable="error")
+    assert not list(raw.glob("synthetic*"))
+
+
+def test_what_a_base_url_does_not_give_has_no_stand_in(fetched, raw):
+    with pytest.raises(UnreachableError, match=r"cannot be reached.*Check fetch\.base_url"):
+        fetched(base_url=servers.refusing_url())
+    assert not list(raw.glob("synthetic*"))
+
+
+def test_a_proxy_that_fails_makes_upstream_unreachable(from_upstream, server, tiny, monkeypatch):
+    monkeypatch.setenv("http_proxy", servers.refusing_url())
+    monkeypatch.setenv("no_proxy", "")
+    assert from_upstream("http://upstream.invalid/folder")["source"] == "synthetic"
+    with servers.serving(tiny, servers.answers(407)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert from_upstream("http://upstream.invalid/folder")["source"] == "synthetic"
+        assert proxy.asked
+
+
+def test_upstream_is_tried_again_after_a_stand_in(from_upstream, assert_whole):
+    from_upstream(servers.refusing_url())
+    card = from_upstream()
+    assert card["source"] == "upstream"
+    assert_whole(card)
+
+
+@pytest.mark.parametrize("url", ["", "somewhere", "ftp://host/folder"])
+def test_an_upstream_without_an_address_is_a_mistake_of_the_configuration(from_upstream, url):
+    with pytest.raises(SourceError, match=r"fetch\.upstream\.url"):
+        from_upstream(url or "folder")
+
+
+def test_each_file_of_upstream_needs_a_blob_id(fetched):
+    with pytest.raises(SourceError, match="blob_ids lacks test_data.csv"):
+        fetched(upstream={"blob_ids": dict.fromkeys(NAMES[:3], "0" * 40)})

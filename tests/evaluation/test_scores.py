@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score
+
+from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
+from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
+from mnist_localization.errors import LocalizationError
+from mnist_localization.evaluation import (
+    baseline_remarks,
+    evaluation_metrics,
+    score,
+    score_intervals,
+)
+
+DESIGN_KEYS = {
+    *("label_accuracy", "mean_iou", "mean_iou_raw", "median_iou", "images"),
+    *("iou_at_50", "iou_at_75", "iou_at_90", "iou_at_95", "loc_accuracy", "exact_box"),
+}
+
+
+def test_scores_of_four_known_predictions(
+    four_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    scores = score(four_predictions, image, classes=4)
+    assert scores["images"] == 4
+    assert scores["label_accuracy"] == 0.5
+    assert scores["mean_iou"] == pytest.approx(0.5)
+    # The first raw box is 0.4 of 20 pixels to the right: 19.6 / 20.4.
+    assert scores["mean_iou_raw"] == pytest.approx((19.6 / 20.4 + 1) / 4)
+    assert scores["median_iou"] == pytest.approx(0.5)
+    assert [scores[f"iou_at_{share}"] for share in (50, 75, 90, 95)] == [0.5] * 4
+    assert scores["loc_accuracy"] == 0.25
+    assert scores["exact_box"] == 0.5
+
+
+def test_a_box_is_exact_when_all_edges_round_to_the_pixels_of_the_true_box(
+    four_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    one = four_predictions.head(1).copy()
+    one["pred_xmin"] = 0.2049  # 20.49 of 100 pixels
+    assert score(one, image, 4)["exact_box"] == 1.0
+    one["pred_xmin"] = 0.2051
+    assert score(one, image, 4)["exact_box"] == 0.0
+    # The same shift relative to half as many pixels of height stays within the pixel.
+    one["pred_xmin"], one["pred_ymin"] = 0.2, 0.2051
+    assert score(one, image, 4)["exact_box"] == 1.0
+
+
+def test_scores_agree_with_plain_counting(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    scores = score(random_predictions, image, classes=4)
+    right = random_predictions["label"] == random_predictions["predicted_label"]
+    assert scores["label_accuracy"] == accuracy_score(
+        random_predictions["label"], random_predictions["predicted_label"]
+    )
+    assert scores["loc_accuracy"] == (right & (random_predictions["iou"] >= 0.5)).mean()
+    for threshold in (50, 75, 90, 95):
+        found = (random_predictions["iou"] >= threshold / 100).mean()
+        assert scores[f"iou_at_{threshold}"] == found
+    assert scores["loc_accuracy"] <= min(scores["label_accuracy"], scores["iou_at_50"])
+
+
+def test_metrics_hold_every_key_of_the_design_as_plain_json(
+    random_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
+) -> None:
+    baselines = {"mean_box": random_predictions, "center_of_mass": None}
+    metrics = evaluation_metrics(random_predictions, baselines, settings, dataset, seed=1)
+    assert metrics.keys() >= DESIGN_KEYS | {"intervals", "intervals_method", "ap", "baselines"}
+    assert all(type(metrics[key]) in (int, float) for key in DESIGN_KEYS)
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    assert metrics["baselines"]["center_of_mass"] is None
+    own = {key: metrics[key] for key in metrics["baselines"]["mean_box"]}
+    assert metrics["baselines"]["mean_box"] == own
+    assert own.keys() >= DESIGN_KEYS
+
+
+def test_metrics_are_json_even_where_classes_and_regions_are_empty(
+    four_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
+) -> None:
+    metrics = evaluation_metrics(four_predictions.head(1), {}, settings, dataset, seed=1)
+    json.dumps(metrics, allow_nan=False)
+    assert metrics["ap"] == 1.0
+    assert metrics["per_class"][3]["recall"] is None
+
+
+def test_every_interval_holds_its_score_and_names_its_method(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    scores = score(random_predictions, image, classes=4)
+    intervals, methods = score_intervals(random_predictions, image, resamples=300, seed=3)
+    assert intervals.keys() == methods.keys()
+    assert intervals.keys() == DESIGN_KEYS - {"images"}
+    for name, (low, high) in intervals.items():
+        assert 0 <= low <= scores[name] <= high <= 1, name
+        assert methods[name] == ("bootstrap" if name.startswith(("mean", "median")) else "wilson")
+
+
+def test_the_same_seed_gives_the_same_intervals(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    first, _ = score_intervals(random_predictions, image, resamples=50, seed=3)
+    again, _ = score_intervals(random_predictions, image, resamples=50, seed=3)
+    other, _ = score_intervals(random_predictions, image, resamples=50, seed=4)
+    assert first == again
+    assert first["mean_iou"] != other["mean_iou"]
+
+
+def test_a_label_that_the_dataset_has_not_is_named(
+    four_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
+) -> None:
+    wrong = four_predictions.assign(predicted_label=[0, 1, 7, 3])
+    with pytest.raises(LocalizationError, match=r"2\.png: predicted_label is 7"):
+        evaluation_metrics(wrong, {}, settings, dataset, seed=1)
+    with pytest.raises(LocalizationError, match="no predictions"):
+        evaluation_metrics(four_predictions.head(0), {}, settings, dataset, seed=1)
+
+
+def test_only_a_model_that_trails_a_baseline_is_told_so() -> None:
+    def remarks(model: float, closed_form: float | None) -> list[str]:
+        baselines = {
+            "mean_box": {"mean_iou": 0.1},
+            "center_of_mass": None if closed_form is None else {"mean_iou": closed_form},
+        }
+        return baseline_remarks({"mean_iou": model, "baselines": baselines})
+
+    assert remarks(0.5, None) == []
+    assert remarks(1.0, 1.0) == []
+    assert remarks(0.05, None) == [
+        "the model does not beat a constant box: mean IoU 0.0500, baseline mean_box 0.1000"
+    ]
+    assert remarks(0.9, 1.0) == [
+        "the model trails the closed form: mean IoU 0.9000, baseline center_of_mass 1.0000"
+    ]
+
+
+def test_iou_does_not_depend_on_the_stored_column(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    perfect = random_predictions.copy()
+    perfect[list(PREDICTED_BOX_COLUMNS)] = perfect[list(BOX_COLUMNS)].to_numpy()
+    assert score(perfect, image, 4)["mean_iou"] == pytest.approx(1.0)
+    assert np.isclose(score(perfect, image, 4)["exact_box"], 1.0)

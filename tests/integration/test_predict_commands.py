@@ -1,0 +1,102 @@
+"""`kedro run --pipeline=predict` and its paths, typed as the parameter file says."""
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from mnist_localization.cli import cli
+from mnist_localization.inference import appearance
+from support.project import Project
+from support.small_models import trained_localizer
+from support.small_stores import make_store
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with a small trained localizer, and a folder with three images and a text."""
+    folder = tmp_path_factory.mktemp("predict")
+    project = Project.make(folder / "project")
+    store = make_store(folder, 64, 0)
+    images = {"background": 0, **appearance(store.read(range(64))).as_json()}
+    localizer = trained_localizer(store, {"class_names": ["small", "large"], "images": images}, 2)
+    (project.data / "06_models").mkdir(parents=True)
+    localizer.save(project.data / "06_models" / "localizer.keras")
+    photos = project.path / "photos"
+    photos.mkdir()
+    for name, pixels in zip(("a.png", "b: 1 #2.png", "{c}.png"), store.read(range(3)), strict=True):
+        Image.fromarray(pixels[:, :, 0]).resize((80, 60)).save(photos / name)
+    Image.fromarray(np.full((50, 50), 255, np.uint8)).save(photos / "white.png")
+    (photos / "notes.txt").write_text("no image")
+    return project
+
+
+def test_a_folder_is_predicted_and_what_is_no_image_is_listed(project):
+    said = project.run("--pipeline=predict", "--params", "predict.images=photos,predict.output=out")
+    assert "Predicted 4 images, 1 files left out" in said
+    assert "notes.txt: this is no image" in said
+    assert "1 of 4 images look unlike the training images" in said
+    assert "predict.invert=auto" in said
+    assert "Traceback" not in said
+    out = project.path / "out"
+    table = pd.read_csv(out / "predictions.csv")
+    assert table["label"].isin(["small", "large"]).all()
+    names = [name.rpartition("/")[2] for name in table["file"]]
+    assert dict(zip(names, table["width"], strict=True)) == {
+        "a.png": 80,
+        "b: 1 #2.png": 80,
+        "white.png": 50,
+        "{c}.png": 80,
+    }
+    assert len(pd.read_csv(out / "failures.csv")) == 1
+    assert len(list((out / "overlays").iterdir())) == 4
+
+
+def typed(text):
+    """What `kedro run --params <text>` reads as `predict.images`."""
+    command = cli.commands["run"]
+    (option,) = (option for option in command.params if option.name == "params")
+    return option.callback(click.Context(command), option, text)["predict"]["images"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("predict.images=photos", "photos"),
+        ("predict.images=./photos/*.png", "./photos/*.png"),
+        ("predict.images=./{c}.png", "./{c}.png"),
+        ("predict.images=./[ab].png", "./[ab].png"),
+        ('predict.images="*.png"', "*.png"),
+        ('predict.images="./b: 1 #2.png"', "./b: 1 #2.png"),
+        ("predict.images=./a? b.png", "./a? b.png"),
+    ],
+)
+def test_a_path_typed_as_documented_arrives_as_it_is(text, path):
+    assert typed(text) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("predict.images=*.png", "values are read as YAML.*quote the value twice"),
+        ("predict.images={c}.png", "values are read as YAML.*quote the value twice"),
+        ("predict.images=photos/a, b.png", r"A comma parts parameters.*as \?"),
+    ],
+)
+def test_a_path_that_cannot_be_read_is_told_with_the_remedy(text, message):
+    with pytest.raises(click.UsageError, match=message):
+        typed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("predict.images=photos/b: 1 #2.png", "quote it twice"),
+        ("predict.images=./photos/*.bmp", "no pattern that fits"),
+    ],
+)
+def test_a_path_that_means_nothing_is_told_with_the_remedy(project, text, message):
+    said = project.run("--pipeline=predict", "--params", text, fails=True)
+    assert message in " ".join(said.split())
+    assert "Traceback" not in said

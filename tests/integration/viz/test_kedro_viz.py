@@ -1,0 +1,285 @@
+"""`kedro viz`: what its server answers, and what the static site shows in a browser."""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image, ImageColor
+from selenium.webdriver.support.ui import WebDriverWait
+
+from support.browser import open_browser
+from support.project import KEDRO, ROOT, Project, clean_environment
+
+STAGES = ["fetch", "annotate", "split", "train", "evaluate", "publish"]
+LAYERS = ["raw", "intermediate", "model_input", "models", "model_output", "reporting"]
+PREVIEWS = {
+    "JSONPreview": {"dataset_card", "annotation_report", "metrics", "wandb_receipt"},
+    "TablePreview": {
+        *("train_annotations", "test_annotations", "train_split", "validation_split"),
+        *("test_split", "training_history", "model_summary", "predictions"),
+        *("baseline_predictions", "robustness"),
+    },
+    "PlotlyPreview": {
+        *("learning_curves", "iou_histogram", "confusion_heatmap", "class_scores"),
+        *("position_heatmap", "reliability_diagram"),
+    },
+    "ImagePreview": {
+        *("dataset_sample", "model_diagram", "worst_predictions", "random_predictions"),
+    },
+}
+# Light, without the tour for newcomers, and with room for the flow.
+PREFERENCES = {
+    "theme": "light",
+    "showFeatureHints": False,
+    "userPreferences": {"showFeatureHints": False, "showDatasetPreviews": True},
+    "visible": {"sidebar": False, "miniMap": False},
+}
+
+
+class Answers:
+    """What a running `kedro viz` answers, and what it has written so far."""
+
+    def __init__(self, url: str, log: Path) -> None:
+        self.url, self.log = url, log
+        self.main = self.get("main")
+        self.nodes = {
+            node["name"]: node for node in self.main["nodes"] if node["type"] != "modularPipeline"
+        }
+
+    def get(self, path: str) -> Any:
+        return requests.get(f"{self.url}/api/{path}", timeout=30).json()
+
+    def details(self, name: str) -> Any:
+        return self.get(f"nodes/{self.nodes[name]['id']}")
+
+
+@pytest.fixture(scope="module")
+def viz(ran: Project) -> Iterator[Answers]:
+    """`kedro viz`, started as a user does, without a browser."""
+    port = _free_port()
+    log = ran.path / "viz.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [KEDRO, "viz", "run", "--no-browser", "--env=test", f"--port={port}"],
+            cwd=ran.path,
+            env=_environment(ran),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        end = time.monotonic() + 120
+        while "started successfully" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield Answers(f"http://127.0.0.1:{port}", log)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def site(ran: Project) -> Path:
+    """The static site that `kedro viz build` leaves."""
+    done = subprocess.run(
+        [KEDRO, "viz", "build", "--include-previews"],
+        cwd=ran.path,
+        env=_environment(ran),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    # It reports errors and succeeds all the same: what counts is what lies there.
+    assert "Success" in done.stdout, done.stdout
+    return ran.path / "build"
+
+
+def _free_port() -> int:
+    """Kedro viz takes no port of the range from which the system gives free ones."""
+    for port in range(20000 + os.getpid() % 5000, 32000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
+
+
+def _environment(project: Project) -> dict[str, str]:
+    # The question for a newer version is refused at once, instead of waiting for a network.
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    return {**clean_environment(project.path), "KEDRO_ENV": project.env, **nowhere}
+
+
+def test_it_starts_without_a_warning(viz):
+    said = viz.log.read_text()
+    for word in ("warn", "deprecat", "error", "traceback", "exception"):
+        assert word not in said.lower(), said
+
+
+def test_the_layers_follow_the_flow(viz):
+    assert viz.main["layers"] == LAYERS
+    for name in ("dataset_card", "train_annotations", "train_split", "localizer", "predictions"):
+        assert viz.nodes[name]["layer"] in LAYERS
+
+
+def test_there_is_one_group_a_stage_and_no_dataset_is_renamed(viz):
+    groups = viz.main["modular_pipelines"]
+    shown = {
+        each["id"] for each in groups["__root__"]["children"] if each["type"] == "modularPipeline"
+    }
+    assert shown == set(groups) - {"__root__"} == set(STAGES)
+    tasks = [node for node in viz.nodes.values() if node["type"] == "task"]
+    assert {node["modular_pipelines"][0] for node in tasks} == set(STAGES)
+    for node in tasks:
+        assert node["tags"] == node["modular_pipelines"]
+    assert not [name for name in viz.nodes if "." in name]
+
+
+def test_the_pipelines_are_listed_in_the_order_of_the_flow(viz):
+    listed = [pipeline["id"] for pipeline in viz.main["pipelines"]]
+    assert listed[:7] == ["__default__", *STAGES]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in PREVIEWS.items() for name in sorted(names)]
+)
+def test_a_dataset_has_its_preview(viz, ran, kind, name):
+    details = viz.details(name)
+    preview = details["preview"]
+    assert details["preview_type"] == kind
+    if kind == "TablePreview":
+        assert len(preview["data"]) > 0 or name == "robustness"  # empty where not asked for
+        assert all(len(row) == len(preview["columns"]) for row in preview["data"])
+    elif kind == "ImagePreview":
+        image = Image.open(io.BytesIO(base64.b64decode(preview)))
+        assert min(image.size) > 300
+    elif kind == "PlotlyPreview":
+        assert preview["data"]
+        assert preview["layout"]["title"]["text"]
+    else:
+        (path,) = ran.data.rglob(f"{name}.json")
+        assert json.loads(preview) == json.loads(path.read_text("utf-8"))
+
+
+def test_the_layer_table_names_layers_types_shapes_and_parameters(viz):
+    preview = viz.details("model_summary")["preview"]
+    assert preview["columns"] == ["layer", "type", "output_shape", "parameters", "inputs"]
+    rows = {row[0]: row[1:] for row in preview["data"]}
+    assert rows["conv_1"] == ["Conv2D", "98 x 98 x 32", 320, "input"]
+    assert sum(row[2] for row in rows.values()) == 35086
+
+
+def test_colors_belong_to_what_is_shown_and_tell_layers_apart(viz, ran):
+    styles = json.loads((ran.path / ".viz" / "styles.json").read_text("utf-8"))
+    on_demand = {
+        node["name"]: node
+        for pipeline in ("check", "compare", "export", "formats", "predict")
+        for node in viz.get(f"pipelines/{pipeline}")["nodes"]
+    }
+    assert set(styles) <= set(viz.nodes) | set(on_demand)
+    for name in ("check_page", "run_comparison", "model_card", "predictions_voc", "image_files"):
+        assert on_demand[name]["node_extras"]["styles"] == styles[name]
+        assert on_demand[name]["layer"] in LAYERS
+    fills: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    for name, style in styles.items():
+        if layer := viz.nodes.get(name, {}).get("layer"):
+            assert viz.nodes[name]["node_extras"]["styles"] == style
+            fills[layer].add(style["themes"]["light"]["fill"])
+    assert all(len(found) == 1 for found in fills.values())
+    assert len(set.union(*fills.values())) == len(LAYERS)
+
+
+def test_the_static_site_shows_flow_groups_and_previews(site, tmp_path):
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        with open_browser(tmp_path / "profile", width=1400, height=1800) as page:
+            page.get(f"{url}/favicon.ico")
+            page.execute_script(
+                "localStorage.setItem('KedroViz', arguments[0])", json.dumps(PREFERENCES)
+            )
+            page.get(f"{url}/")
+            _look_at_the_flow(page, tmp_path)
+            _open_a_preview(page)
+            _open_a_group(page)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _look_at_the_flow(page, folder):
+    WebDriverWait(page, 30).until(lambda _: set(STAGES) <= set(_shown(page)))
+    # The flow fades in: it has settled when two pictures are the same.
+    before, now = b"", page.get_screenshot_as_png()
+    end = time.monotonic() + 15
+    while now != before and time.monotonic() < end:
+        time.sleep(0.5)
+        before, now = now, page.get_screenshot_as_png()
+    picture = folder / "viz.png"
+    picture.write_bytes(now)
+    with Image.open(picture) as image:
+        colors = {color for _, color in image.convert("RGB").getcolors(2**24)}
+    assert _fills() <= colors
+    layers = page.find_elements("css selector", ".pipeline-layer-name")
+    assert [layer.text for layer in layers] == LAYERS
+    assert {"dataset_sample", "localizer", "predictions", "metrics"} <= set(_shown(page))
+    assert "train_localizer" not in _shown(page)
+
+
+def _fills():
+    """The colors of the layers on a light page."""
+    styles = json.loads((ROOT / ".viz" / "styles.json").read_text("utf-8"))
+    return {ImageColor.getrgb(style["themes"]["light"]["fill"]) for style in styles.values()}
+
+
+def _open_a_preview(page):
+    _press(page, "dataset_sample")
+    panel = WebDriverWait(page, 10).until(
+        lambda _: page.find_elements("css selector", ".pipeline-metadata--visible img")
+    )
+    WebDriverWait(page, 10).until(
+        lambda _: page.execute_script("return arguments[0].naturalWidth", panel[0]) > 300
+    )
+
+
+def _open_a_group(page):
+    _press(page, "train")
+    # The group itself fades out.
+    WebDriverWait(page, 10).until(
+        lambda _: "train_localizer" in _shown(page) and "train" not in _shown(page)
+    )
+    assert "evaluate" in _shown(page)
+
+
+def _shown(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('.pipeline-node')].map(it => it.textContent.trim())"
+    )
+
+
+def _press(page, name):
+    page.execute_script(
+        "[...document.querySelectorAll('.pipeline-node')]"
+        ".find(it => it.textContent.trim() === arguments[0])"
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true}))",
+        name,
+    )

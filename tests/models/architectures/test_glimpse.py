@@ -1,0 +1,304 @@
+import keras
+import numpy as np
+import pytest
+
+from mnist_localization.models import (
+    BoxStatistics,
+    ModelSpec,
+    build_network,
+    layer_table,
+    prediction_model,
+)
+from mnist_localization.models.architectures.glimpse.layers import (
+    AttendedBox,
+    AverageViews,
+    CenterOfMass,
+    DecodeBoxDeltas,
+    EncodeBoxDeltas,
+    ForegroundWeights,
+    Glimpse,
+    ProjectionProfiles,
+    RandomShear,
+    ShiftBox,
+    SnapToStatistics,
+)
+from mnist_localization.reporting import architecture_diagram
+
+SETTINGS = {
+    "stem_filters": 8,
+    "stride": 4,
+    "coarse_filters": 8,
+    "glimpse_size": 32,
+    "glimpse_margin": 1.3,
+    "glimpse_jitter": 0.1,
+    "glimpse_tilt": 0.1,
+    "fine_filters": [8, 8, 8],
+    "label_units": 16,
+    "bbox_units": 8,
+    "dropout": 0.3,
+    "view_shift": 0.05,
+    "size_tolerance": 0.1,
+    "center_tolerance": 0.1,
+    "guess_loss_weight": 0.1,
+    "coarse_loss_weight": 0.2,
+    "snap": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "classes"),
+    [(100, 100, 1, 10), (64, 64, 3, 2), (120, 200, 3, 1000)],
+)
+def test_it_takes_any_size_channels_and_classes(height, width, channels, classes, tmp_path):
+    box_statistics = BoxStatistics((0.25, 0.25), (0.0, 0.0))
+    spec = ModelSpec(height, width, channels, classes, False, {}, box_statistics)
+    localizer = build_network("glimpse", SETTINGS, spec).localizer
+    images = np.random.default_rng(0).integers(0, 256, (3, *spec.shape), dtype=np.uint8)
+    outputs = localizer.predict(images, verbose=0)
+    assert outputs["label"].shape == (3, classes)
+    np.testing.assert_allclose(outputs["label"].sum(axis=1), 1.0, atol=1e-5)
+    boxes = outputs["bbox"]
+    assert (boxes >= 0).all()
+    assert (boxes <= 1).all()
+    assert (boxes[:, 2:] >= boxes[:, :2]).all()
+    localizer.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0)["bbox"], boxes, atol=1e-6)
+
+
+def test_snapping_is_in_the_model_where_boxes_are_whole_pixels_and_asked_for():
+    images = np.random.default_rng(0).integers(0, 256, (4, 100, 100, 1), dtype=np.uint8)
+    for whole, snap, snapped in ((True, True, True), (True, False, False), (False, True, False)):
+        spec = ModelSpec(100, 100, 1, 10, whole, {})
+        localizer = build_network("glimpse", {**SETTINGS, "snap": snap}, spec).localizer
+        outputs = prediction_model(localizer).predict(images, verbose=0)
+        pixels = outputs["bbox"] * 100
+        assert np.allclose(pixels, pixels.round(), atol=1e-3) == snapped
+        assert np.abs(outputs["bbox"] - np.clip(outputs["bbox_raw"], 0, 1)).max() < 0.0101
+
+
+def test_a_glimpse_keeps_centres_of_mass():
+    random = np.random.default_rng(1)
+    images = np.zeros((5, 60, 80, 1), np.float32)
+    boxes = np.zeros((5, 4), np.float32)
+    expected, masses = [], []
+    for image, box in zip(images, boxes, strict=True):
+        x, y = random.integers(10, 40), random.integers(10, 25)
+        patch = random.uniform(0, 1, (20, 24))
+        image[y : y + 20, x : x + 24, 0] = patch
+        moved = random.uniform(-2, 2, 2)
+        box[:] = (x + moved[0]) / 80, (y + moved[1]) / 60, (x + 24 + moved[0]) / 80, 0
+        box[3] = (y + 20 + moved[1]) / 60
+        rows, columns = np.mgrid[y : y + 20, x : x + 24] + 0.5
+        total = patch.sum()
+        masses.append(total)
+        expected.append(((columns * patch).sum() / total / 80, (rows * patch).sum() / total / 60))
+    # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
+    glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
+    votes = keras.ops.convert_to_numpy(glimpse)
+    found = keras.ops.convert_to_numpy(CenterOfMass((0.0, 0.0))([votes, window]))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    # Samples are means: their sum is that of the pixels over the area of a sample.
+    area = np.exp(window[:, 2:]).prod(axis=1) * 60 * 80 / 16**2
+    np.testing.assert_allclose(votes.sum(axis=(1, 2, 3)) * area, masses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("background", [0.0, 0.3])
+def test_what_is_brighter_than_the_border_votes(background):
+    glimpse = np.full((1, 8, 8, 2), background, np.float32)
+    glimpse[0, 3, 4] += 0.5
+    votes = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
+    expected = np.zeros((1, 8, 8, 1))
+    expected[0, 3, 4] = 0.5
+    np.testing.assert_allclose(votes, expected, atol=1e-5)
+
+
+def test_noise_of_the_border_is_taken_off_too():
+    random = np.random.default_rng(0)
+    glimpse = np.abs(random.normal(0.2, 0.05, (1, 28, 28, 1))).astype(np.float32)
+    votes = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
+    assert 0.1 < (votes > 0).mean() < 0.25  # a normal variable is above one deviation in 16 %
+
+
+def test_votes_are_taken_relative_to_the_window_and_moved_by_the_offset():
+    votes = np.zeros((1, 4, 4, 1), np.float32)
+    votes[0, 0, 3] = 2.0
+    window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]], np.float32)
+    center = keras.ops.convert_to_numpy(CenterOfMass((0.01, -0.02))([votes, window]))
+    np.testing.assert_allclose(center, [[0.5 + 0.15 + 0.01, 0.5 - 0.15 - 0.02]], atol=1e-5)
+
+
+def test_a_guess_gives_way_to_what_is_exact_only_where_it_is_near():
+    layer = SnapToStatistics((0.2, 0.3), size_tolerance=0.1, center_tolerance=0.1)
+    sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.2, 0.3], [0.2, 0.3]], np.float32)
+    guess = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
+    voted = np.array([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52], [0.51, 0.6]], np.float32)
+    corners = keras.ops.convert_to_numpy(layer([guess, voted]))
+    found = corners[:, 2:] - corners[:, :2]
+    np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], *[[0.2, 0.3]] * 2], atol=1e-6)
+    centers = (corners[:, :2] + corners[:, 2:]) / 2
+    np.testing.assert_allclose(centers[2:], [[0.51, 0.52], [0.5, 0.5]], atol=1e-6)
+    alone = keras.ops.convert_to_numpy(SnapToStatistics()([guess]))
+    np.testing.assert_allclose(alone, guess, atol=1e-6)
+
+
+def test_without_regularities_the_guess_is_the_answer():
+    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxStatistics())
+    network = build_network("glimpse", {**SETTINGS, "snap": False}, spec)
+    assert "votes" not in {layer.name for layer in network.localizer.layers}
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
+    outputs = network.trainable.predict(images, verbose=0)
+    np.testing.assert_allclose(outputs["bbox"], outputs["bbox_guess"], atol=1e-6)
+
+
+def test_a_box_is_moved_and_scaled():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    move, factor = np.array([[0.5, 0.0]], np.float32), np.log([[1.5, 0.5]]).astype(np.float32)
+    corners = keras.ops.convert_to_numpy(DecodeBoxDeltas()([box, move, factor]))
+    np.testing.assert_allclose(corners, [[0.45, 0.5, 0.75, 0.7]], atol=1e-6)
+
+
+def test_its_layers_are_listed_behind_those_that_they_take_from_and_can_be_drawn():
+    localizer = build_network("glimpse", SETTINGS, ModelSpec(64, 64, 1, 3, True, {})).localizer
+    table = layer_table(localizer)
+    assert sorted(table["layer"]) == sorted(layer.name for layer in localizer.layers)
+    seen = set()
+    for name, inputs in zip(table["layer"], table["inputs"], strict=True):
+        assert seen.issuperset(filter(None, inputs.split(", "))), name
+        seen.add(name)
+    drawn = architecture_diagram(table, "glimpse")
+    assert {"views", "label_mean"} <= {text.get_text() for text in drawn.axes[0].texts}
+
+
+def test_a_box_is_moved_by_a_share_of_its_own_size():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    moved = keras.ops.convert_to_numpy(ShiftBox((0.5, -0.1))(box))
+    np.testing.assert_allclose(moved, [[0.5, 0.36, 0.7, 0.76]], atol=1e-6)
+
+
+def test_views_are_averaged_image_by_image():
+    first = np.array([[0.0, 1.0], [0.6, 0.4]], np.float32)
+    others = np.array([[0.5, 0.5], [0.0, 1.0], [0.1, 0.9], [0.9, 0.1]], np.float32)
+    mean = keras.ops.convert_to_numpy(AverageViews()([first, others]))
+    np.testing.assert_allclose(mean, [[0.2, 0.8], [0.5, 0.5]], atol=1e-6)
+
+
+def test_the_saved_model_averages_its_label_over_moved_windows():
+    keras.utils.set_random_seed(2)
+    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxStatistics())
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), dtype=np.uint8)
+    network = build_network("glimpse", SETTINGS, spec)
+    # Fresh weights say nearly the same of everything: louder ones tell the views apart.
+    for layer in ("label_hidden", "label"):
+        kernel = network.trainable.get_layer(layer).kernel
+        kernel.assign(kernel * 8.0)
+    one = network.trainable.predict(images, verbose=0)["label"]
+    mean = network.localizer.predict(images, verbose=0)["label"]
+    assert np.abs(mean - one).max() > 1e-3
+    alone = build_network("glimpse", {**SETTINGS, "view_shift": 0.0}, spec)
+    alone.localizer.set_weights(network.localizer.get_weights())
+    np.testing.assert_allclose(alone.localizer.predict(images, verbose=0)["label"], one, atol=1e-6)
+
+    # The same by hand: the trainable model sees whatever box its first look is made to give.
+    coarse = network.trainable.get_layer("bbox_coarse").output
+    glimpse = network.trainable.get_layer("glimpse").output[0]
+    boxes = keras.Model(network.trainable.input, coarse).predict(images, verbose=0)
+    classify = keras.Model(glimpse, network.trainable.output["label"])
+    shift, said = SETTINGS["view_shift"], [one]
+    pixels = images.astype(np.float32) / 255
+    for x in (-shift, shift):
+        for y in (-shift, shift):
+            moved = ShiftBox((x, y))(boxes)
+            seen, _ = network.trainable.get_layer("glimpse")([pixels, moved])
+            said.append(keras.ops.convert_to_numpy(classify(seen)))
+    np.testing.assert_allclose(mean, np.mean(said, axis=0), atol=1e-5)
+
+
+def test_a_box_is_measured_in_its_window():
+    box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
+    window = np.array([[0.4, 0.5, np.log(0.4), np.log(0.5)]], np.float32)
+    numbers = keras.ops.convert_to_numpy(EncodeBoxDeltas()([box, window]))
+    expected = [*np.log([0.4, 0.5]), 0.1 / 0.4, 0.1 / 0.5, *np.log([0.5, 0.8])]
+    np.testing.assert_allclose(numbers, [expected], atol=1e-6)
+
+
+def test_a_glimpse_jitters_in_training_only():
+    layer = Glimpse(size=16, margin=1.2, jitter=0.1)
+    inputs = [np.ones((2, 50, 50, 1), np.float32), np.full((2, 4), 0.3, np.float32)]
+    inputs[1][:, 2:] = 0.6
+    still = [keras.ops.convert_to_numpy(layer(inputs)[1]) for _ in range(2)]
+    np.testing.assert_array_equal(*still)
+    np.testing.assert_allclose(still[0], [[0.45, 0.45, *np.log([0.36, 0.36])]] * 2, atol=1e-6)
+    moved = keras.ops.convert_to_numpy(layer(inputs, training=True)[1])
+    assert (moved != still[0]).all()
+    assert np.abs(moved[:, :2] - 0.45).max() <= 0.1 * 0.3 + 1e-6
+
+
+def test_a_glimpse_is_tilted_about_its_center_in_training_only():
+    keras.utils.set_random_seed(3)
+    images = np.zeros((200, 21, 21, 1), np.float32)
+    images[:, :, 10] = 1.0  # an upright line through the center
+    layer = RandomShear(0.3)
+    np.testing.assert_array_equal(layer(images), images)
+    tilted = keras.ops.convert_to_numpy(layer(images, training=True))
+    assert (tilted != images).any(axis=(1, 2, 3)).all()
+    # The center stays; the ends of the line go either way, by no more than 0.3 of ten samples.
+    ends = (tilted[:, 0, :, 0] * np.arange(21)).sum(axis=1) / tilted[:, 0, :, 0].sum(axis=1) - 10
+    np.testing.assert_allclose(tilted[:, 10, 10, 0], 1.0, atol=1e-5)
+    assert ends.min() < -2.0
+    assert ends.max() > 2.0
+    assert np.abs(ends).max() <= 3.0 + 0.5
+    opposite = tilted[:, -1, :, 0] @ np.arange(21) / tilted[:, -1, :, 0].sum(axis=1) - 10
+    np.testing.assert_allclose(opposite, -ends, atol=0.05)
+
+
+def test_a_tilted_glimpse_is_what_an_affine_transform_gives(monkeypatch):
+    images = np.random.default_rng(0).random((6, 9, 11, 3)).astype(np.float32)
+    drawn = np.random.default_rng(1).uniform(-0.2, 0.2, (6, 2)).astype(np.float32)
+    monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: drawn)
+    tilted = RandomShear(0.2)(images, training=True)
+    across, down = drawn[:, :1], drawn[:, 1:]
+    one, zero = np.ones_like(across), np.zeros_like(across)
+    rows = [one, across, -across * 4, down, one, -down * 5, zero, zero]
+    expected = keras.ops.image.affine_transform(
+        images, np.concatenate(rows, axis=1), fill_mode="nearest"
+    )
+    np.testing.assert_allclose(tilted, expected, atol=1e-5)
+
+
+def test_profiles_are_the_means_and_maxima_of_columns_and_rows():
+    glimpse = np.random.default_rng(0).random((2, 3, 5, 2)).astype(np.float32)
+    profiles = keras.ops.convert_to_numpy(ProjectionProfiles()(glimpse))
+    parts = [glimpse.mean(axis=1), glimpse.max(axis=1), glimpse.mean(axis=2), glimpse.max(axis=2)]
+    expected = np.concatenate([part.reshape(2, -1) for part in parts], axis=1)
+    np.testing.assert_allclose(profiles, expected, atol=1e-6)
+
+
+def test_no_tilt_leaves_every_glimpse():
+    images = np.random.default_rng(0).random((20, 9, 9, 3)).astype(np.float32)
+    np.testing.assert_array_equal(RandomShear(0.0)(images, training=True), images)
+
+
+def test_attention_averages_the_proposals_of_the_cells():
+    proposals = np.zeros((1, 2, 4, 5), np.float32)
+    proposals[0, 1, 3, 0] = 50.0  # all attention to the last cell
+    box = keras.ops.convert_to_numpy(AttendedBox()(proposals))[0]
+    np.testing.assert_allclose((box[:2] + box[2:]) / 2, [3.5 / 4, 1.5 / 2], atol=1e-5)
+    np.testing.assert_allclose(box[2:] - box[:2], [0.25, 0.25], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        AttendedBox(),
+        Glimpse(size=8, margin=1.5, jitter=0.2),
+        SnapToStatistics((0.2, 0.3), 0.1),
+        CenterOfMass((0.1, 0.2)),
+        ShiftBox((0.1, -0.2)),
+        ProjectionProfiles(),
+        RandomShear(0.2),
+    ],
+)
+def test_a_layer_survives_serialisation(layer):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.get_config() == layer.get_config()

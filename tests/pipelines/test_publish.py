@@ -1,0 +1,76 @@
+"""The nodes that make the gallery and the page, on a store as the split stage leaves it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mnist_localization.config import DatasetSettings, PublishSettings
+from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
+from mnist_localization.errors import StaleError
+from mnist_localization.evaluation import with_fingerprints
+from mnist_localization.pipelines.publish.nodes import collect_gallery, render_html_report
+from support.sample_report import evaluate_settings, sample_report
+from support.small_publications import SmallLocalizer
+from support.small_stores import SIDE, make_store
+
+
+@pytest.fixture
+def dataset():
+    return DatasetSettings(
+        image={"height": SIDE, "width": SIDE, "channels": 1},
+        class_names=("small", "large"),
+        whole_pixel_boxes=True,
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return make_store(tmp_path, 12, seed=1, split="test")
+
+
+@pytest.fixture
+def predictions(store):
+    """Predictions of the `SmallLocalizer` of weight 1."""
+    table = store.annotations.assign(predicted_label=0, confidence=0.5, iou=np.linspace(0, 1, 12))
+    table[list(PREDICTED_BOX_COLUMNS)] = table[list(BOX_COLUMNS)].to_numpy()
+    return with_fingerprints(table, SmallLocalizer(1.0), store.meta)
+
+
+def gallery_of(dataset, store, predictions, weight=1.0, on_stale="error"):
+    settings = PublishSettings(gallery={"worst": 2, "mistakes": 3, "random": 4})
+    evaluate, split = evaluate_settings(on_stale=on_stale), SimpleNamespace(store=store)
+    localizer = SmallLocalizer(weight)
+    return collect_gallery(settings, evaluate, dataset, 0, predictions, localizer, split)
+
+
+def test_the_page_shows_the_images_of_the_test_split(dataset, store, predictions):
+    gallery = gallery_of(dataset, store, predictions)
+
+    for reason, count in {"worst": 2, "mistake": 3, "random": 4}.items():
+        assert sum(reason in item.reasons for item in gallery) == count
+    for item in gallery:
+        assert item.record.file == store.annotations["file"][item.row]
+        assert np.array_equal(item.record.image, store.read([item.row])[0])
+
+    rest = sample_report(names=("small", "large"), images=60, gallery=(0, 0, 0))
+    page = render_html_report(dataset, gallery, predictions, rest.metrics, rest.history, rest.card)
+    assert page.startswith("<!doctype html>")
+    assert all(f"{item.record.file}: true class" in page for item in gallery)
+
+
+def test_predictions_of_another_model_are_told_or_refused_before_anything_is_published(
+    dataset, store, predictions, caplog
+):
+    assert gallery_of(dataset, store, predictions, weight=2.0, on_stale="warn")
+    assert "Stale: the predictions were made from the localizer" in caplog.text
+    with pytest.raises(StaleError, match="predictions were made from the localizer"):
+        gallery_of(dataset, store, predictions, weight=2.0)
+
+
+def test_predictions_of_another_split_are_refused_before_anything_is_published(
+    dataset, store, predictions, tmp_path
+):
+    other = make_store(tmp_path / "other", 12, seed=2, split="test")
+    with pytest.raises(StaleError, match="predictions were made from the test_split"):
+        gallery_of(dataset, other, predictions)

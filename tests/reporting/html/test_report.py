@@ -1,0 +1,278 @@
+"""The page as a whole: safe, self-contained, repeatable, and about any dataset."""
+
+import base64
+import copy
+import hashlib
+import io
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mnist_localization.reporting.html.report import embedded_json
+from support.sample_report import sample_report
+
+ATTACK = "<script>alert(1)</script>"
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """A parsed page: elements with their attributes, and the text inside each kind."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = []
+        self.texts = {}
+        self._open = []
+        self.feed(html)
+        self.close()
+        assert self._open == [], "an element is left open"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if self._open:
+            self.texts.setdefault(self._open[-1], []).append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self):
+        hidden = ("script", "style")
+        return " ".join(
+            text for tag, texts in self.texts.items() if tag not in hidden for text in texts
+        )
+
+
+@pytest.fixture(scope="module")
+def report():
+    return sample_report()
+
+
+@pytest.fixture(scope="module")
+def html(report):
+    return report.render()
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def hostile_report():
+    report = sample_report(
+        names=(ATTACK, '"><img src=x onerror=alert(1)>', "</script><b>", "a&b", "\u2028'"),
+        images=40,
+        gallery=(10, 5, 5),
+    )
+    report.metrics["dataset"]["source"] = "synthetic"
+    report.card.update(
+        source="synthetic",
+        base_url=f"https://host/{ATTACK}",
+        fallback_reason=f"no answer {ATTACK}",
+        files={f"{ATTACK}.zip": {"size": 1, "sha256": ATTACK}},
+        note=ATTACK,
+    )
+    report.metrics["dataset"]["fingerprint"] = ATTACK
+    report.metrics["training"] = {ATTACK: ATTACK}
+    report.history = report.history.rename(columns={"bbox_loss": ATTACK})
+    return report
+
+
+def test_text_of_the_dataset_never_becomes_markup(page):
+    report = hostile_report()
+    hostile = Page(report.render())
+    kinds = {tag for tag, _ in page.elements}
+    assert {tag for tag, _ in hostile.elements} <= kinds
+    assert len(hostile.all("script")) == 2
+    assert all(image["src"].startswith("data:image/png;base64,") for image in hostile.all("img"))
+    assert not [name for _, it in hostile.elements for name in it if name.startswith("on")]
+    assert ATTACK in hostile.text()
+    assert f"no answer {ATTACK}" in hostile.text()
+
+
+def test_hostile_file_names_stay_text(report):
+    renamed = copy.deepcopy(report)
+    record = renamed.gallery[0].record
+    object.__setattr__(record, "file", f'"{ATTACK}.png')
+    renamed_page = Page(renamed.render())
+    assert len(renamed_page.all("script")) == 2
+    assert any(image["alt"].startswith(f'"{ATTACK}.png:') for image in renamed_page.all("img"))
+
+
+@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_embedded_json_is_the_same_document_and_inert(document):
+    text = str(embedded_json({"inside": document}))
+    assert json.loads(text) == {"inside": document}
+    assert not set(text) & set("<>&\u2028\u2029")
+
+
+def test_the_default_sample_stays_far_below_two_megabytes(report, html):
+    assert 100 < len(report.gallery) <= 120
+    assert len(html.encode("utf-8")) < 1_000_000
+
+
+def test_the_same_inputs_give_the_same_bytes(report, html):
+    assert copy.deepcopy(report).render() == html
+    assert sample_report().render() == html
+
+
+def test_nothing_outside_the_page_is_asked_for(page, html):
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            address = attributes.get(name, "#")
+            assert address.startswith(("data:", "#")), (tag, address)
+        assert "style" not in attributes, "the policy would block it"
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_policy_allows_the_pages_own_style_and_script_alone(page, html):
+    (policy,) = [
+        it["content"]
+        for it in page.all("meta")
+        if it.get("http-equiv") == "Content-Security-Policy"
+    ]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL).group(1)
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1)
+    assert directives["default-src"] == "'none'"
+    assert directives["img-src"] == "data:"
+    assert directives["style-src"] == f"'sha256-{_sha256(style)}'"
+    assert directives["script-src"] == f"'sha256-{_sha256(script)}'"
+
+
+def _sha256(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_the_script_sets_text_only_as_text(html):
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1)
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way not in script
+
+
+def test_identifiers_are_unique_and_every_field_has_a_label(page):
+    identifiers = Counter(it["id"] for _, it in page.elements if "id" in it)
+    assert [name for name, times in identifiers.items() if times > 1] == []
+    labeled = {it["for"] for it in page.all("label") if "for" in it}
+    for tag in ("select", "input"):
+        for field in page.all(tag):
+            assert field["id"] in labeled or field["type"] == "checkbox"
+    for chart in (it for it in page.all("svg") if it.get("role") == "img"):
+        assert all(name in identifiers for name in chart["aria-labelledby"].split())
+
+
+def test_headings_do_not_skip_a_level(page):
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_images_of_the_page_have_the_pixels_of_the_gallery(report, page):
+    shown = [image for image in page.all("img") if image["src"].startswith("data:image/png")]
+    by_file = {item.record.file: item.record.image for item in report.gallery}
+    assert len(shown) == len(by_file)
+    for image in shown:
+        encoded = image["src"].removeprefix("data:image/png;base64,")
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+        assert np.array_equal(pixels, by_file[image["alt"].split(":")[0]][..., 0])
+
+
+def test_scores_stand_beside_the_baselines_that_apply(report, page):
+    text = page.text()
+    assert f"{report.metrics['label_accuracy'] * 100:.2f}\u00a0%" in text
+    assert f"{report.metrics['baselines']['mean_box']['mean_iou']:.4f}" in text
+    assert "Mean box" in text
+    assert "Center of mass" not in text
+
+
+def test_the_head_names_source_and_fingerprint(page):
+    assert "upstream (the published dataset)" in page.text()
+    assert "0123456789abcdef" * 4 in page.text()
+
+
+def test_the_real_dataset_has_no_banner(html):
+    assert 'class="banner"' not in html
+
+
+def test_the_stand_in_is_said_with_its_reason(report):
+    changed = copy.deepcopy(report)
+    changed.metrics["dataset"]["source"] = "synthetic"
+    changed.card.update(source="synthetic", fallback_reason="host.example did not answer")
+    html = changed.render()
+    assert html.count('class="banner"') == 1
+    assert "Synthetic stand-in, not the real dataset" in html
+    assert "Why: host.example did not answer" in html
+
+
+def test_scores_of_the_real_dataset_are_not_called_those_of_a_stand_in(report):
+    changed = copy.deepcopy(report)
+    changed.card["source"] = "synthetic"
+    html = changed.render()
+    assert "Synthetic stand-in" not in html
+    assert "Scores and dataset do not belong together" in html
+
+
+def test_how_it_was_trained_is_told_in_words(page):
+    names = page.texts["dt"]
+    values = dict(zip(names, page.texts["dd"], strict=True))
+    assert values["Architecture"] == "glimpse"
+    assert values["Learning rate"] == "0.001"
+    assert values["Early stopping, monitor"] == "val_loss"
+    assert values["Early stopping, enabled"] == "no"
+    assert values["Glimpse, label filters"] == "32, 64"
+
+
+def test_validation_on_the_test_split_is_said(report):
+    changed = copy.deepcopy(report)
+    changed.metrics["dataset"]["validated_on"] = "test"
+    html = changed.render()
+    assert html.count('class="banner"') == 1
+    assert "Training validated on the test split" in html
+
+
+@pytest.mark.parametrize("names", [("no", "yes"), tuple(f"class {n}" for n in range(1000))])
+def test_any_number_of_classes_and_color_images_of_any_shape(names):
+    report = sample_report(names=names, images=60, shape=(40, 70, 3), gallery=(5, 5, 5))
+    text = Page(report.render()).text()
+    assert "70 × 40 px, color" in text  # noqa: RUF001 - the sign "times"
+    assert all(name in text for name in names)
+
+
+def test_a_large_confusion_matrix_becomes_its_worst_pairs():
+    many, few = (
+        sample_report(names=tuple(f"k{n}" for n in range(count)), images=60, gallery=(1, 0, 0))
+        for count in (21, 20)
+    )
+    assert "confusion-matrix" not in many.render()
+    assert "Most confused classes" in many.render()
+    assert "confusion-matrix" in few.render()
+
+
+def test_sections_without_figures_are_left_out(report):
+    bare = copy.deepcopy(report)
+    for key in ("error_types", "pixel_errors", "by_position", "calibration", "training"):
+        del bare.metrics[key]
+    bare.metrics["intervals"] = bare.metrics["baselines"] = {}
+    html = bare.render()
+    for words in ("What went wrong", "border suffer", "keep its word", "How it was trained"):
+        assert words not in html
+
+
+def test_a_gallery_without_images_is_a_page():
+    assert "0 images" in Page(sample_report(gallery=(0, 0, 0)).render()).text()

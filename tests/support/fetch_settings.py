@@ -1,0 +1,20 @@
+"""The section `fetch` of the base configuration, small and with short waits."""
+
+from typing import Any
+
+import yaml
+
+from mnist_localization.config import FetchSettings
+from support.project import ROOT
+
+SHORT_WAITS = {"reach_s": 1.2, "connect_s": 0.4, "read_s": 0.4, "retries": 2, "backoff_s": 0.01}
+
+
+def make_settings(**changes: Any) -> FetchSettings:
+    """The base configuration, changed: `network={"read_s": 1}` leaves its siblings alone."""
+    base = yaml.safe_load((ROOT / "conf/base/parameters_fetch.yml").read_text("utf-8"))["fetch"]
+    base["synthetic"] |= {"train_images": 20, "test_images": 10}
+    base["network"] |= SHORT_WAITS
+    for name, value in changes.items():
+        base[name] = base[name] | value if isinstance(value, dict) else value
+    return FetchSettings(**base)

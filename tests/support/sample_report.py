@@ -1,0 +1,158 @@
+"""A small report to render: made up, but of the form that the stages leave."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
+from mnist_localization.data.boxes import (
+    BOX_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    RAW_BOX_COLUMNS,
+    clip_boxes,
+    paired_iou,
+)
+from mnist_localization.evaluation import evaluation_metrics, training_facts
+from mnist_localization.reporting.gallery import GalleryItem, collect
+from mnist_localization.reporting.html import render_page
+
+_CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_evaluate.yml"
+_FRAME = 28
+
+
+@dataclass
+class Report:
+    """What a page is made of."""
+
+    dataset: DatasetSettings
+    gallery: list[GalleryItem]
+    predictions: pd.DataFrame
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    card: dict[str, Any]
+
+    def render(self) -> str:
+        return render_page(
+            self.dataset,
+            self.gallery,
+            self.predictions,
+            metrics=self.metrics,
+            history=self.history,
+            card=self.card,
+        )
+
+
+class _Images:
+    def __init__(self, annotations, pixels):
+        self.annotations = annotations
+        self._pixels = pixels
+
+    def read(self, indices):
+        return self._pixels[list(indices)]
+
+
+def sample_report(
+    names=tuple("0123456789"),
+    images=400,
+    shape=(100, 100, 1),
+    gallery=(48, 24, 48),
+    seed=0,
+) -> Report:
+    """A report on frames of noise, which compress worse than anything real."""
+    rng = np.random.default_rng(seed)
+    height, width, channels = shape
+    dataset = DatasetSettings(
+        image={"height": height, "width": width, "channels": channels},
+        class_names=names,
+        whole_pixel_boxes=True,
+    )
+    tops, lefts = (rng.integers(0, side - _FRAME, images) for side in (height, width))
+    pixels = np.zeros((images, *shape), np.uint8)
+    for image, top, left in zip(pixels, tops, lefts, strict=True):
+        frame = rng.integers(0, 256, (_FRAME, _FRAME, channels), np.uint8)
+        image[top : top + _FRAME, left : left + _FRAME] = frame
+    scale = np.array([width, height, width, height])
+    true = np.stack([lefts, tops, lefts + _FRAME, tops + _FRAME], 1) / scale
+    given = clip_boxes(true + rng.normal(0, 2.0, true.shape) / scale)
+
+    table = pd.DataFrame({"file": [f"image{number:04}.png" for number in range(images)]})
+    table["label"] = np.arange(images) % len(names)
+    table[list(BOX_COLUMNS)] = true
+    table["predicted_label"] = np.where(
+        np.arange(images) % 11 == 0, (table["label"] + 1) % len(names), table["label"]
+    )
+    table["confidence"] = rng.uniform(0.4, 1.0, images)
+    table[list(PREDICTED_BOX_COLUMNS)] = table[list(RAW_BOX_COLUMNS)] = given
+    table["iou"] = paired_iou(true, given)
+
+    worst, mistakes, random = gallery
+    settings = GallerySettings(worst=worst, mistakes=mistakes, random=random)
+    items = collect(table, _Images(table, pixels), settings, names, seed)
+    return Report(dataset, items, table, _metrics(table, dataset), _history(), _card())
+
+
+def evaluate_settings(**changes: Any) -> EvaluateSettings:
+    """The section `evaluate` of the base configuration, with changes."""
+    return EvaluateSettings(**yaml.safe_load(_CONF.read_text("utf-8"))["evaluate"] | changes)
+
+
+def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> dict[str, Any]:
+    constant = table.copy()
+    for column in BOX_COLUMNS:
+        constant[f"pred_{column}"] = constant[f"raw_{column}"] = table[column].mean()
+    constant = constant.assign(predicted_label=0, confidence=1.0)
+    baselines = {"mean_box": constant, "center_of_mass": None}
+    metrics = evaluation_metrics(table, baselines, evaluate_settings(), dataset, 0)
+    metrics["dataset"] = {
+        "source": "upstream",
+        "split": "test",
+        "images": len(table),
+        "fingerprint": "0123456789abcdef" * 4,
+        "validated_on": "train",
+    }
+    metrics["training"] = training_facts(
+        {
+            "architecture": "glimpse",
+            "seed": 1,
+            "source": "upstream",
+            "train_images": 54000,
+            "validated_on": "train",
+            "settings": {
+                "learning_rate": 0.001,
+                "early_stopping": {"monitor": "val_loss", "enabled": False},
+                "glimpse": {"label_filters": [32, 64]},
+            },
+        }
+    )
+    return metrics
+
+
+def _history() -> pd.DataFrame:
+    epoch = np.arange(1, 6)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "loss": 2.0 / epoch,
+            "bbox_loss": 0.5 * 10.0**-epoch,
+            "bbox_mean_iou": 1 - 0.6 / epoch,
+            "val_loss": 2.2 / epoch,
+            "val_bbox_loss": 0.6 * 10.0**-epoch,
+            "val_bbox_mean_iou": 1 - 0.7 / epoch,
+            "seconds": 30.0,
+        }
+    )
+
+
+def _card() -> dict[str, Any]:
+    return {
+        "source": "upstream",
+        "requested_source": "upstream",
+        "base_url": "",
+        "train_images": 60000,
+        "test_images": 10000,
+        "files": {"train.zip": {"size": 12345678, "sha256": "ab" * 32}},
+    }
