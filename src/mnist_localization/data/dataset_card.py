@@ -1,0 +1,65 @@
+"""Description of a fetched dataset: its source, files and splits."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class FileEntry(BaseModel):
+    """Size and hash of one raw file, or of the listing of a folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    sha256: str
+
+
+class SplitFiles(BaseModel):
+    """Location of a split's files, relative to the folder of the source.
+
+    Attributes:
+        annotations: Annotation file, or folder of annotation files.
+        archive: Key of the images in `DatasetCard.files`.
+        images: Folder of the images.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    annotations: str
+    archive: str
+    images: str
+
+
+class DatasetCard(BaseModel):
+    """The dataset `dataset_card`: what was fetched, from where.
+
+    Attributes:
+        source: `upstream`, `base_url`, `synthetic` or `folder`.
+        base_url: URL without credentials, or path, of the source `base_url`; else empty.
+        requested_source: The configured source; differs from `source` after a fallback.
+        fallback_reason: Why the stand-in was made instead of the configured source, or `None`.
+        folder: Folder of the source, relative to the raw folder.
+        files: Raw files by name.
+        splits: `train` and, if the dataset has a test set, `test`.
+        train_images: Number of training images.
+        test_images: Number of test images; 0 without a test set.
+        synthetic: Settings of the stand-in, or `None`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    base_url: str = ""
+    requested_source: str
+    fallback_reason: str | None = None
+    folder: str
+    files: dict[str, FileEntry]
+    splits: dict[str, SplitFiles]
+    train_images: int
+    test_images: int
+    synthetic: dict[str, Any] | None = None
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Return whether the images are the locally made stand-in."""
+        return self.source == "synthetic"
