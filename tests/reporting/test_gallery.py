@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mnist_localization.config import GallerySettings, PublishSettings
-from mnist_localization.config.evaluate_publish import MOST_OF_A_KIND
+from mnist_localization.config.results import MOST_OF_A_KIND
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import RecordError, StaleError

@@ -4,37 +4,38 @@ Kedro validates a node's `params:<section>` against the model that annotates it 
 anything runs, so a misspelt key or a value out of range fails at once.
 """
 
-from mnist_localization.config.annotate_split import (
+from mnist_localization.config.base import (
+    Settings,
+)
+from mnist_localization.config.data import (
     AnnotateSettings,
-    SplitSettings,
-    ValidationSettings,
-)
-from mnist_localization.config.annotation_format import AnnotationFormat, CsvSettings
-from mnist_localization.config.base import Settings
-from mnist_localization.config.check import CheckSettings
-from mnist_localization.config.dataset import DatasetSettings, ImageSettings
-from mnist_localization.config.evaluate_publish import (
-    CompareSettings,
-    EvaluateSettings,
-    GallerySettings,
-    PublishSettings,
-)
-from mnist_localization.config.export import (
-    ExportSettings,
-    ModelCardSettings,
-    ToleranceSettings,
-)
-from mnist_localization.config.fetch import (
+    AnnotationFormat,
+    CheckSettings,
+    CsvSettings,
+    DatasetSettings,
     FetchSettings,
     FileSettings,
     FolderSettings,
+    ImageSettings,
     NetworkSettings,
+    SplitSettings,
     SyntheticSettings,
     UnpackSettings,
     UpstreamSettings,
+    ValidationSettings,
 )
-from mnist_localization.config.predict import PredictSettings
-from mnist_localization.config.tracking import EpochSampleSettings, WandbSettings
+from mnist_localization.config.results import (
+    CompareSettings,
+    EpochSampleSettings,
+    EvaluateSettings,
+    ExportSettings,
+    GallerySettings,
+    ModelCardSettings,
+    PredictSettings,
+    PublishSettings,
+    ToleranceSettings,
+    WandbSettings,
+)
 from mnist_localization.config.train import (
     AugmentationSettings,
     EarlyStoppingSettings,

@@ -1,9 +1,11 @@
-"""What all sections of the configuration share."""
+"""Base class and field types of all configuration sections."""
 
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from mnist_localization.registry import module_names
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -21,11 +23,32 @@ def _none_to_empty(value: object) -> object:
 
 
 FileName = Annotated[str, Field(min_length=1), BeforeValidator(_plain_file_name)]
-# `--params fetch.base_url=` arrives as None: an empty value means unset.
+# `--params fetch.base_url=` arrives as `None`; treat it as unset.
 OptionalText = Annotated[str, BeforeValidator(_none_to_empty)]
 
 
+def registered_name(folder: str) -> AfterValidator:
+    """Return a validator that accepts the names in a registry folder.
+
+    Nothing is imported from the folder, so validation does not load Keras.
+
+    Args:
+        folder: Registry folder relative to the package, for example `models/architectures`.
+
+    Example:
+        `architecture: Annotated[str, registered_name("models/architectures")]`
+    """
+
+    def validate(name: str) -> str:
+        if name not in module_names(folder):
+            known = ", ".join(module_names(folder))
+            raise ValueError(f"{name!r} is not a module in {folder}; choose one of {known}")
+        return name
+
+    return AfterValidator(validate)
+
+
 class Settings(BaseModel):
-    """Base of all sections: frozen, and a key that does nothing is an error."""
+    """Base class of all sections: frozen, with unknown keys rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

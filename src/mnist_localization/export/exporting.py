@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mnist_localization.config import ExportSettings, ToleranceSettings
-from mnist_localization.config.export import FormatName
+from mnist_localization.config.results import FormatName
 from mnist_localization.errors import ModelError
 from mnist_localization.export.formats import FORMATS
 from mnist_localization.export.parity import Comparison, LabeledImages, Predictor, compare_outputs
