@@ -1,5 +1,6 @@
 """Base class and field types of all configuration sections."""
 
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -38,14 +39,14 @@ def registered_name(folder: str) -> AfterValidator:
     Example:
         `architecture: Annotated[str, registered_name("models/architectures")]`
     """
+    return AfterValidator(partial(_require_module, folder))
 
-    def validate(name: str) -> str:
-        if name not in module_names(folder):
-            known = ", ".join(module_names(folder))
-            raise ValueError(f"{name!r} is not a module in {folder}; choose one of {known}")
-        return name
 
-    return AfterValidator(validate)
+def _require_module(folder: str, name: str) -> str:
+    if name not in module_names(folder):
+        known = ", ".join(module_names(folder))
+        raise ValueError(f"{name!r} is not a module in {folder}; choose one of {known}")
+    return name
 
 
 class Settings(BaseModel):
