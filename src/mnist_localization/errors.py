@@ -1,40 +1,44 @@
-"""Errors that a user can cause and mend: shown as one message, without a traceback."""
+"""Errors that a user can cause and correct, shown as one message without a traceback."""
 
 
 class LocalizationError(Exception):
-    """Something outside the code is wrong: data, network, disk or configuration.
+    """A problem outside the code: data, network, disk or configuration.
 
-    The message names the thing, the cause and the remedy.
+    The message names what is wrong, where, and what to do.
     """
 
 
+class DiskSpaceError(LocalizationError):
+    """Too little free disk space for a write."""
+
+
 class SourceError(LocalizationError):
-    """A source cannot give its files, or gives wrong ones."""
+    """A source does not provide its files, or provides wrong ones."""
 
 
 class UnreachableError(SourceError):
-    """A source does not answer: no DNS, no route, refused, timed out, 5xx or 429."""
+    """A source that does not respond: no DNS, no route, refused, timed out, 5xx or 429."""
 
 
 class ArchiveError(SourceError):
-    """An archive is truncated, encrypted, too large, or leaves its folder."""
+    """An archive that is truncated, encrypted, too large, or that writes outside its folder."""
 
 
 class AnnotationError(LocalizationError):
-    """Annotations are malformed, or do not fit the images."""
+    """Annotations that are malformed or do not match the images."""
 
 
 class ImageError(LocalizationError):
-    """An image is missing, unreadable, or not of the configured shape."""
+    """An image that is missing, unreadable, or not of the configured shape."""
 
 
 class StaleError(LocalizationError):
-    """Model, split and predictions do not belong together."""
+    """A model, a split and predictions that do not belong together."""
 
 
 class RecordError(LocalizationError):
-    """A box record is not fit to be shown."""
+    """An annotated image that cannot be displayed."""
 
 
 class ModelError(LocalizationError):
-    """A model cannot be built, loaded or used as asked."""
+    """A model that cannot be built, loaded or used as requested."""

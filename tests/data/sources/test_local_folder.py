@@ -10,7 +10,7 @@ from collections import namedtuple
 import pytest
 
 from mnist_localization.data.sources.source_folder import SourceFolder
-from mnist_localization.errors import SourceError
+from mnist_localization.errors import DiskSpaceError, SourceError
 from support import servers
 from support.tiny_dataset import NAMES, make_tiny_dataset
 
@@ -136,7 +136,7 @@ def test_a_full_disk_is_told_before_it_is_filled(
 ):
     # The 30 images take 120 KiB on the disk, less than half of that in the archive.
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, int(free_mib * 2**20)))
-    with pytest.raises(SourceError, match=f"too little disk space to {purpose}: .*free some"):
+    with pytest.raises(DiskSpaceError, match=f"too little disk space to {purpose}: .*free some"):
         fetched(base_url=str(tiny))
     assert not list(raw.rglob("*.png"))
     monkeypatch.undo()
@@ -148,7 +148,7 @@ def test_a_full_disk_stops_downloads_and_making_too(fetched, server, raw, monkey
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 2**20))
     if "base_url" in changes:
         changes = {"base_url": server.url}
-    with pytest.raises(SourceError, match="too little disk space"):
+    with pytest.raises(DiskSpaceError, match="too little disk space"):
         fetched(**changes)
     assert not list(raw.rglob("*.zip"))
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mnist_localization.config import UnpackSettings
 from mnist_localization.data.images import SUFFIXES
-from mnist_localization.data.sources.disk import require_free_space, rounded_to_blocks
+from mnist_localization.files import require_free_space, rounded_to_blocks
 from mnist_localization.errors import ArchiveError
 
 logger = logging.getLogger(__name__)

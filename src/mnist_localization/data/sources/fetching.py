@@ -11,7 +11,7 @@ from typing import Any
 
 from mnist_localization.config import FetchSettings, UnpackSettings
 from mnist_localization.data.sources.archives import DamagedArchiveError, unpack
-from mnist_localization.data.sources.disk import require_free_space
+from mnist_localization.files import require_free_space
 from mnist_localization.data.sources.download import Downloader
 from mnist_localization.data.sources.local_folder import fetch_folder
 from mnist_localization.data.sources.source_folder import MANIFEST, SourceFolder
