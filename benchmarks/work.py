@@ -28,7 +28,8 @@ from mnist_localization.data.images.pipeline import (
     without_autotuning,
 )
 from mnist_localization.inference import Localizer
-from mnist_localization.models import Network, build_network, load_localizer
+from mnist_localization.models.architecture import Network, build_network
+from mnist_localization.models.saving import load_localizer
 from mnist_localization.training import fit_network, hardware, make_repeatable
 from mnist_localization.training.augmentation import make_augmentation
 from mnist_localization.training.loop import compile_network, with_auxiliary_targets
@@ -93,7 +94,10 @@ def our_training(configuration: Configuration) -> dict[str, Any]:
     count as training time.
     """
     train, validation = (ImageStore(configuration.split(name)) for name in ("train", "validation"))
-    images, truth = validation.read(np.arange(len(validation))), validation.boxes.astype(float)
+    images, truth = (
+        validation.read(np.arange(len(validation))),
+        validation.input_boxes.astype(float),
+    )
     reached: dict[str, float | None] = {str(goal): None for goal in _GOALS}
     spent, started = 0.0, time.perf_counter()
     network: Network

@@ -17,7 +17,7 @@ class Images:
 
     def __init__(self, count):
         self.labels = np.arange(count) % 3
-        self.boxes = np.tile(np.float32([0.0, 0.0, 0.5, 1.0]), (count, 1))
+        self.input_boxes = np.tile(np.float32([0.0, 0.0, 0.5, 1.0]), (count, 1))
 
     def __len__(self):
         return len(self.labels)
@@ -58,7 +58,7 @@ def test_the_batch_does_not_matter(labels_and_boxes, batch_size):
     assert found.probability == np.abs(label - other_label)[rows].max()
     assert found.box_pixels == pytest.approx(4.0)
     assert found.label_accuracy == (label.argmax(1) == images.labels)[rows].mean()
-    assert found.mean_iou == pytest.approx(paired_iou(images.boxes, bbox)[rows].mean())
+    assert found.mean_iou == pytest.approx(paired_iou(images.input_boxes, bbox)[rows].mean())
 
 
 def test_a_model_is_not_apart_from_itself_and_is_asked_once(labels_and_boxes):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.models import compute_box_statistics
+from mnist_localization.models.statistics import compute_box_statistics
 from support.small_stores import SIDE, make_store
 
 
@@ -18,7 +18,7 @@ class Images:
             x, y = random.integers(2, 30, 2)
             image[y : y + height, x : x + width] = 255 - background
             boxes.append([(x + moved) / 80, y / 60, (x + width + moved) / 80, (y + height) / 60])
-        self.boxes = np.array(boxes, np.float32)
+        self.input_boxes = np.array(boxes, np.float32)
 
     def __len__(self):
         return len(self._images)

@@ -16,7 +16,7 @@ def store(tmp_path_factory):
 
 def changed(store, seed=1, **settings):
     augment = make_augmentation(store, AugmentationSettings.model_validate(settings), 5)
-    return augment(store.read(range(len(store))), store.boxes, np.random.default_rng(seed))
+    return augment(store.read(range(len(store))), store.input_boxes, np.random.default_rng(seed))
 
 
 def test_a_share_of_zero_switches_it_off(store):
@@ -42,13 +42,13 @@ def test_without_any_strength_nothing_changes(store):
     images, boxes = changed(store, share=1.0, **OFF)
     difference = np.abs(images.astype(int) - store.read(range(60)))
     assert difference.max() <= 1  # what resampling at scale 1 may round
-    np.testing.assert_allclose(boxes, store.boxes, atol=1e-6)
+    np.testing.assert_allclose(boxes, store.input_boxes, atol=1e-6)
 
 
 def test_boxes_follow_the_objects(store):
     images, boxes = changed(store, share=1.0, **OFF | {"scale": 0.5})
     _, height, width, _ = images.shape
-    sides = (boxes[:, 2:] - boxes[:, :2]) / (store.boxes[:, 2:] - store.boxes[:, :2])
+    sides = (boxes[:, 2:] - boxes[:, :2]) / (store.input_boxes[:, 2:] - store.input_boxes[:, :2])
     assert (np.abs(np.log(sides)).max(axis=1) > 0.05).sum() >= 10
     assert np.abs(np.log(sides)).max() <= np.log(1.5) + 1e-5
     assert (boxes >= 0).all()

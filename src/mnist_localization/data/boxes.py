@@ -8,8 +8,9 @@ BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 PREDICTED_BOX_COLUMNS = tuple(f"pred_{name}" for name in BOX_COLUMNS)
 RAW_BOX_COLUMNS = tuple(f"raw_{name}" for name in BOX_COLUMNS)
 
-# Where images were fitted into the model's input: the size of each file, in pixels, and where
-# the image lies, relative to the input.
+# Only in tables of images that were fitted into the model input: the annotated box relative to
+# the input, the size of each file in pixels, and where the image lies, relative to the input.
+INPUT_BOX_COLUMNS = tuple(f"input_{name}" for name in BOX_COLUMNS)
 SIZE_COLUMNS = ("height", "width")
 PLACEMENT_COLUMNS = ("placed_left", "placed_top", "placed_width", "placed_height")
 
@@ -66,6 +67,18 @@ def image_sizes(
         heights, widths = table[list(SIZE_COLUMNS)].to_numpy(np.int64).T
         return heights, widths
     return np.full(len(table), height), np.full(len(table), width)
+
+
+def input_corners(annotations: pd.DataFrame) -> FloatArray:
+    """Return the annotated corners relative to the model input, `[n, 4]`.
+
+    Args:
+        annotations: A split table. Without `INPUT_BOX_COLUMNS` its images have the size of the
+            input, so the annotated corners are returned.
+    """
+    fitted = INPUT_BOX_COLUMNS[0] in annotations
+    columns = INPUT_BOX_COLUMNS if fitted else BOX_COLUMNS
+    return annotations[list(columns)].to_numpy(np.float64)
 
 
 def whole_pixels(corners: npt.ArrayLike) -> FloatArray:

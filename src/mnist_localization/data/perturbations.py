@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from mnist_localization.data.boxes import BOX_COLUMNS, FloatArray, pixel_corners
+from mnist_localization.data.boxes import BOX_COLUMNS, FloatArray, input_corners, pixel_corners
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.store import ANNOTATION_COLUMNS
 
@@ -225,7 +225,7 @@ def ink_fragments(store: ImageStore, seed: int) -> Pixels:
     generator = np.random.default_rng(seed)
     height, width, channels = store.shape
     rows = np.sort(generator.integers(len(store), size=_FRAGMENTS))
-    boxes = pixel_corners(store.annotations[list(BOX_COLUMNS)].to_numpy()[rows], height, width)
+    boxes = pixel_corners(input_corners(store.annotations)[rows], height, width)
     pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
         left, top, right, bottom = map(int, _at_least_a_pixel(np.round(box), height, width))
@@ -258,9 +258,10 @@ class PerturbedImages:
         self._store, self._perturbation, self._seed = store, perturbation, seed
         self.shape = store.shape
         height, width, _ = store.shape
-        corners = store.annotations[list(BOX_COLUMNS)].to_numpy()
+        corners = input_corners(store.annotations)
         self._boxes = pixel_corners(corners, height, width)
         self.annotations: pd.DataFrame = store.annotations[list(ANNOTATION_COLUMNS)].copy()
+        self.annotations[list(BOX_COLUMNS)] = corners
         if perturbation.scale is not None:
             scaled = [scaled_box(box, perturbation.scale, height, width) for box in self._boxes]
             relative = np.stack(scaled) / [width, height, width, height]

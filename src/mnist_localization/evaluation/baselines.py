@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.data.boxes import BOX_COLUMNS, SIZE_COLUMNS, pixel_corners, whole_pixels
+from mnist_localization.data.boxes import SIZE_COLUMNS, input_corners, pixel_corners, whole_pixels
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.moments import centers_of_mass
 from mnist_localization.evaluation.predictions import (
@@ -72,7 +72,7 @@ def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `n` rows, columns of the table `predictions`; the confidence is that class's share.
     """
-    box = training[list(BOX_COLUMNS)].to_numpy(np.float64).mean(axis=0)
+    box = input_corners(training).mean(axis=0)
     boxes = np.tile(box, (len(annotations), 1))
     return prediction_table(annotations, *_most_frequent(training), boxes, boxes)
 
@@ -151,7 +151,7 @@ def snapped(boxes: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
 
 def _pixel_boxes(store: ImageStore) -> FloatArray:
     height, width, _ = store.shape
-    return pixel_corners(store.annotations[list(BOX_COLUMNS)].to_numpy(), height, width)
+    return pixel_corners(input_corners(store.annotations), height, width)
 
 
 def _box_sides(store: ImageStore) -> FloatArray:

@@ -105,15 +105,15 @@ def prediction_table(
 ) -> pd.DataFrame:
     """Annotations with what was predicted for them.
 
-    Where images were fitted into the model's input, all boxes travel back: in the result they
-    are relative to the images as they are in their files.
+    All boxes of the result are relative to the original images: annotated boxes are kept, and if
+    images were fitted into the model input, predicted boxes are transformed back.
 
     Args:
         annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`; where images were
             fitted in, also `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         labels: Predicted labels, `[n]`.
         confidence: Probability of the predicted label, `[n]`, in [0, 1].
-        boxes: Relative corners given to the user, `[n, 4]`; clip_boxes to the image.
+        boxes: Corners given to the user, relative to the model input, `[n, 4]`; clip_boxes to the image.
         raw_boxes: Relative corners before any snapping, `[n, 4]`; clip_boxes to the image.
 
     Returns:
@@ -125,8 +125,6 @@ def prediction_table(
     given, raw = np.asarray(boxes, np.float64), np.asarray(raw_boxes, np.float64)
     if fitted_in:
         placed = annotations[list(PLACEMENT_COLUMNS)].to_numpy()
-        true = into_original(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
-        table[list(BOX_COLUMNS)] = np.clip(true, 0.0, 1.0)
         given, raw = into_original(given, placed), into_original(raw, placed)
     table["predicted_label"] = np.asarray(labels, dtype=np.int64)
     table["confidence"] = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)

@@ -99,7 +99,7 @@ def compare_outputs(
             probability = max(probability, float(np.abs(given.label - expected.label).max()))
             box_pixels = max(box_pixels, float(edges.max()))
             right += int((given.label.argmax(axis=1) == images.labels[batch]).sum())
-            overlap += float(paired_iou(images.boxes[batch], clip_boxes(given.bbox)).sum())
+            overlap += float(paired_iou(images.input_boxes[batch], clip_boxes(given.bbox)).sum())
             bar.update(len(batch))
     return Comparison(probability, box_pixels, right / len(rows), overlap / len(rows))
 

@@ -36,7 +36,7 @@ def compute_box_statistics(training: ImageStore) -> BoxStatistics:
     Args:
         training: The split; at most some thousands of its images are read.
     """
-    return BoxStatistics(typical_size(training.boxes), _mass_offset(training))
+    return BoxStatistics(typical_size(training.input_boxes), _mass_offset(training))
 
 
 def _mass_offset(training: ImageStore) -> tuple[float, float] | None:
@@ -45,7 +45,7 @@ def _mass_offset(training: ImageStore) -> tuple[float, float] | None:
     batches = np.array_split(rows, -(-len(rows) // _BATCH))
     indices = np.concatenate([centers_of_mass(training.read(batch)) for batch in batches])
     centers = (indices + 0.5) / [width, height]  # a pixel's middle lies half a pixel further
-    boxes = training.boxes[rows].astype(np.float64)
+    boxes = training.input_boxes[rows].astype(np.float64)
     distances = (boxes[:, :2] + boxes[:, 2:]) / 2 - centers
     # Rounding spreads the distances evenly: the middle of their range says more than their mean.
     offset = np.quantile(distances, [0.01, 0.99], axis=0).mean(axis=0)

@@ -31,7 +31,7 @@ class EpochSample:
         self._images = store.read(indices)
         self._files = store.annotations["file"].to_numpy()[indices]
         self._labels = store.labels[indices]
-        self._boxes = store.boxes[indices].astype(float)
+        self._boxes = store.input_boxes[indices].astype(float)
         self._sets = tuple(sets)
 
     def records(self, model: keras.Model) -> list[AnnotatedImage]:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from mnist_localization.config import DatasetSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, AnnotatedImage, Box, validate
-from mnist_localization.data.boxes import BOX_COLUMNS
+from mnist_localization.data.boxes import input_corners
 from mnist_localization.data.images import ImageStore
 from mnist_localization.reporting.contact_sheet import contact_sheet
 
@@ -31,7 +31,7 @@ def annotation_sample(store: ImageStore, dataset: DatasetSettings, count: int, s
         for file, label, (xmin, ymin, xmax, ymax), image in zip(
             table["file"],
             table["label"],
-            table[list(BOX_COLUMNS)].to_numpy().tolist(),
+            input_corners(table).tolist(),
             store.read(rows),
             strict=True,
         )

@@ -10,6 +10,7 @@ from PIL import Image
 from mnist_localization.config import GallerySettings, ImageSettings
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
+    INPUT_BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
     SIZE_COLUMNS,
     image_sizes,
@@ -76,9 +77,19 @@ class SeesBrightness:
 
 def test_stored_boxes_lie_where_the_stored_pixels_show_the_object(store):
     seen = SeesBrightness()(store.read(range(len(store))))["bbox"]
-    np.testing.assert_allclose(store.boxes * [48, 32, 48, 32], seen * [48, 32, 48, 32], atol=1.0)
+    np.testing.assert_allclose(
+        store.input_boxes * [48, 32, 48, 32], seen * [48, 32, 48, 32], atol=1.0
+    )
     assert store.annotations[list(SIZE_COLUMNS)].to_numpy().tolist() == [list(s) for s in SIZES]
     assert store.resized
+
+
+def test_annotated_boxes_are_kept_beside_those_in_the_model_input(store, request_):
+    expected = request_.annotations[list(BOX_COLUMNS)]
+    pd.testing.assert_frame_equal(store.annotations[list(BOX_COLUMNS)], expected)
+    np.testing.assert_array_equal(store.boxes, expected.to_numpy(np.float32))
+    table = predict_store(SeesBrightness(), store, 4)
+    pd.testing.assert_frame_equal(table[list(BOX_COLUMNS)], expected)
 
 
 def test_predictions_are_in_the_frame_of_each_file(store):
@@ -158,5 +169,7 @@ def test_images_of_the_inputs_size_are_stored_the_same_with_and_without_letterbo
     plain, letterboxed = stores
     np.testing.assert_array_equal(plain.read([0]), letterboxed.read([0]))
     np.testing.assert_array_equal(plain.boxes, letterboxed.boxes)
+    np.testing.assert_array_equal(plain.input_boxes, letterboxed.input_boxes)
+    assert not set(INPUT_BOX_COLUMNS) & set(plain.annotations)
     assert not plain.resized
     assert not letterboxed.resized

@@ -99,7 +99,7 @@ def test_one_pass_gives_every_image_once_with_its_own_targets(request_, tmp_path
             numbers = images[:, -1, -1, 0].numpy()
             seen.extend(numbers.tolist())
             np.testing.assert_array_equal(targets["label"].numpy(), numbers % 3)
-            np.testing.assert_allclose(targets["bbox"].numpy(), store.boxes[numbers])
+            np.testing.assert_allclose(targets["bbox"].numpy(), store.input_boxes[numbers])
         assert sorted(seen) == list(range(COUNT))
         orders.append(seen)
     assert orders[0] != orders[1], "each pass draws a new order"

@@ -113,7 +113,7 @@ def endless_batches(
 
 
 def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
-    labels, boxes = tf.constant(store.labels), tf.constant(store.boxes)
+    labels, boxes = tf.constant(store.labels), tf.constant(store.input_boxes)
 
     def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images = tf.numpy_function(store.read, [index], tf.uint8)
@@ -126,7 +126,7 @@ def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
 def _read_changed(
     store: ImageStore, indices: tf.data.Dataset, augmentation: Augmentation, seed: int
 ) -> tf.data.Dataset:
-    labels, boxes = tf.constant(store.labels), store.boxes
+    labels, boxes = tf.constant(store.labels), store.input_boxes
 
     def changed(step: np.int64, index: Indices) -> tuple[Pixels, Boxes]:
         return augmentation(

@@ -17,7 +17,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from mnist_localization.config import ImageSettings
-from mnist_localization.data.boxes import BOX_COLUMNS, PLACEMENT_COLUMNS, SIZE_COLUMNS
+from mnist_localization.data.boxes import (
+    BOX_COLUMNS,
+    INPUT_BOX_COLUMNS,
+    PLACEMENT_COLUMNS,
+    SIZE_COLUMNS,
+    input_corners,
+)
 from mnist_localization.data.images.decode import read_image
 from mnist_localization.data.images.letterbox import into_input, letterboxed, placements
 from mnist_localization.errors import ImageError
@@ -41,14 +47,14 @@ class SplitMetadata:
         source: Source of the dataset: `upstream`, `base_url`, `synthetic` or `folder`.
         drawn_from: The annotations that its rows come from: `train` or `test`.
         fingerprint: SHA-256 of its annotations and pixels, in order.
-        request_key: Digest of what the store was made from.
+        spec_key: Digest of what the store was made from.
     """
 
     split: str
     source: str
     drawn_from: str
     fingerprint: str
-    request_key: str
+    spec_key: str
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,9 @@ class ImageStore:
     """A split on disk, read row by row: memory does not grow with the number of images.
 
     Attributes:
-        annotations: One row an image, in the order of the images; boxes relative to the image
-            as it is stored. Where images are fitted in, also the columns `SIZE_COLUMNS` and
-            `PLACEMENT_COLUMNS`.
+        annotations: One row per image, in the order of the images, with boxes as annotated. If
+            images are fitted into the model input, also the columns `INPUT_BOX_COLUMNS`,
+            `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         meta: What is recorded of the split.
         shape: Height, width, channels of each image.
     """
@@ -154,8 +160,13 @@ class ImageStore:
 
     @property
     def boxes(self) -> npt.NDArray[np.float32]:
-        """Relative corners of each image's box, `[n, 4]`."""
+        """Annotated corners, relative to the original images, `[n, 4]`."""
         return self.annotations[list(BOX_COLUMNS)].to_numpy(np.float32)
+
+    @property
+    def input_boxes(self) -> npt.NDArray[np.float32]:
+        """Annotated corners, relative to the images as they are stored, `[n, 4]`."""
+        return input_corners(self.annotations).astype(np.float32)
 
     @property
     def resized(self) -> bool:
@@ -201,7 +212,7 @@ def write_store(request: SplitSpec, folder: Path) -> None:
         source=request.source,
         drawn_from=request.drawn_from,
         fingerprint=fingerprint.hexdigest(),
-        request_key=request.key,
+        spec_key=request.key,
     )
     (beside / _META).write_text(json.dumps(asdict(meta), indent=2), "utf-8")
     _remove(folder)
@@ -264,10 +275,10 @@ def _decoded_chunks(
 def _fitted_in(
     annotations: pd.DataFrame, sizes: npt.NDArray[np.int64], image: ImageSettings
 ) -> pd.DataFrame:
-    """The annotations with their boxes in the model's input, and what leads back."""
+    """Add the boxes in the model input, the sizes of the files and the placements."""
     placed = placements(sizes[:, 0], sizes[:, 1], image.height, image.width)
     result = annotations.copy()
-    result[list(BOX_COLUMNS)] = into_input(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
+    result[list(INPUT_BOX_COLUMNS)] = into_input(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
     result[list(SIZE_COLUMNS)] = sizes
     result[list(PLACEMENT_COLUMNS)] = placed
     return result
@@ -275,7 +286,7 @@ def _fitted_in(
 
 def _is_made_from(request: SplitSpec, folder: Path) -> bool:
     try:
-        return ImageStore(folder).meta.request_key == request.key
+        return ImageStore(folder).meta.spec_key == request.key
     except ImageError:
         return False
 
