@@ -10,7 +10,7 @@ from mnist_localization.config import DatasetSettings, TrainSettings
 from mnist_localization.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:
-    from mnist_localization.models import ModelSpec
+    from mnist_localization.models.architecture import ModelSpec
 
 ENVIRONMENT = "bench"
 
@@ -49,13 +49,13 @@ class Configuration:
     def spec(self) -> "ModelSpec":
         """What the data asks of a model."""
         from mnist_localization.data.images import ImageStore
-        from mnist_localization.models import ModelSpec, compute_box_statistics
+        from mnist_localization.models.architecture import ModelSpec
+        from mnist_localization.models.statistics import compute_box_statistics
 
         dataset = DatasetSettings.model_validate(self._parameters["dataset"])
         return ModelSpec(
             *dataset.image.shape,
             classes=len(dataset.class_names),
             whole_pixel_boxes=dataset.whole_pixel_boxes,
-            provenance={},
             box_statistics=compute_box_statistics(ImageStore(self.split("train"))),
         )

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from benchmarks.stopwatch import Stopwatch
 from mnist_localization.data.boxes import BOX_COLUMNS
-from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.metrics import MeanBoxIoU
 
 BATCH = 32

@@ -13,6 +13,7 @@ from mnist_localization.config import CompareSettings
 from mnist_localization.datasets import AtomicJSONDataset, AtomicParquetDataset
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation import chosen_records, comparison, run_record, training_facts
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.compare import create_pipeline
 from support.project import Project
 
@@ -24,7 +25,7 @@ def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> 
         "intervals": {"mean_iou": [0, 1]},
         "dataset": {"source": "synthetic", "images": 10},
     }
-    provenance = {"architecture": architecture, "seed": 1, **training}
+    provenance = Provenance(architecture=architecture, seed=1, **training)
     return run_record(metrics, provenance, "f" * 64, f"2026-01-01T00:{minute:02}:00+00:00")
 
 
@@ -63,14 +64,14 @@ def test_how_a_model_was_trained_is_told_in_one_level_and_once() -> None:
         "class_names": ["a", "b"],
         "settings": {"architecture": "glimpse", "epochs": 8, "glimpse": {"units": [64, 32]}},
     }
-    assert training_facts(provenance) == {
+    assert training_facts(Provenance(**provenance)) == {
         "architecture": "glimpse",
         "seed": 3,
         "train_images": 60000,
         "epochs": 8,
         "glimpse.units": [64, 32],
     }
-    assert training_facts({}) == {}
+    assert training_facts(Provenance()) == {}
 
 
 def test_a_quantity_that_only_one_run_has_leaves_the_other_empty() -> None:

@@ -13,6 +13,7 @@ from mnist_localization.evaluation import (
     stale_predictions,
     with_fingerprints,
 )
+from mnist_localization.models.provenance import Provenance
 
 
 class Model:
@@ -28,7 +29,7 @@ def meta(split: str, fingerprint: str) -> SplitMetadata:
 
 
 def test_a_model_of_other_splits_is_told_with_both_names() -> None:
-    provenance = {"train_fingerprint": "a" * 64, "validation_fingerprint": "b" * 64}
+    provenance = Provenance(train_fingerprint="a" * 64, validation_fingerprint="b" * 64)
     assert stale_model(provenance, [meta("train", "a"), meta("validation", "b")]) == []
     (mismatch,) = stale_model(provenance, [meta("train", "c"), meta("validation", "b")])
     assert "train split aaaaaaaaaaaa" in mismatch
@@ -36,7 +37,7 @@ def test_a_model_of_other_splits_is_told_with_both_names() -> None:
 
 
 def test_a_foreign_model_that_knows_nothing_is_not_called_stale() -> None:
-    assert stale_model({}, [meta("train", "a")]) == []
+    assert stale_model(Provenance(), [meta("train", "a")]) == []
 
 
 def test_a_card_of_another_source_is_told_with_both_names() -> None:

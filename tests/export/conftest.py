@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from mnist_localization.config import ExportSettings
+from mnist_localization.models.provenance import Provenance
 from support.project import ROOT
 from support.small_models import trained_localizer
 from support.small_stores import make_store
@@ -12,7 +13,7 @@ def trained(tmp_path_factory):
     """A small localizer, and the training and test split that it belongs to."""
     folder = tmp_path_factory.mktemp("stores")
     training, test = make_store(folder, 128, 0), make_store(folder, 40, 1, "test")
-    provenance = {"train_fingerprint": training.meta.fingerprint}
+    provenance = Provenance(train_fingerprint=training.meta.fingerprint)
     return trained_localizer(training, provenance), training, test
 
 

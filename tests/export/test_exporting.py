@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mnist_localization.errors import ModelError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer
 from mnist_localization.export.formats import FORMATS
-from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.statistics import BoxStatistics
 from support.project import ROOT
 from support.small_stores import CLASS_SIDES, SIDE
@@ -85,7 +85,7 @@ def test_glimpse_has_the_same_answers_in_every_format_snapping_included(
 ):
     _, training, test = trained
     keras.utils.set_random_seed(2)
-    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {}, box_statistics)
+    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, box_statistics=box_statistics)
     document = yaml.safe_load((ROOT / "conf/base/parameters_train.yml").read_text("utf-8"))
     architectures = document["train"]["architectures"]
     glimpse = build_network("glimpse", architectures["glimpse"], spec).localizer

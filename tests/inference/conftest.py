@@ -3,6 +3,7 @@ import pytest
 
 from mnist_localization import Localizer
 from mnist_localization.inference import appearance
+from mnist_localization.models.provenance import ImageFacts, Provenance
 from support.small_models import trained_localizer
 from support.small_stores import make_store
 
@@ -12,8 +13,9 @@ def saved(tmp_path_factory):
     """A small localizer of squares, as a file: 40x40 pixels, a light square on black."""
     folder = tmp_path_factory.mktemp("saved")
     store = make_store(folder, 256, 0)
-    images = {"background": 0, **appearance(store.read(np.arange(64))).as_json()}
-    provenance = {"class_names": ["small", "large"], "images": images}
+    seen = appearance(store.read(np.arange(64)))
+    images = ImageFacts(brightness=seen.brightness, border=seen.border)
+    provenance = Provenance(class_names=("small", "large"), images=images)
     trained_localizer(store, provenance, epochs=40).save(folder / "localizer.keras")
     return folder / "localizer.keras"
 

@@ -9,6 +9,7 @@ from mnist_localization import Detection, Localizer
 from mnist_localization.data.boxes import paired_iou
 from mnist_localization.errors import ImageError, ModelError
 from mnist_localization.inference import appearance
+from mnist_localization.models.provenance import Provenance
 
 
 def iou(found, left, top, side):
@@ -143,7 +144,7 @@ def test_appearance_is_the_range_of_brightness_and_border():
 
 
 def test_a_model_that_knows_nothing_of_its_data_gives_numbers_and_no_judgement(localizer, square):
-    plain = Localizer(localizer._model, {})
+    plain = Localizer(localizer._model, Provenance())
     (found,) = plain.predict(255 - square(40, 40, 12, 8, 16), invert="auto")
     assert found.label == str(found.class_id)
     assert (found.inverted, found.unlike_training) == (False, False)

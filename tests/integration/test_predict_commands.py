@@ -8,6 +8,7 @@ from PIL import Image
 
 from mnist_localization.cli import cli
 from mnist_localization.inference import appearance
+from mnist_localization.models.provenance import ImageFacts, Provenance
 from support.project import Project
 from support.small_models import trained_localizer
 from support.small_stores import make_store
@@ -19,8 +20,10 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict")
     project = Project.make(folder / "project")
     store = make_store(folder, 64, 0)
-    images = {"background": 0, **appearance(store.read(range(64))).as_json()}
-    localizer = trained_localizer(store, {"class_names": ["small", "large"], "images": images}, 2)
+    seen = appearance(store.read(range(64)))
+    images = ImageFacts(brightness=seen.brightness, border=seen.border)
+    provenance = Provenance(class_names=("small", "large"), images=images)
+    localizer = trained_localizer(store, provenance, epochs=2)
     (project.data / "06_models").mkdir(parents=True)
     localizer.save(project.data / "06_models" / "localizer.keras")
     photos = project.path / "photos"

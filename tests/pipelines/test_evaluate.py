@@ -13,7 +13,8 @@ from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import batches
 from mnist_localization.datasets import AtomicJSONDataset, AtomicParquetDataset
 from mnist_localization.errors import StaleError
-from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.evaluate.pipeline import create_pipeline
 from support.small_stores import SIDE, make_store
 
@@ -51,7 +52,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageStore]:
 def localizer(stores: dict[str, ImageStore]) -> keras.Model:
     keras.utils.set_random_seed(1)
     fingerprints = {f"{name}_fingerprint": stores[name].meta.fingerprint for name in stores}
-    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {**fingerprints, **ORIGIN})
+    spec = ModelSpec(SIDE, SIDE, 1, 2, True, Provenance(**fingerprints, **ORIGIN))
     settings = {"dropout": 0.3, "regression_units": [8], "rescale": True}
     return build_network("report2020", settings, spec).localizer
 

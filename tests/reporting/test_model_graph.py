@@ -1,6 +1,7 @@
 import pandas as pd
 
-from mnist_localization.models import ModelSpec, build_network, layer_table
+from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.saving import layer_table
 from mnist_localization.reporting import architecture_diagram
 from mnist_localization.reporting.ranks import arranged
 
@@ -57,7 +58,7 @@ def test_layers_without_a_shape_of_their_own_are_written_into_the_layer_before()
 
 def test_the_table_of_a_model_names_what_each_layer_takes_its_input_from():
     settings = {"dropout": 0.3, "regression_units": [8], "rescale": True}
-    model = build_network("report2020", settings, ModelSpec(40, 40, 1, 2, True, {})).localizer
+    model = build_network("report2020", settings, ModelSpec(40, 40, 1, 2, True)).localizer
     table = layer_table(model)
     assert table["parameters"].sum() == model.count_params()
     rows = table.set_index("layer")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.training import fit_network, hardware, make_repeatable
 from support.small_stores import SIDE, make_store
 from training.test_loop import REPORT, settings
@@ -29,7 +29,7 @@ print(result.history["val_loss"].tolist())
 def trained(folder, devices=None, **changes):
     options = settings(epochs=2, **changes)
     make_repeatable(3, deterministic=options.deterministic)
-    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {})
+    spec = ModelSpec(SIDE, SIDE, 1, 2, True)
     with hardware(options, devices):
         network = build_network("report2020", REPORT | {"dropout": 0.0}, spec)
         train, validation = make_store(folder, 48, 0), make_store(folder, 16, 1, "validation")

@@ -8,7 +8,8 @@ import keras
 
 from mnist_localization.config import TrainSettings
 from mnist_localization.errors import ModelError
-from mnist_localization.models import ModelSpec, build_network
+from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.train.nodes import forget_checkpoint
 from mnist_localization.training import Checkpoint, fit_network, make_repeatable, training_key
 from mnist_localization.training.callbacks import EpochRecorder
@@ -83,7 +84,7 @@ class Killed(Exception):
 def train(stores, folder, options=None, kill_after=None, on_epoch=lambda epoch: None):
     options = options or settings()
     make_repeatable(3, deterministic=True)
-    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, {"a": 1})
+    spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, Provenance(seed=1))
     name = options.architecture
     network = build_network(name, options.architectures[name], spec)
 
@@ -152,7 +153,7 @@ def test_without_resume_a_killed_training_starts_afresh(stores, tmp_path):
         train(stores, tmp_path, kill_after=1)
     seen = []
     make_repeatable(3, deterministic=True)
-    spec = ModelSpec(SIDE, SIDE, 1, 2, True, {})
+    spec = ModelSpec(SIDE, SIDE, 1, 2, True)
     fit_network(
         build_network("report2020", REPORT, spec),
         spec,
@@ -215,12 +216,12 @@ def test_an_epoch_whose_loss_is_no_number_is_never_the_best(tmp_path):
 
 
 def test_the_key_of_a_training_follows_parameters_seed_and_data_but_not_resume():
-    key = training_key(settings(), 1, {"train_fingerprint": "a"})
-    assert key == training_key(settings(resume=False), 1, {"train_fingerprint": "a"})
+    key = training_key(settings(), 1, Provenance(train_fingerprint="a"))
+    assert key == training_key(settings(resume=False), 1, Provenance(train_fingerprint="a"))
     others = [
-        training_key(settings(epochs=5), 1, {"train_fingerprint": "a"}),
-        training_key(settings(), 2, {"train_fingerprint": "a"}),
-        training_key(settings(), 1, {"train_fingerprint": "b"}),
+        training_key(settings(epochs=5), 1, Provenance(train_fingerprint="a")),
+        training_key(settings(), 2, Provenance(train_fingerprint="a")),
+        training_key(settings(), 1, Provenance(train_fingerprint="b")),
     ]
     assert len({key, *others}) == 4
 

@@ -6,7 +6,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 from kedro_datasets.tensorflow import TensorFlowModelDataset
 
 from mnist_localization.datasets.atomic import AtomicSave
-from mnist_localization.models import loadable
+from mnist_localization.models.saving import loadable
 
 
 class LocalizerDataset(AtomicSave, TensorFlowModelDataset):  # type: ignore[misc]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mnist_localization.data.images import SplitMetadata
 from mnist_localization.errors import StaleError
+from mnist_localization.models.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,11 @@ def with_fingerprints(
     return result
 
 
-def stale_model(provenance: Mapping[str, Any], splits: Sequence[SplitMetadata]) -> list[str]:
+def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list[str]:
     """What does not fit between a model and the splits on disk.
 
     Args:
-        provenance: What the model knows of its training data: `<split>_fingerprint`.
+        provenance: Facts about the training that the model carries.
         splits: The splits on disk.
 
     Returns:
@@ -58,7 +59,7 @@ def stale_model(provenance: Mapping[str, Any], splits: Sequence[SplitMetadata]) 
     """
     mismatches = []
     for meta in splits:
-        known = provenance.get(f"{meta.split}_fingerprint")
+        known = provenance.fingerprint(meta.split)
         if known is not None and known != meta.fingerprint:
             mismatches.append(
                 f"the localizer was made with the {meta.split} split {_short(known)}, but "

@@ -68,7 +68,7 @@ def export_localizer(
         ModelError: A format cannot be written, or is too far from the Keras model. Names the
             format, what was found and what is allowed.
     """
-    from mnist_localization.models import computed_in_float32
+    from mnist_localization.models.saving import computed_in_float32
 
     _remove_leftovers(folder)
     localizer = computed_in_float32(localizer)

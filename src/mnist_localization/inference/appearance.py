@@ -1,10 +1,11 @@
 """Whether an image looks like those that a model was trained on, and which way round."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mnist_localization.models.provenance import ImageFacts
 
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -37,10 +38,6 @@ class Appearance:
         ranges = np.array([self.brightness, self.border])
         return float(np.max(np.maximum(ranges[:, 0] - found, found - ranges[:, 1]), initial=0.0))
 
-    def as_json(self) -> dict[str, list[float]]:
-        """What `appearance_from` reads."""
-        return {"brightness": list(self.brightness), "border": list(self.border)}
-
 
 def appearance(images: Pixels) -> Appearance:
     """How light images are.
@@ -52,14 +49,11 @@ def appearance(images: Pixels) -> Appearance:
     return Appearance((float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
 
 
-def appearance_from(document: Any) -> Appearance | None:
-    """What a saved model says of its training images; none where it does not."""
-    try:
-        low, high = (float(value) for value in document["brightness"])
-        border_low, border_high = (float(value) for value in document["border"])
-    except (KeyError, TypeError, ValueError):
+def appearance_from(images: ImageFacts) -> Appearance | None:
+    """Return the appearance stored in a model, or `None` if it is unknown."""
+    if images.brightness is None or images.border is None:
         return None
-    return Appearance((low, high), (border_low, border_high))
+    return Appearance(images.brightness, images.border)
 
 
 def _measured(images: Pixels) -> FloatArray:

@@ -17,6 +17,7 @@ from mnist_localization.data.images import decode_image, into_original, letterbo
 from mnist_localization.data.images.decode import image_pixels
 from mnist_localization.errors import ImageError, ModelError
 from mnist_localization.inference.appearance import UNLIKE, appearance_from
+from mnist_localization.models.provenance import Provenance
 
 Pixels = npt.NDArray[np.uint8]
 AnyImage = npt.NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
@@ -110,13 +111,13 @@ class Localizer:
     """
 
     def __init__(
-        self, model: KerasLocalizer, provenance: Mapping[str, Any], max_image_mb: float = 64.0
+        self, model: KerasLocalizer, provenance: Provenance, max_image_mb: float = 64.0
     ) -> None:
         """Wrap a Keras model; `Localizer.load` is the usual way.
 
         Args:
             model: The model.
-            provenance: What it knows of its training data.
+            provenance: Facts about the training that the model carries.
             max_image_mb: Size above which a decoded image is refused unread, in MiB.
         """
         _, height, width, channels = model.input_shape
@@ -126,13 +127,12 @@ class Localizer:
                 "a fixed height and width, and 1 or 3 channels"
             )
         self.input_shape = (height, width, channels)
-        self.class_names = tuple(str(name) for name in provenance.get("class_names", ()))
-        images = provenance.get("images") or {}
+        self.class_names = provenance.class_names
         self._model = model
-        self._background = int(images.get("background", 0))
-        self._appearance = appearance_from(images)
+        self._background = provenance.images.background
+        self._appearance = appearance_from(provenance.images)
         # Padding darkens an image: it counts only where the training images had it too.
-        self._padded = bool(images.get("padded", False))
+        self._padded = provenance.images.padded
         self._max_image_mb = max_image_mb
 
     @classmethod
@@ -147,7 +147,7 @@ class Localizer:
         Raises:
             ModelError: The file is missing, damaged, no localizer, or would run code of its own.
         """
-        from mnist_localization.models import load_localizer, provenance
+        from mnist_localization.models.saving import load_localizer, provenance
 
         model = load_localizer(Path(path))
         return cls(model, provenance(model), max_image_mb)

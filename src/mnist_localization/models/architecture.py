@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import ValidationError
 
 from mnist_localization.config import Settings
 from mnist_localization.errors import ModelError
 from mnist_localization.models import architectures
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.models.statistics import BoxStatistics
 
 
@@ -26,7 +28,7 @@ class ModelSpec:
         channels: 1 for gray, 3 for color.
         classes: Number of classes.
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
-        provenance: What is known of the training data; travels inside the saved model.
+        provenance: Facts about the training that the saved model carries.
         box_statistics: What the training boxes have in common.
     """
 
@@ -35,7 +37,7 @@ class ModelSpec:
     channels: int
     classes: int
     whole_pixel_boxes: bool
-    provenance: Mapping[str, Any]
+    provenance: Provenance = field(default_factory=Provenance)
     box_statistics: BoxStatistics = field(default_factory=BoxStatistics)
 
     @property

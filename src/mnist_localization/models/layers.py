@@ -36,7 +36,7 @@ class ImageInput(keras.layers.Layer):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What is known of the training data."""
+        """Return the facts about the training, as JSON values."""
         return dict(self._provenance)
 
     def call(self, images: Any) -> Any:

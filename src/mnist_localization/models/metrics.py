@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from keras import ops
 

@@ -1,8 +1,12 @@
 """Training facts that a saved model carries. Importing this module does not import Keras."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+logger = logging.getLogger(__name__)
 
 
 class ImageFacts(BaseModel):
@@ -11,8 +15,8 @@ class ImageFacts(BaseModel):
     Attributes:
         background: Gray value of the padding and behind transparent pixels, 0..255.
         padded: Whether training images were padded to fit the model input.
-        brightness: Lowest and highest mean intensity of an image, or `None` if unknown.
-        border: Lowest and highest mean intensity of an image border, or `None` if unknown.
+        brightness: Lowest and highest mean intensity of an image, 0..255, or `None` if unknown.
+        border: Lowest and highest mean intensity of an image border, 0..255, or `None` if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +28,22 @@ class ImageFacts(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Where a model comes from. Every field is optional: foreign models know nothing."""
+    """Origin of a trained model. Every field is optional because foreign models have none.
+
+    Attributes:
+        architecture: Name in the registry `models/architectures`.
+        settings: Resolved section `train` of the parameters; the settings of the architecture
+            are under `of_architecture`.
+        seed: Seed of the training.
+        source: Source of the dataset, for example `synthetic`.
+        train_images: Number of training images.
+        train_fingerprint: SHA-256 of the training split.
+        validation_images: Number of validation images.
+        validation_fingerprint: SHA-256 of the validation split.
+        validated_on: Split that the validation images were drawn from: `train` or `test`.
+        class_names: Name of each class, in the order of the probabilities.
+        images: Appearance of the training images.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,3 +58,33 @@ class Provenance(BaseModel):
     validated_on: str | None = None
     class_names: tuple[str, ...] = ()
     images: ImageFacts = ImageFacts()
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Provenance":
+        """Validate the facts stored in a model.
+
+        Args:
+            stored: JSON values, as returned by `to_json`.
+
+        Returns:
+            The facts; no facts, after a warning, if the stored ones are not valid.
+        """
+        try:
+            return cls.model_validate(dict(stored))
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+            logger.warning(
+                "The provenance stored in the model is not valid (%s); its origin is treated as "
+                "unknown.",
+                fields,
+            )
+            return cls()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the known facts as JSON values."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def fingerprint(self, split: str) -> str | None:
+        """Return the fingerprint of a split, or `None` if the model does not know it."""
+        known = {"train": self.train_fingerprint, "validation": self.validation_fingerprint}
+        return known.get(split)

@@ -6,22 +6,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 import pandas as pd
 
 from mnist_localization.errors import ModelError
 from mnist_localization.models.architecture import known_architectures
 from mnist_localization.models.layers import ImageInput
+from mnist_localization.models.provenance import Provenance
 
 _LONGEST_REASON = 300  # characters
 
 
-def provenance(localizer: keras.Model) -> dict[str, Any]:
-    """What a model knows of its training data; empty for a model that was not made here."""
+def provenance(localizer: keras.Model) -> Provenance:
+    """Return the facts about its training that a model carries.
+
+    Args:
+        localizer: A Keras model.
+
+    Returns:
+        The stored facts; no facts for a foreign model or if the stored ones are not valid.
+    """
     for layer in localizer.layers:
         if isinstance(layer, ImageInput):
-            return layer.provenance
-    return {}
+            return Provenance.from_json(layer.provenance)
+    return Provenance()
 
 
 def prediction_model(localizer: keras.Model) -> keras.Model:

@@ -19,9 +19,10 @@ from mnist_localization.config import PhaseSettings, TrainSettings
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import batches, endless_batches, steps_per_epoch
 from mnist_localization.errors import ModelError
-from mnist_localization.models import ModelSpec, Network
+from mnist_localization.models.architecture import ModelSpec, Network
 from mnist_localization.models.losses import bbox_loss
 from mnist_localization.models.metrics import MeanBoxIoU
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.training.augmentation import make_augmentation
 from mnist_localization.training.callbacks import (
     EpochEnd,
@@ -62,12 +63,12 @@ def make_repeatable(seed: int, *, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def training_key(settings: TrainSettings, seed: int, provenance: Mapping[str, Any]) -> str:
+def training_key(settings: TrainSettings, seed: int, provenance: Provenance) -> str:
     """Digest of all that makes two trainings the same: parameters, seed, data, versions."""
     said = [
         settings.model_dump(exclude={"resume"}),
         seed,
-        dict(provenance),
+        provenance.to_json(),
         keras.__version__,
         tf.__version__,
     ]

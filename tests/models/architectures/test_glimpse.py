@@ -2,13 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_localization.models import (
-    BoxStatistics,
-    ModelSpec,
-    build_network,
-    layer_table,
-    prediction_model,
-)
+from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.architectures.glimpse.layers import (
     AttendedBox,
     AverageViews,
@@ -22,6 +16,8 @@ from mnist_localization.models.architectures.glimpse.layers import (
     ShiftBox,
     SnapToStatistics,
 )
+from mnist_localization.models.saving import layer_table, prediction_model
+from mnist_localization.models.statistics import BoxStatistics
 from mnist_localization.reporting import architecture_diagram
 
 SETTINGS = {
@@ -51,7 +47,7 @@ SETTINGS = {
 )
 def test_it_takes_any_size_channels_and_classes(height, width, channels, classes, tmp_path):
     box_statistics = BoxStatistics((0.25, 0.25), (0.0, 0.0))
-    spec = ModelSpec(height, width, channels, classes, False, {}, box_statistics)
+    spec = ModelSpec(height, width, channels, classes, False, box_statistics=box_statistics)
     localizer = build_network("glimpse", SETTINGS, spec).localizer
     images = np.random.default_rng(0).integers(0, 256, (3, *spec.shape), dtype=np.uint8)
     outputs = localizer.predict(images, verbose=0)
@@ -69,7 +65,7 @@ def test_it_takes_any_size_channels_and_classes(height, width, channels, classes
 def test_snapping_is_in_the_model_where_boxes_are_whole_pixels_and_asked_for():
     images = np.random.default_rng(0).integers(0, 256, (4, 100, 100, 1), dtype=np.uint8)
     for whole, snap, snapped in ((True, True, True), (True, False, False), (False, True, False)):
-        spec = ModelSpec(100, 100, 1, 10, whole, {})
+        spec = ModelSpec(100, 100, 1, 10, whole)
         localizer = build_network("glimpse", {**SETTINGS, "snap": snap}, spec).localizer
         outputs = prediction_model(localizer).predict(images, verbose=0)
         pixels = outputs["bbox"] * 100
@@ -143,7 +139,7 @@ def test_a_guess_gives_way_to_what_is_exact_only_where_it_is_near():
 
 
 def test_without_regularities_the_guess_is_the_answer():
-    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxStatistics())
+    spec = ModelSpec(64, 64, 1, 3, True)
     network = build_network("glimpse", {**SETTINGS, "snap": False}, spec)
     assert "votes" not in {layer.name for layer in network.localizer.layers}
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
@@ -159,7 +155,7 @@ def test_a_box_is_moved_and_scaled():
 
 
 def test_its_layers_are_listed_behind_those_that_they_take_from_and_can_be_drawn():
-    localizer = build_network("glimpse", SETTINGS, ModelSpec(64, 64, 1, 3, True, {})).localizer
+    localizer = build_network("glimpse", SETTINGS, ModelSpec(64, 64, 1, 3, True)).localizer
     table = layer_table(localizer)
     assert sorted(table["layer"]) == sorted(layer.name for layer in localizer.layers)
     seen = set()
@@ -185,7 +181,7 @@ def test_views_are_averaged_image_by_image():
 
 def test_the_saved_model_averages_its_label_over_moved_windows():
     keras.utils.set_random_seed(2)
-    spec = ModelSpec(64, 64, 1, 3, True, {}, BoxStatistics())
+    spec = ModelSpec(64, 64, 1, 3, True)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), dtype=np.uint8)
     network = build_network("glimpse", SETTINGS, spec)
     # Fresh weights say nearly the same of everything: louder ones tell the views apart.

@@ -3,15 +3,11 @@ import numpy as np
 import pytest
 
 from mnist_localization.errors import ModelError
-from mnist_localization.models import (
-    ModelSpec,
-    build_network,
-    loadable,
-    prediction_model,
-    provenance,
-)
+from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.provenance import Provenance
+from mnist_localization.models.saving import loadable, prediction_model, provenance
 
-SPEC = ModelSpec(100, 100, 1, 10, True, {"train_fingerprint": "abc"})
+SPEC = ModelSpec(100, 100, 1, 10, True, Provenance(train_fingerprint="abc"))
 SETTINGS = {"dropout": 0.3, "regression_units": [64, 32], "rescale": False}
 
 
@@ -44,7 +40,7 @@ def test_raw_pixels_reach_the_first_convolution_unscaled_unless_asked(localizer)
 def test_a_saved_model_gives_the_same_and_knows_its_data(localizer, tmp_path):
     localizer.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", compile=False)
-    assert provenance(loaded) == {"train_fingerprint": "abc"}
+    assert provenance(loaded) == Provenance(train_fingerprint="abc")
     images = np.random.default_rng(0).integers(0, 256, (3, 100, 100, 1), dtype=np.uint8)
     expected, found = localizer.predict(images, verbose=0), loaded.predict(images, verbose=0)
     np.testing.assert_allclose(found["bbox"], expected["bbox"], atol=1e-6)
@@ -55,7 +51,7 @@ def test_a_saved_model_gives_the_same_and_knows_its_data(localizer, tmp_path):
 
 def test_a_foreign_model_has_no_provenance_and_one_without_heads_is_refused():
     foreign = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    assert provenance(foreign) == {}
+    assert provenance(foreign) == Provenance()
     with pytest.raises(ModelError, match="`label` and `bbox`"):
         prediction_model(foreign)
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_localization.errors import ModelError
-from mnist_localization.models import ModelSpec
+from mnist_localization.models.architecture import ModelSpec
 from mnist_localization.models.losses import IoULoss, PixelBoxLoss, bbox_loss
 
-SPEC = ModelSpec(100, 100, 1, 10, True, {})
+SPEC = ModelSpec(100, 100, 1, 10, True)
 NAMES = ("mse", "huber", "pixel", "iou", "giou", "diou", "ciou")
 TRUE = np.array([[0.2, 0.3, 0.6, 0.7]], np.float32)
 EDGES = {

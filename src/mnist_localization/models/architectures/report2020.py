@@ -33,7 +33,7 @@ def build_report2020(settings: Report2020Settings, spec: ModelSpec) -> Network:
     """
     images = keras.Input(spec.shape, name="image")
     x = ImageInput(
-        scale=1 / 255 if settings.rescale else 1.0, provenance=dict(spec.provenance), name="input"
+        scale=1 / 255 if settings.rescale else 1.0, provenance=spec.provenance.to_json(), name="input"
     )(images)
     x = keras.layers.Conv2D(32, 3, activation="relu", name="conv_1")(x)
     x = keras.layers.MaxPooling2D(3, name="pool_1")(x)

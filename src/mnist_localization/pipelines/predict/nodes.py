@@ -31,7 +31,7 @@ def predict_images(
     Returns:
         Results with boxes in pixels of each image, and failures with their reasons.
     """
-    from mnist_localization.models import provenance
+    from mnist_localization.models.saving import provenance
 
     model = Localizer(localizer, provenance(localizer), split.max_image_mb)
     results, failures = predict_files(model, image_files, settings.batch_size, settings.invert)

@@ -16,6 +16,7 @@ from mnist_localization.config import (
 )
 from mnist_localization.data.images import ImageStore, SplitDataset
 from mnist_localization.inference import appearance
+from mnist_localization.models.provenance import ImageFacts, Provenance
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def train_localizer(
     Returns:
         The localizer (a Keras model) with the weights of its best epoch, and the history.
     """
-    from mnist_localization.models import ModelSpec, build_network, compute_box_statistics
+    from mnist_localization.models.architecture import ModelSpec, build_network
+    from mnist_localization.models.statistics import compute_box_statistics
     from mnist_localization.training import fit_network, hardware, make_repeatable, training_key
 
     train, validation = train_split.store, validation_split.store
@@ -59,7 +61,7 @@ def train_localizer(
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
     key = training_key(settings, seed, provenance)
-    tracker.start_training({"training": provenance, "dataset_card": dataset_card}, key=key)
+    tracker.start_training({"training": provenance.to_json(), "dataset_card": dataset_card}, key=key)
     with hardware(settings):
         network = build_network(
             settings.architecture, settings.architectures[settings.architecture], spec
@@ -106,7 +108,7 @@ def plot_learning_curves(training_history: pd.DataFrame) -> Any:
 
 def summarize_localizer(localizer: Any) -> pd.DataFrame:
     """The layers of the trained model: name, type, output shape, parameters, inputs."""
-    from mnist_localization.models import layer_table
+    from mnist_localization.models.saving import layer_table
 
     return layer_table(localizer)
 
@@ -124,26 +126,27 @@ def _provenance(
     seed: int,
     train: ImageStore,
     validation: ImageStore,
-) -> dict[str, Any]:
+) -> Provenance:
     spread = np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(np.int64)
-    return {
-        "architecture": settings.architecture,
-        "settings": _said_of(settings),
-        "seed": seed,
-        "source": train.meta.source,
-        "train_images": len(train),
-        "train_fingerprint": train.meta.fingerprint,
-        "validation_images": len(validation),
-        "validation_fingerprint": validation.meta.fingerprint,
-        "validated_on": validation.meta.drawn_from,
-        "class_names": list(dataset.class_names),
-        # What the model needs to take any other image, and to tell one that is unlike these.
-        "images": {
-            "background": dataset.image.background,
-            "padded": train.resized,
-            **appearance(train.read(spread)).as_json(),
-        },
-    }
+    seen = appearance(train.read(spread))
+    return Provenance(
+        architecture=settings.architecture,
+        settings=_said_of(settings),
+        seed=seed,
+        source=train.meta.source,
+        train_images=len(train),
+        train_fingerprint=train.meta.fingerprint,
+        validation_images=len(validation),
+        validation_fingerprint=validation.meta.fingerprint,
+        validated_on=validation.meta.drawn_from,
+        class_names=tuple(dataset.class_names),
+        images=ImageFacts(
+            background=dataset.image.background,
+            padded=train.resized,
+            brightness=seen.brightness,
+            border=seen.border,
+        ),
+    )
 
 
 def _said_of(settings: TrainSettings) -> dict[str, Any]:

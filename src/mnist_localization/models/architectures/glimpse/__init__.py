@@ -90,7 +90,7 @@ def build_glimpse(settings: GlimpseSettings, spec: ModelSpec) -> Network:
     background at the window's edge.
     """
     images = keras.Input(spec.shape, name="image")
-    pixels = ImageInput(scale=1 / 255, provenance=dict(spec.provenance), name="input")(images)
+    pixels = ImageInput(scale=1 / 255, provenance=spec.provenance.to_json(), name="input")(images)
     coarse = _first_look(pixels, settings, spec)
     see = Glimpse(
         size=settings.glimpse_size,
