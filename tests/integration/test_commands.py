@@ -177,7 +177,7 @@ def test_a_run_killed_while_it_decodes_is_whole_after_the_same_command(tmp_path)
     project.run("--pipelines=fetch,annotate", *many)
     shutil.copytree(project.path / "data", undisturbed.path / "data")
     undisturbed.run("--pipelines=split", *many)
-    half = project.data / "05_model_input" / ".train_split.part" / "images.npy"
+    half = project.data / "05_model_input" / ".scratch" / "train" / "images.npy"
 
     def decoding(_log: str) -> bool:
         return half.exists() and half.stat().st_size > 1_000_000
@@ -190,7 +190,7 @@ def test_a_run_killed_while_it_decodes_is_whole_after_the_same_command(tmp_path)
             each.json(f"05_model_input/{name}_split/split.json") for each in (project, undisturbed)
         )
         assert found == expected
-    assert not list(project.data.glob("05_model_input/.*"))
+    assert not list(project.data.glob("05_model_input/.scratch/*"))
 
 
 def test_without_a_network_all_stages_go_on_with_the_stand_in_and_say_so_everywhere(tmp_path):

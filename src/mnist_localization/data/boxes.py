@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+ANNOTATION_COLUMNS = ("file", "label", *BOX_COLUMNS)
 PREDICTED_BOX_COLUMNS = tuple(f"pred_{name}" for name in BOX_COLUMNS)
 RAW_BOX_COLUMNS = tuple(f"raw_{name}" for name in BOX_COLUMNS)
 

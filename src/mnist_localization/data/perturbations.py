@@ -14,9 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from mnist_localization.data.boxes import BOX_COLUMNS, FloatArray, input_corners, pixel_corners
+from mnist_localization.data.boxes import (
+    ANNOTATION_COLUMNS,
+    BOX_COLUMNS,
+    FloatArray,
+    input_corners,
+    pixel_corners,
+)
 from mnist_localization.data.images import ImageStore
-from mnist_localization.data.images.store import ANNOTATION_COLUMNS
 
 Pixels = npt.NDArray[np.uint8]
 

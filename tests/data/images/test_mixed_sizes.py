@@ -41,7 +41,7 @@ LETTERBOXED = ImageSettings(
 
 
 @pytest.fixture
-def request_(tmp_path):
+def spec(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     rows = []
@@ -56,8 +56,8 @@ def request_(tmp_path):
 
 
 @pytest.fixture
-def store(request_, tmp_path):
-    write_store(request_, tmp_path / "store")
+def store(spec, tmp_path):
+    write_store(spec, tmp_path / "store")
     return ImageStore(tmp_path / "store")
 
 
@@ -84,8 +84,8 @@ def test_stored_boxes_lie_where_the_stored_pixels_show_the_object(store):
     assert store.resized
 
 
-def test_annotated_boxes_are_kept_beside_those_in_the_model_input(store, request_):
-    expected = request_.annotations[list(BOX_COLUMNS)]
+def test_annotated_boxes_are_kept_beside_those_in_the_model_input(store, spec):
+    expected = spec.annotations[list(BOX_COLUMNS)]
     pd.testing.assert_frame_equal(store.annotations[list(BOX_COLUMNS)], expected)
     np.testing.assert_array_equal(store.boxes, expected.to_numpy(np.float32))
     table = predict_store(SeesBrightness(), store, 4)
@@ -144,27 +144,27 @@ def test_baselines_answer_in_the_frame_of_each_file(store):
     assert score(answers, LETTERBOXED, 2)["mean_iou"] < 0.8
 
 
-def test_without_letterboxing_another_size_is_an_error(request_, tmp_path):
-    strict = replace(request_, image=ImageSettings(height=32, width=48, channels=1))
+def test_without_letterboxing_another_size_is_an_error(spec, tmp_path):
+    strict = replace(spec, image=ImageSettings(height=32, width=48, channels=1))
     with pytest.raises(ImageError, match=r"0\.png.*80x40.*letterbox"):
         write_store(strict, tmp_path / "strict")
 
 
-def test_without_conversion_other_channels_are_an_error(request_, tmp_path):
-    strict = replace(request_, image=ImageSettings(height=32, width=48, channels=1, letterbox=True))
+def test_without_conversion_other_channels_are_an_error(spec, tmp_path):
+    strict = replace(spec, image=ImageSettings(height=32, width=48, channels=1, letterbox=True))
     with pytest.raises(ImageError, match=r"1\.png.*3 channels.*convert_channels"):
         write_store(strict, tmp_path / "strict")
 
 
 def test_images_of_the_inputs_size_are_stored_the_same_with_and_without_letterboxing(
-    request_, tmp_path
+    spec, tmp_path
 ):
-    table = request_.annotations.iloc[[2]]
+    table = spec.annotations.iloc[[2]]
     stores = []
     for letterbox in (False, True):
         image = ImageSettings(height=32, width=48, channels=1, letterbox=letterbox)
         folder = tmp_path / str(letterbox)
-        write_store(replace(request_, annotations=table, image=image), folder)
+        write_store(replace(spec, annotations=table, image=image), folder)
         stores.append(ImageStore(folder))
     plain, letterboxed = stores
     np.testing.assert_array_equal(plain.read([0]), letterboxed.read([0]))

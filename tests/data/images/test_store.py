@@ -1,18 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from mnist_localization.config import ImageSettings
-from mnist_localization.data.images import ImageStore, SplitSpec
+from mnist_localization.data.images import ImageStore, SplitSpec, decode_split
 from mnist_localization.data.images.store import write_store
+from mnist_localization.datasets import ImageSplitDataset
 from mnist_localization.errors import ImageError
 
 COUNT = 11
 
 
 @pytest.fixture
-def request_(tmp_path):
+def spec(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(COUNT):
@@ -33,62 +36,88 @@ def request_(tmp_path):
     return SplitSpec("train", "synthetic", "train", annotations, folder, "key", image, 1.0)
 
 
-def test_the_store_gives_back_pixels_and_annotations(request_, tmp_path):
-    write_store(request_, tmp_path / "store")
+def test_a_store_returns_the_pixels_and_annotations_it_was_made_from(spec, tmp_path):
+    write_store(spec, tmp_path / "store")
     store = ImageStore(tmp_path / "store")
     assert len(store) == COUNT
     pixels = store.read([7, 0, 7])
     assert pixels.shape == (3, 6, 8, 1)
     assert pixels.dtype == np.uint8
-    expected = np.asarray(Image.open(request_.images / "7.png"))
+    expected = np.asarray(Image.open(spec.images / "7.png"))
     np.testing.assert_array_equal(pixels[0, ..., 0], expected)
     np.testing.assert_array_equal(pixels[2], pixels[0])
-    pd.testing.assert_frame_equal(store.annotations, request_.annotations)
+    pd.testing.assert_frame_equal(store.annotations, spec.annotations)
 
 
-def test_the_fingerprint_follows_pixels_and_annotations(request_, tmp_path):
-    write_store(request_, tmp_path / "a")
-    write_store(request_, tmp_path / "b")
+def test_the_fingerprint_depends_on_the_pixels(spec, tmp_path):
+    write_store(spec, tmp_path / "a")
+    write_store(spec, tmp_path / "b")
     first = ImageStore(tmp_path / "a").meta.fingerprint
     assert first == ImageStore(tmp_path / "b").meta.fingerprint
-    Image.fromarray(np.zeros((6, 8), np.uint8)).save(request_.images / "3.png")
-    write_store(request_, tmp_path / "c")
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(spec.images / "3.png")
+    write_store(spec, tmp_path / "c")
     assert first != ImageStore(tmp_path / "c").meta.fingerprint
 
 
-def test_an_equal_request_is_not_decoded_again_and_another_is(request_, tmp_path):
-    write_store(request_, tmp_path / "store")
-    (request_.images / "0.png").unlink()
-    write_store(request_, tmp_path / "store")
+def decode_and_save(spec, stores):
+    dataset = ImageSplitDataset(path=str(stores / "train_split"))
+    dataset.save(decode_split(spec, stores))
+    return ImageStore(stores / "train_split")
+
+
+def test_saving_moves_the_decoded_split_into_place(spec, tmp_path):
+    decoded = decode_split(spec, tmp_path)
+    assert not (tmp_path / "train_split").exists()
+    ImageSplitDataset(path=str(tmp_path / "train_split")).save(decoded)
+    assert len(ImageStore(tmp_path / "train_split")) == COUNT
+    assert not decoded.folder.exists()
+
+
+def test_a_split_is_decoded_again_only_if_its_spec_changed(spec, tmp_path):
+    decode_and_save(spec, tmp_path)
+    (spec.images / "0.png").unlink()
+    assert len(decode_and_save(spec, tmp_path)) == COUNT
     with pytest.raises(ImageError, match=r"0\.png: the image is missing"):
-        write_store(
-            SplitSpec(**{**vars(request_), "images_key": "other archive"}), tmp_path / "store"
-        )
-    assert len(ImageStore(tmp_path / "store")) == COUNT, "a failed save must leave the old store"
+        decode_and_save(replace(spec, images_key="other archive"), tmp_path)
+    store = ImageStore(tmp_path / "train_split")
+    assert len(store) == COUNT, "a failed decoding must leave the old store"
+    fewer = replace(spec, annotations=spec.annotations.iloc[1:])
+    assert len(decode_and_save(fewer, tmp_path)) == COUNT - 1
 
 
-@pytest.mark.parametrize("doomed", ["split.json", "annotations.parquet", "images.npy"])
-def test_an_incomplete_store_is_not_read(request_, tmp_path, doomed):
-    write_store(request_, tmp_path / "store")
-    (tmp_path / "store" / doomed).unlink()
-    with pytest.raises(ImageError, match="no complete image store"):
-        ImageStore(tmp_path / "store")
-    write_store(request_, tmp_path / "store")
-    assert len(ImageStore(tmp_path / "store")) == COUNT
+def test_a_decoded_split_that_was_not_saved_is_used_by_the_next_run(spec, tmp_path):
+    decode_split(spec, tmp_path)
+    (spec.images / "0.png").unlink()
+    assert len(decode_and_save(spec, tmp_path)) == COUNT
 
 
-def test_a_truncated_store_is_not_read(request_, tmp_path):
-    write_store(request_, tmp_path / "store")
+@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "images.npy"])
+def test_an_incomplete_store_is_rejected_and_decoded_again(spec, tmp_path, file):
+    decode_and_save(spec, tmp_path)
+    (tmp_path / "train_split" / file).unlink()
+    with pytest.raises(ImageError, match="not a complete image store"):
+        ImageStore(tmp_path / "train_split")
+    assert len(decode_and_save(spec, tmp_path)) == COUNT
+
+
+@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "images.npy"])
+def test_an_interrupted_decoding_is_started_again(spec, tmp_path, file):
+    (decode_split(spec, tmp_path).folder / file).write_bytes(b"")
+    assert len(decode_and_save(spec, tmp_path)) == COUNT
+
+
+def test_a_truncated_store_is_rejected(spec, tmp_path):
+    write_store(spec, tmp_path / "store")
     images = tmp_path / "store" / "images.npy"
     images.write_bytes(images.read_bytes()[:-1])
-    with pytest.raises(ImageError, match="do not fit each other"):
+    with pytest.raises(ImageError, match="do not match"):
         ImageStore(tmp_path / "store")
 
 
-def test_one_pass_gives_every_image_once_with_its_own_targets(request_, tmp_path):
+def test_one_pass_yields_each_image_once_with_its_targets(spec, tmp_path):
     from mnist_localization.data.images.pipeline import batches
 
-    write_store(request_, tmp_path / "store")
+    write_store(spec, tmp_path / "store")
     store = ImageStore(tmp_path / "store")
     dataset = batches(store, 4, shuffle=True, seed=1)
     orders = []
@@ -107,7 +136,7 @@ def test_one_pass_gives_every_image_once_with_its_own_targets(request_, tmp_path
 
 @pytest.mark.parametrize("images", [1, 7, 100, 401, 54_001, 60_000])
 @pytest.mark.parametrize("batch_size", [1, 32, 64, 128, 10_000])
-def test_an_epoch_is_cut_into_runs_of_nearly_full_batches(images, batch_size):
+def test_steps_per_epoch_allow_several_steps_per_execution(images, batch_size):
     from mnist_localization.data.images.pipeline import steps_per_epoch
 
     steps, together = steps_per_epoch(images, batch_size)
@@ -117,10 +146,10 @@ def test_an_epoch_is_cut_into_runs_of_nearly_full_batches(images, batch_size):
     assert fewest <= steps <= max(fewest, min(images, 1.01 * fewest))
 
 
-def test_the_batches_of_an_epoch_hold_every_image_once_and_differ_by_one(request_, tmp_path):
+def test_an_epoch_holds_each_image_once_in_batches_of_nearly_equal_size(spec, tmp_path):
     from mnist_localization.data.images.pipeline import endless_batches
 
-    write_store(request_, tmp_path / "store")
+    write_store(spec, tmp_path / "store")
     store = ImageStore(tmp_path / "store")
     taken = [
         images.numpy()[:, -1, -1, 0] for images, _ in endless_batches(store, 4, seed=5).take(4)
@@ -129,10 +158,10 @@ def test_the_batches_of_an_epoch_hold_every_image_once_and_differ_by_one(request
     assert {len(numbers) for numbers in taken} == {COUNT // 4, COUNT // 4 + 1}
 
 
-def test_the_order_of_an_epoch_does_not_depend_on_where_training_began(request_, tmp_path):
+def test_the_order_of_an_epoch_does_not_depend_on_the_first_epoch(spec, tmp_path):
     from mnist_localization.data.images.pipeline import endless_batches
 
-    write_store(request_, tmp_path / "store")
+    write_store(spec, tmp_path / "store")
     store = ImageStore(tmp_path / "store")
 
     def order(first_epoch: int, steps: int) -> list[int]:

@@ -15,16 +15,25 @@ from mnist_localization.data.images.letterbox import (
     placements,
     without_padding,
 )
-from mnist_localization.data.images.store import ImageStore, SplitDataset, SplitMetadata, SplitSpec
+from mnist_localization.data.images.store import (
+    DecodedSplit,
+    ImageStore,
+    SplitDataset,
+    SplitMetadata,
+    SplitSpec,
+    decode_split,
+)
 
 __all__ = [
     "SUFFIXES",
+    "DecodedSplit",
     "ImageHeader",
     "ImageStore",
     "SplitDataset",
     "SplitMetadata",
     "SplitSpec",
     "decode_image",
+    "decode_split",
     "examine_image",
     "into_input",
     "into_original",

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, SplitSettings
-from mnist_localization.data.images import SplitDataset, SplitSpec
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.data.images import DecodedSplit, SplitDataset, SplitSpec, decode_split
 from mnist_localization.data.splitting import stratified_holdout
 
 logger = logging.getLogger(__name__)
@@ -20,32 +21,33 @@ def split_images(
     settings: SplitSettings,
     dataset: DatasetSettings,
     seed: int,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     raw_folder: Path,
+    split_stores: Path,
     train_annotations: pd.DataFrame,
     test_annotations: pd.DataFrame,
-) -> tuple[SplitSpec, SplitSpec, SplitSpec]:
-    """Share the rows out; the datasets that save the requests decode the images.
+) -> tuple[DecodedSplit, DecodedSplit, DecodedSplit]:
+    """Divide the rows among the splits and decode their images.
 
     Returns:
         Training, validation and test split.
     """
-    folder = raw_folder / dataset_card["folder"]
-    if "test" not in dataset_card["splits"]:
+    folder = raw_folder / dataset_card.folder
+    if "test" not in dataset_card.splits:
         train_annotations, test_annotations = stratified_holdout(
             train_annotations, settings.test_share, seed, "split.test_share"
         )
         _warn_of_lacking_classes("test", test_annotations, dataset)
 
     def request(split: str, drawn_from: str, annotations: pd.DataFrame) -> SplitSpec:
-        at = dataset_card["splits"].get(drawn_from) or dataset_card["splits"]["train"]
+        split_files = drawn_from if drawn_from in dataset_card.splits else "train"
         return SplitSpec(
             split=split,
-            source=dataset_card["source"],
+            source=dataset_card.source,
             drawn_from=drawn_from,
             annotations=annotations,
-            images=folder / at["images"],
-            images_key=dataset_card["files"][at["archive"]]["sha256"],
+            images=folder / dataset_card.splits[split_files].images,
+            images_key=dataset_card.images_sha256(split_files),
             image=dataset.image,
             max_image_mb=settings.max_image_mb,
         )
@@ -67,7 +69,8 @@ def split_images(
     )
     counts = [len(split.annotations) for split in splits]
     logger.info("Split: %d training, %d validation, %d test images.", *counts)
-    return splits
+    train, validation_split, test = (decode_split(split, split_stores) for split in splits)
+    return train, validation_split, test
 
 
 def _warn_of_lacking_classes(split: str, held_out: pd.DataFrame, dataset: DatasetSettings) -> None:

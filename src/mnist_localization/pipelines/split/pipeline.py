@@ -17,6 +17,7 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "dataset_card",
                     "raw_folder",
+                    "split_stores",
                     "train_annotations",
                     "test_annotations",
                 ],
