@@ -8,13 +8,13 @@ from mnist_localization.config import ImageSettings
 from mnist_localization.evaluation.breakdowns import (
     Confusion,
     by_position,
+    calibration,
     confusion_matrix,
     error_types,
     most_confused,
     per_class,
     pixel_errors,
 )
-from mnist_localization.evaluation.calibration import calibration
 
 NAMES = ("ant", "bee", "cat", "dog")
 
@@ -58,18 +58,18 @@ def test_pixel_errors_are_in_pixels_of_each_axis(
     off = four_predictions.head(2).copy()
     off.loc[0, ["pred_xmin", "pred_ymin", "pred_xmax", "pred_ymax"]] = [0.23, 0.28, 0.43, 0.68]
     errors = pixel_errors(off, image)  # 3 pixels to the right, 4 down, on one of two images
-    assert errors["center"]["max"] == pytest.approx(5.0)
-    assert errors["center"]["mean"] == pytest.approx(2.5)
-    assert errors["edges"]["max"] == pytest.approx(4.0)
-    assert errors["edges"]["mean"] == pytest.approx((3 + 4 + 3 + 4) / 8)
-    assert errors["edges"]["p95"] == pytest.approx(np.quantile([0] * 4 + [3, 4, 3, 4], 0.95))
+    assert errors["center"].max == pytest.approx(5.0)
+    assert errors["center"].mean == pytest.approx(2.5)
+    assert errors["edges"].max == pytest.approx(4.0)
+    assert errors["edges"].mean == pytest.approx((3 + 4 + 3 + 4) / 8)
+    assert errors["edges"].p95 == pytest.approx(np.quantile([0] * 4 + [3, 4, 3, 4], 0.95))
 
 
 def test_confusion_matrix_is_that_of_scikit_learn(random_predictions: pd.DataFrame) -> None:
     expected = sklearn_confusion_matrix(
         random_predictions["label"], random_predictions["predicted_label"], labels=range(4)
     )
-    assert confusion_matrix(random_predictions, classes=4) == expected.tolist()
+    assert confusion_matrix(random_predictions, classes=4) == tuple(map(tuple, expected.tolist()))
 
 
 def test_precision_and_recall_are_those_of_scikit_learn(random_predictions: pd.DataFrame) -> None:
@@ -77,20 +77,20 @@ def test_precision_and_recall_are_those_of_scikit_learn(random_predictions: pd.D
         random_predictions["label"], random_predictions["predicted_label"], labels=range(4)
     )
     entries = per_class(random_predictions, NAMES)
-    assert [entry["name"] for entry in entries] == list(NAMES)
-    assert [entry["images"] for entry in entries] == support.tolist()
-    assert [entry["precision"] for entry in entries] == pytest.approx(precision)
-    assert [entry["recall"] for entry in entries] == pytest.approx(recall)
+    assert [entry.name for entry in entries] == list(NAMES)
+    assert [entry.images for entry in entries] == support.tolist()
+    assert [entry.precision for entry in entries] == pytest.approx(precision)
+    assert [entry.recall for entry in entries] == pytest.approx(recall)
     by_pandas = random_predictions.groupby("label")["iou"].mean()
-    assert [entry["mean_iou"] for entry in entries] == pytest.approx(by_pandas.tolist())
+    assert [entry.mean_iou for entry in entries] == pytest.approx(by_pandas.tolist())
 
 
 def test_what_a_class_does_not_show_is_null(four_predictions: pd.DataFrame) -> None:
     bee = per_class(four_predictions, NAMES)[1]
-    assert bee["precision"] is None  # never predicted
-    assert bee["recall"] == 0.0
+    assert bee.precision is None  # never predicted
+    assert bee.recall == 0.0
     absent = per_class(four_predictions.head(1), NAMES)[2]
-    assert (absent["images"], absent["recall"], absent["ap"]) == (0, None, None)
+    assert (absent.images, absent.recall, absent.ap) == (0, None, None)
 
 
 def test_positions_are_those_of_the_true_centers(four_predictions: pd.DataFrame) -> None:
@@ -101,11 +101,11 @@ def test_positions_are_those_of_the_true_centers(four_predictions: pd.DataFrame)
     table.loc[2:, ["xmin", "ymin", "xmax", "ymax"]] = [0.4, 0.3, 0.6, 0.5]
     table["iou"] = [0.9, 0.8, 0.5, 0.7]
     cells = by_position(table, grid=3)
-    counts = {(cell["row"], cell["column"]): cell["images"] for cell in cells if cell["images"]}
+    counts = {(cell.row, cell.column): cell.images for cell in cells if cell.images}
     assert counts == {(0, 0): 1, (1, 1): 2, (2, 2): 1}
-    assert cells[4]["mean_iou"] == pytest.approx(0.6)
-    assert cells[4]["label_accuracy"] == 0.5
-    assert cells[1] == {
+    assert cells[4].mean_iou == pytest.approx(0.6)
+    assert cells[4].label_accuracy == 0.5
+    assert cells[1].model_dump() == {
         "row": 0,
         "column": 1,
         "images": 0,
@@ -124,10 +124,10 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
     )
     result = calibration(table, bins=10)
     # Gaps: .05 of one image, |.5 - .85| of two, |1 - .2| of one.
-    assert result["ece"] == pytest.approx((0.05 + 2 * 0.35 + 0.8) / 4)
-    assert [row["images"] for row in result["bins"]] == [0, 1, 0, 0, 0, 0, 0, 0, 2, 1]
-    assert result["bins"][0]["accuracy"] is None
-    assert result["bins"][8] == {
+    assert result.ece == pytest.approx((0.05 + 2 * 0.35 + 0.8) / 4)
+    assert [row.images for row in result.bins] == [0, 1, 0, 0, 0, 0, 0, 0, 2, 1]
+    assert result.bins[0].accuracy is None
+    assert result.bins[8].model_dump() == {
         "low": pytest.approx(0.8),
         "high": pytest.approx(0.9),
         "images": 2,
@@ -139,5 +139,5 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
 def test_confidences_at_both_ends_are_counted() -> None:
     table = pd.DataFrame({"label": [0, 0], "predicted_label": [0, 1], "confidence": [1.0, 0.0]})
     result = calibration(table, bins=5)
-    assert [row["images"] for row in result["bins"]] == [1, 0, 0, 0, 1]
-    assert result["ece"] == 0.0
+    assert [row.images for row in result.bins] == [1, 0, 0, 0, 1]
+    assert result.ece == 0.0

@@ -16,15 +16,11 @@ from mnist_localization.evaluation import chosen_records, comparison, run_record
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.compare import create_pipeline
 from support.project import Project
+from support.scoring_tables import make_metrics
 
 
 def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> dict[str, Any]:
-    metrics = {
-        "mean_iou": mean_iou,
-        "images": 10,
-        "intervals": {"mean_iou": [0, 1]},
-        "dataset": {"source": "synthetic", "images": 10},
-    }
+    metrics = make_metrics(scores={"mean_iou": mean_iou})
     provenance = Provenance(architecture=architecture, seed=1, **training)
     return run_record(metrics, provenance, "f" * 64, f"2026-01-01T00:{minute:02}:00+00:00")
 
@@ -38,7 +34,7 @@ def test_a_run_is_named_by_its_content_and_not_by_its_time() -> None:
 def test_a_record_keeps_the_scalars_and_where_they_come_from() -> None:
     kept = record("a", 0.5, minute=1)
     assert kept["scores"] == {"mean_iou": 0.5, "images": 10}
-    assert kept["dataset"] == {"source": "synthetic", "images": 10}
+    assert kept["dataset"] == make_metrics().dataset.model_dump()
     assert kept["training"] == {"architecture": "a", "seed": 1}
 
 
@@ -49,7 +45,7 @@ def test_runs_stand_side_by_side_with_the_parameters_that_differ() -> None:
     assert table.columns.tolist() == ["section", "quantity", first["run"], second["run"]]
     rows = {row[1]: row[2:] for row in table.itertuples(index=False, name=None)}
     assert rows["mean_iou"] == ("0.5", "0.75")
-    assert rows["source"] == ("synthetic", "synthetic")
+    assert rows["source"] == ("upstream", "upstream")
     assert rows["architecture"] == ("a", "b")
     assert rows["settings.epochs"] == ("3", "5")
     assert not {"seed", "settings.batch_size"} & rows.keys()
@@ -75,8 +71,8 @@ def test_how_a_model_was_trained_is_told_in_one_level_and_once() -> None:
 
 
 def test_a_quantity_that_only_one_run_has_leaves_the_other_empty() -> None:
-    table = comparison([record("a", 0.5, 1), record("a", 0.5, 2, crop=28)])
-    assert table[table["quantity"] == "crop"].iloc[0].tolist()[2:] == ["", "28"]
+    table = comparison([record("a", 0.5, 1), record("a", 0.5, 2, settings={"crop": 28})])
+    assert table[table["quantity"] == "settings.crop"].iloc[0].tolist()[2:] == ["", "28"]
 
 
 def test_the_latest_runs_are_taken_where_none_is_named() -> None:

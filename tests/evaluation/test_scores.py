@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,23 +10,39 @@ from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSe
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation import (
+    Metrics,
+    ScoredSplit,
     baseline_remarks,
     evaluation_metrics,
     score,
     score_intervals,
 )
+from support.scoring_tables import make_metrics
 
 DESIGN_KEYS = {
-    *("label_accuracy", "mean_iou", "mean_iou_raw", "median_iou", "images"),
+    *("label_accuracy", "mean_iou", "mean_iou_raw", "median_iou"),
     *("iou_at_50", "iou_at_75", "iou_at_90", "iou_at_95", "loc_accuracy", "exact_box"),
 }
+
+
+def evaluated(
+    predictions: pd.DataFrame,
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    baselines: Mapping[str, pd.DataFrame | None] | None = None,
+) -> Metrics:
+    scored = ScoredSplit(
+        source="synthetic", split="test", images=len(predictions), fingerprint="f" * 64
+    )
+    return evaluation_metrics(
+        predictions, baselines or {}, settings, dataset, 1, scored=scored, training={"seed": 1}
+    )
 
 
 def test_scores_of_four_known_predictions(
     four_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
     scores = score(four_predictions, image, classes=4)
-    assert scores["images"] == 4
     assert scores["label_accuracy"] == 0.5
     assert scores["mean_iou"] == pytest.approx(0.5)
     # The first raw box is 0.4 of 20 pixels to the right: 19.6 / 20.4.
@@ -68,23 +85,26 @@ def test_metrics_hold_every_key_of_the_design_as_plain_json(
     random_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
     baselines = {"mean_box": random_predictions, "center_of_mass": None}
-    metrics = evaluation_metrics(random_predictions, baselines, settings, dataset, seed=1)
-    assert metrics.keys() >= DESIGN_KEYS | {"intervals", "intervals_method", "ap", "baselines"}
-    assert all(type(metrics[key]) in (int, float) for key in DESIGN_KEYS)
-    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    assert metrics["baselines"]["center_of_mass"] is None
-    own = {key: metrics[key] for key in metrics["baselines"]["mean_box"]}
-    assert metrics["baselines"]["mean_box"] == own
-    assert own.keys() >= DESIGN_KEYS
+    metrics = evaluated(random_predictions, settings, dataset, baselines)
+    text = json.dumps(metrics.model_dump(mode="json"), allow_nan=False)
+    document = json.loads(text)
+    assert document.keys() >= DESIGN_KEYS | {"intervals", "intervals_method", "ap", "baselines"}
+    assert all(type(document[key]) is float for key in DESIGN_KEYS)
+    assert document["images"] == 200
+    assert document["baselines"]["center_of_mass"] is None
+    own = {key: document[key] for key in document["baselines"]["mean_box"]}
+    assert document["baselines"]["mean_box"] == own
+    assert own.keys() >= DESIGN_KEYS | {"images"}
+    assert Metrics.model_validate(document) == metrics
 
 
 def test_metrics_are_json_even_where_classes_and_regions_are_empty(
     four_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
-    metrics = evaluation_metrics(four_predictions.head(1), {}, settings, dataset, seed=1)
-    json.dumps(metrics, allow_nan=False)
-    assert metrics["ap"] == 1.0
-    assert metrics["per_class"][3]["recall"] is None
+    metrics = evaluated(four_predictions.head(1), settings, dataset)
+    json.dumps(metrics.model_dump(mode="json"), allow_nan=False)
+    assert metrics.scores["ap"] == 1.0
+    assert metrics.per_class[3].recall is None
 
 
 def test_every_interval_holds_its_score_and_names_its_method(
@@ -93,7 +113,7 @@ def test_every_interval_holds_its_score_and_names_its_method(
     scores = score(random_predictions, image, classes=4)
     intervals, methods = score_intervals(random_predictions, image, resamples=300, seed=3)
     assert intervals.keys() == methods.keys()
-    assert intervals.keys() == DESIGN_KEYS - {"images"}
+    assert intervals.keys() == DESIGN_KEYS
     for name, (low, high) in intervals.items():
         assert 0 <= low <= scores[name] <= high <= 1, name
         assert methods[name] == ("bootstrap" if name.startswith(("mean", "median")) else "wilson")
@@ -114,9 +134,9 @@ def test_a_label_that_the_dataset_has_not_is_named(
 ) -> None:
     wrong = four_predictions.assign(predicted_label=[0, 1, 7, 3])
     with pytest.raises(LocalizationError, match=r"2\.png: predicted_label is 7"):
-        evaluation_metrics(wrong, {}, settings, dataset, seed=1)
+        evaluated(wrong, settings, dataset)
     with pytest.raises(LocalizationError, match="no predictions"):
-        evaluation_metrics(four_predictions.head(0), {}, settings, dataset, seed=1)
+        evaluated(four_predictions.head(0), settings, dataset)
 
 
 def test_only_a_model_that_trails_a_baseline_is_told_so() -> None:
@@ -125,7 +145,7 @@ def test_only_a_model_that_trails_a_baseline_is_told_so() -> None:
             "mean_box": {"mean_iou": 0.1},
             "center_of_mass": None if closed_form is None else {"mean_iou": closed_form},
         }
-        return baseline_remarks({"mean_iou": model, "baselines": baselines})
+        return baseline_remarks(make_metrics(scores={"mean_iou": model}, baselines=baselines))
 
     assert remarks(0.5, None) == []
     assert remarks(1.0, 1.0) == []

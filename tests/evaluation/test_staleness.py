@@ -14,6 +14,7 @@ from mnist_localization.evaluation import (
     with_fingerprints,
 )
 from mnist_localization.models.provenance import Provenance
+from support.dataset_cards import make_card
 
 
 class Model:
@@ -41,9 +42,8 @@ def test_a_foreign_model_that_knows_nothing_is_not_called_stale() -> None:
 
 
 def test_a_card_of_another_source_is_told_with_both_names() -> None:
-    assert stale_card({"source": "synthetic"}, meta("test", "a")) == []
-    assert stale_card({}, meta("test", "a")) == []
-    (mismatch,) = stale_card({"source": "upstream"}, meta("test", "a"))
+    assert stale_card(make_card(source="synthetic"), meta("test", "a")) == []
+    (mismatch,) = stale_card(make_card(source="upstream"), meta("test", "a"))
     assert "test split on disk is of the source 'synthetic'" in mismatch
     assert "dataset_card is of 'upstream'" in mismatch
 

@@ -5,23 +5,25 @@ import pytest
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ModelCardSettings
 from mnist_localization.errors import StaleError
-from mnist_localization.evaluation import evaluation_metrics, predict_store, with_fingerprints
+from mnist_localization.evaluation import (
+    ScoredSplit,
+    evaluation_metrics,
+    predict_store,
+    with_fingerprints,
+)
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
 from mnist_localization.export import REPORT_COLUMNS, ModelFacts, model_card
 from mnist_localization.export.model_card import escaped
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.export.nodes import export_formats, write_model_card
+from support.dataset_cards import make_card
 from support.small_stores import SIDE, make_store
 
-CARD = {
-    "source": "synthetic",
-    "train_images": 142,
-    "test_images": 40,
-    "fallback_reason": "no <b>net</b>",
-}
+CARD = make_card(source="synthetic", fallback_reason="no <b>net</b>")
 WORDS = ModelCardSettings(
     title="Squares", intended_use="Tests.", limits=("One square.",), data_license=("None.",)
 )
-KNOWN = {"train_fingerprint": "abc", "train_images": 54321, "seed": 7}
+KNOWN = Provenance(train_fingerprint="abc", train_images=54321, seed=7)
 NO_ROBUSTNESS = pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
 REPORT = pd.DataFrame(
     [("litert", "localizer.tflite", 12345, 40, 1e-7, 0.25, 0.5, 0.75, 1.5)],
@@ -58,8 +60,22 @@ def scored(trained):
 
     predictions = with_fingerprints(predict_store(predictor, test, 16), localizer, test.meta)
     data = dataset("small", "large")
-    metrics = evaluation_metrics(predictions, {"mean_box": predictions}, evaluation(), data, 1)
-    metrics["dataset"] = {"source": "synthetic", "split": "test", "validated_on": "train"}
+    scored = ScoredSplit(
+        source="synthetic",
+        split="test",
+        images=len(predictions),
+        fingerprint=test.meta.fingerprint,
+        validated_on="train",
+    )
+    metrics = evaluation_metrics(
+        predictions,
+        {"mean_box": predictions},
+        evaluation(),
+        data,
+        1,
+        scored=scored,
+        training={},
+    )
     return predictions, metrics
 
 
@@ -78,9 +94,9 @@ def card(scored, data=None, robustness=NO_ROBUSTNESS, words=WORDS, document=CARD
 
 def test_it_says_figures_with_intervals_data_limits_licence_files_and_versions(scored):
     text, metrics = card(scored), scored[1]
-    low, high = metrics["intervals"]["mean_iou"]
-    assert f"| Mean IoU | {metrics['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
-    assert f"| mean box | {metrics['label_accuracy']:.4f} |" in text
+    low, high = metrics.intervals["mean_iou"]
+    assert f"| Mean IoU | {metrics.scores['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
+    assert f"| mean box | {metrics.scores['label_accuracy']:.4f} |" in text
     assert "| litert | localizer.tflite | 12,345 | 40 | 0.000000 | 0.2500 | 0.5000 |" in text
     for part in ("- One square.", "- None.", "| python | 3.11.9 |", "f00d", "abc", "1,234,567"):
         assert part in text
@@ -105,7 +121,7 @@ def test_a_stand_in_is_told_before_anything_else(scored):
 
 def test_text_of_the_dataset_is_no_markup_in_the_card(scored):
     names = ("<script>alert(1)</script>", "a | b\n# c ![x](http://e.org) `d` *e*")
-    text = card(scored, data=dataset(*names), document={**CARD, "base_url": "http://e.org/<x>"})
+    text = card(scored, data=dataset(*names), document=make_card(base_url="http://e.org/<x>"))
     assert not re.search(r"(?<!\\)<script", text)
     assert "a \\| b \\# c \\!\\[x\\](http\\://e.org) \\`d\\` \\*e\\*" in text
     assert "http\\://e.org/\\<x\\>" in text

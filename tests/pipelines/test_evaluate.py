@@ -1,6 +1,5 @@
 import logging
 from pathlib import Path
-from typing import Any
 
 import keras
 import pandas as pd
@@ -11,11 +10,13 @@ from kedro.runner import SequentialRunner
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import batches
-from mnist_localization.datasets import AtomicJSONDataset, AtomicParquetDataset
+from mnist_localization.datasets import AtomicParquetDataset, TypedJSONDataset
 from mnist_localization.errors import StaleError
+from mnist_localization.evaluation import Metrics
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.evaluate.pipeline import create_pipeline
+from support.dataset_cards import make_card
 from support.small_stores import SIDE, make_store
 
 FIGURES = (
@@ -35,9 +36,9 @@ class ScoreKeeper:
     """Stands in for the tracker: keeps what it is told."""
 
     def __init__(self) -> None:
-        self.scores: dict[str, Any] = {}
+        self.scores: Metrics | None = None
 
-    def log_scores(self, metrics: dict[str, Any]) -> None:
+    def log_scores(self, metrics: Metrics) -> None:
         self.scores = metrics
 
 
@@ -76,7 +77,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         ),
         "params:seed": 7,
         "localizer": localizer,
-        "dataset_card": {"source": "synthetic"},
+        "dataset_card": make_card(source="synthetic"),
         "tracker": ScoreKeeper(),
         **{f"{name}_split": batches(store, 8) for name, store in stores.items()},
     }
@@ -86,7 +87,13 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         for name in ("predictions", "baseline_predictions", "robustness")
     }
     figures = {name: MemoryDataset(copy_mode="assign") for name in (*FIGURES, "run_history")}
-    metrics = {"metrics": AtomicJSONDataset(filepath=str(tmp_path / "metrics.json"))}
+    metrics = {
+        "metrics": TypedJSONDataset(
+            filepath=str(tmp_path / "metrics.json"),
+            model="mnist_localization.evaluation.scores.Metrics",
+            stage="evaluate",
+        )
+    }
     return DataCatalog({**datasets, **tables, **figures, **metrics})
 
 
@@ -97,29 +104,29 @@ def test_the_stage_leaves_predictions_metrics_and_figures(
         SequentialRunner().run(create_pipeline(), catalog)
     predictions, metrics = catalog.load("predictions"), catalog.load("metrics")
     assert predictions["file"].tolist() == stores["test"].annotations["file"].tolist()
-    assert metrics["dataset"] == {
+    assert metrics.dataset.model_dump() == {
         "source": "synthetic",
         "split": "test",
         "images": 21,
         "fingerprint": stores["test"].meta.fingerprint,
         "validated_on": "test",
     }
-    assert metrics["training"] == {
+    assert metrics.training == {
         "architecture": "report2020",
         "validated_on": "test",
         "epochs": 3,
         "early_stopping.patience": 2,
         "dropout": 0.3,
     }
-    assert metrics["mean_iou"] == pytest.approx(predictions["iou"].mean())
+    assert metrics.scores["mean_iou"] == pytest.approx(predictions["iou"].mean())
     # Squares of two sizes have no closed form.
-    assert metrics["baselines"]["center_of_mass"] is None
-    assert metrics["baselines"]["mean_box"]["images"] == 21
+    assert metrics.baselines["center_of_mass"] is None
+    assert metrics.baselines["mean_box"]["images"] == 21
     assert catalog.load("tracker").scores == metrics
     assert all(catalog.load(name) is not None for name in FIGURES)
     ((name, record),) = catalog.load("run_history").items()
     assert name.startswith("report2020-")
-    assert record["scores"]["mean_iou"] == metrics["mean_iou"]
+    assert record["scores"]["mean_iou"] == metrics.scores["mean_iou"]
     assert catalog.load("robustness").empty  # not asked for
     told = caplog.text
     assert "21 images): label accuracy" in told
@@ -153,10 +160,10 @@ def test_scores_name_the_source_that_was_scored_whatever_card_lies_on_disk(
     catalog: DataCatalog, caplog: pytest.LogCaptureFixture
 ) -> None:
     SequentialRunner().run(create_pipeline(), catalog)
-    catalog["dataset_card"] = MemoryDataset({"source": "upstream"})
+    catalog["dataset_card"] = MemoryDataset(make_card(source="upstream"))
     scoring = create_pipeline().only_nodes("score_predictions")
     SequentialRunner().run(scoring, catalog)
-    assert catalog.load("metrics")["dataset"]["source"] == "synthetic"
+    assert catalog.load("metrics").dataset.source == "synthetic"
     assert "Stale: the test split on disk is of the source 'synthetic'" in caplog.text
     assert "dataset_card is of 'upstream'" in caplog.text
     strict = catalog.load("params:evaluate").model_copy(update={"on_stale": "error"})

@@ -16,9 +16,12 @@ from mnist_localization.data.boxes import (
     clip_boxes,
     paired_iou,
 )
-from mnist_localization.evaluation import evaluation_metrics, training_facts
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation import Metrics, ScoredSplit, evaluation_metrics, training_facts
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.reporting.gallery import GalleryItem, collect
 from mnist_localization.reporting.html import render_page
+from support.dataset_cards import make_card
 
 _CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_evaluate.yml"
 _FRAME = 28
@@ -31,9 +34,17 @@ class Report:
     dataset: DatasetSettings
     gallery: list[GalleryItem]
     predictions: pd.DataFrame
-    metrics: dict[str, Any]
+    metrics: Metrics
     history: pd.DataFrame
-    card: dict[str, Any]
+    card: DatasetCard
+
+    def change_metrics(self, **fields: Any) -> None:
+        """Replace fields of the metrics."""
+        self.metrics = self.metrics.model_copy(update=fields)
+
+    def change_scored_split(self, **fields: Any) -> None:
+        """Replace facts of the images that were scored."""
+        self.change_metrics(dataset=self.metrics.dataset.model_copy(update=fields))
 
     def render(self) -> str:
         return render_page(
@@ -92,7 +103,7 @@ def sample_report(
     worst, mistakes, random = gallery
     settings = GallerySettings(worst=worst, mistakes=mistakes, random=random)
     items = collect(table, _Images(table, pixels), settings, names, seed)
-    return Report(dataset, items, table, _metrics(table, dataset), _history(), _card())
+    return Report(dataset, items, table, _metrics(table, dataset), _history(), make_card())
 
 
 def evaluate_settings(**changes: Any) -> EvaluateSettings:
@@ -100,35 +111,36 @@ def evaluate_settings(**changes: Any) -> EvaluateSettings:
     return EvaluateSettings(**yaml.safe_load(_CONF.read_text("utf-8"))["evaluate"] | changes)
 
 
-def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> dict[str, Any]:
+def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> Metrics:
     constant = table.copy()
     for column in BOX_COLUMNS:
         constant[f"pred_{column}"] = constant[f"raw_{column}"] = table[column].mean()
     constant = constant.assign(predicted_label=0, confidence=1.0)
     baselines = {"mean_box": constant, "center_of_mass": None}
-    metrics = evaluation_metrics(table, baselines, evaluate_settings(), dataset, 0)
-    metrics["dataset"] = {
-        "source": "upstream",
-        "split": "test",
-        "images": len(table),
-        "fingerprint": "0123456789abcdef" * 4,
-        "validated_on": "train",
-    }
-    metrics["training"] = training_facts(
-        {
-            "architecture": "glimpse",
-            "seed": 1,
-            "source": "upstream",
-            "train_images": 54000,
-            "validated_on": "train",
-            "settings": {
+    scored = ScoredSplit(
+        source="upstream",
+        split="test",
+        images=len(table),
+        fingerprint="0123456789abcdef" * 4,
+        validated_on="train",
+    )
+    training = training_facts(
+        Provenance(
+            architecture="glimpse",
+            seed=1,
+            source="upstream",
+            train_images=54000,
+            validated_on="train",
+            settings={
                 "learning_rate": 0.001,
                 "early_stopping": {"monitor": "val_loss", "enabled": False},
                 "glimpse": {"label_filters": [32, 64]},
             },
-        }
+        )
     )
-    return metrics
+    return evaluation_metrics(
+        table, baselines, evaluate_settings(), dataset, 0, scored=scored, training=training
+    )
 
 
 def _history() -> pd.DataFrame:
@@ -145,14 +157,3 @@ def _history() -> pd.DataFrame:
             "seconds": 30.0,
         }
     )
-
-
-def _card() -> dict[str, Any]:
-    return {
-        "source": "upstream",
-        "requested_source": "upstream",
-        "base_url": "",
-        "train_images": 60000,
-        "test_images": 10000,
-        "files": {"train.zip": {"size": 12345678, "sha256": "ab" * 32}},
-    }

@@ -17,10 +17,13 @@ import pytest
 
 from mnist_localization.config import WandbSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
+from mnist_localization.evaluation import Metrics
 from mnist_localization.reporting.gallery import GalleryItem, Reason
 from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.tracker import Tracker
+from support.dataset_cards import make_card
+from support.scoring_tables import make_metrics
 from support.wandb_stub import KEY, StubServer
 
 CLASS_NAMES = ["zero", "one", "<script>"]
@@ -93,7 +96,7 @@ def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Pub
         predictions=predictions,
         metrics=metrics(),
         history=history(losses),
-        dataset_card={"source": "synthetic", "train_images": 80, "test_images": 5},
+        dataset_card=make_card(source="synthetic", train_images=80, test_images=5),
         localizer=SmallLocalizer(value),
         page="<!doctype html><title>report</title>",
     )
@@ -110,15 +113,14 @@ def history(losses: Sequence[float] = (1.0, 0.5)) -> pd.DataFrame:
     )
 
 
-def metrics() -> dict[str, Any]:
-    return {
-        "label_accuracy": 0.8,
-        "mean_iou": 0.4,
-        "images": 5,
-        "dataset": {"source": "synthetic", "split": "test", "fingerprint": FINGERPRINT},
-        "baselines": {"mean_box": {"label_accuracy": 0.1, "mean_iou": 0.0995}},
-        "per_class": {"zero": {"mean_iou": 0.3}},
-    }
+def metrics() -> Metrics:
+    scored = {"source": "synthetic", "split": "test", "images": 5, "fingerprint": FINGERPRINT}
+    return make_metrics(
+        scores={"label_accuracy": 0.8, "mean_iou": 0.4},
+        images=5,
+        dataset=scored,
+        baselines={"mean_box": {"label_accuracy": 0.1, "mean_iou": 0.0995}},
+    )
 
 
 def settings(**changes: Any) -> WandbSettings:

@@ -165,7 +165,7 @@ def test_the_artifact_holds_model_scores_predictions_and_page(
         "report.html",
     }
     assert all(path.is_relative_to(project / FOLDER) for path in files.values())
-    assert json.loads(files["metrics.json"].read_text()) == metrics()
+    assert json.loads(files["metrics.json"].read_text()) == metrics().model_dump(mode="json")
     assert files["localizer.keras"].read_bytes().startswith(b"keras:")
 
 

@@ -301,7 +301,7 @@ def assert_model_arrived(server: StubServer) -> None:
         if path.startswith(f"artifacts/{identity}/")
     }
     assert stored["localizer.keras"].startswith(b"keras:")
-    assert json.loads(stored["metrics.json"]) == metrics()
+    assert json.loads(stored["metrics.json"]) == metrics().model_dump(mode="json")
     assert "predictions.parquet" in stored
     tables = [one for one in server.artifacts.values() if one["artifactTypeName"] == "run_table"]
     assert [table["state"] for table in tables] == ["COMMITTED", "COMMITTED"]

@@ -5,11 +5,18 @@ import numpy as np
 from mnist_localization.data.annotated_image import AnnotatedImage, Box
 from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.report_text import flat_scores, result_text
+from support.scoring_tables import make_metrics
 
 
 def test_a_baseline_that_does_not_apply_is_left_out():
-    metrics = {"mean_iou": 0.9, "baselines": {"mean_box": {"mean_iou": 0.2}, "closed": None}}
-    assert flat_scores(metrics) == {"test/mean_iou": 0.9, "baseline/mean_box/mean_iou": 0.2}
+    metrics = make_metrics(
+        scores={"mean_iou": 0.9}, baselines={"mean_box": {"mean_iou": 0.2}, "closed": None}
+    )
+    assert flat_scores(metrics) == {
+        "test/mean_iou": 0.9,
+        "test/images": 10,
+        "baseline/mean_box/mean_iou": 0.2,
+    }
     assert "closed" not in result_text(metrics)
 
 

@@ -17,7 +17,7 @@ from mnist_localization.evaluation.runs import (
     run_record,
     training_facts,
 )
-from mnist_localization.evaluation.scores import score, score_intervals
+from mnist_localization.evaluation.scores import Metrics, ScoredSplit, score, score_intervals
 from mnist_localization.evaluation.scoring import baseline_remarks, evaluation_metrics
 from mnist_localization.evaluation.staleness import (
     Localizer,
@@ -34,6 +34,8 @@ __all__ = [
     "SHOWN_CLASSES",
     "Confusion",
     "Localizer",
+    "Metrics",
+    "ScoredSplit",
     "baseline_remarks",
     "chosen_records",
     "comparison",

@@ -113,8 +113,8 @@ def prediction_table(
             fitted in, also `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         labels: Predicted labels, `[n]`.
         confidence: Probability of the predicted label, `[n]`, in [0, 1].
-        boxes: Corners given to the user, relative to the model input, `[n, 4]`; clip_boxes to the image.
-        raw_boxes: Relative corners before any snapping, `[n, 4]`; clip_boxes to the image.
+        boxes: Corners given to the user, relative to the model input, `[n, 4]`; clipped.
+        raw_boxes: The same before any snapping, `[n, 4]`; clipped.
 
     Returns:
         `n` rows, columns `PREDICTION_COLUMNS`, and `SIZE_COLUMNS` where images were fitted in.

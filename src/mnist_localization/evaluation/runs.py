@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.errors import LocalizationError
+from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.models.provenance import Provenance
 
 # A record's sections, in the order of the comparison.
 _SECTIONS = ("scores", "dataset", "training")
@@ -21,8 +23,8 @@ Record = Mapping[str, Any]
 
 
 def run_record(
-    metrics: Mapping[str, Any],
-    provenance: Mapping[str, Any],
+    metrics: Metrics,
+    provenance: Provenance,
     model_fingerprint: str,
     evaluated_at: str,
 ) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def run_record(
 
     Args:
         metrics: The dataset `metrics`.
-        provenance: What the model knows of its training.
+        provenance: Facts about the training that the model carries.
         model_fingerprint: SHA-256 of the model's weights.
         evaluated_at: Time of the evaluation, ISO 8601.
 
@@ -40,35 +42,32 @@ def run_record(
     """
     content = {
         "model_fingerprint": model_fingerprint,
-        "scores": {
-            name: value
-            for name, value in metrics.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        },
-        "dataset": dict(metrics["dataset"]),
-        "training": dict(provenance),
+        "scores": {**metrics.scores, "images": metrics.images},
+        "dataset": metrics.dataset.model_dump(),
+        "training": provenance.to_json(),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-    name = f"{provenance.get('architecture', 'model')}-{digest}"
+    name = f"{provenance.architecture or 'model'}-{digest}"
     return {"run": name, "evaluated_at": evaluated_at, **content}
 
 
-def training_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
+def training_facts(provenance: Provenance) -> dict[str, Any]:
     """How a model was trained, for a reader.
 
     Args:
-        provenance: What the model knows of its training; its `settings` may be nested.
+        provenance: Facts about the training that the model carries; its `settings` may be nested.
 
     Returns:
         Architecture, seed, source, numbers of images, the split it was validated on, and each
         of its settings, an inner one by a name such as `optimizer.momentum`; what is not known
         is left out.
     """
-    told = {name: provenance[name] for name in _TRAINING if name in provenance}
+    known = provenance.to_json()
+    told = {name: known[name] for name in _TRAINING if name in known}
     # Where a setting has the name of a fact, as the architecture has, it is said once.
     return told | {
         name: value
-        for name, value in _flat(provenance.get("settings") or {}).items()
+        for name, value in _flat(provenance.settings).items()
         if name not in told
     }
 

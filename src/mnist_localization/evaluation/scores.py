@@ -1,10 +1,18 @@
 """Scores of a table of predictions: the scalars, which model and baselines share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mnist_localization.config import ImageSettings
 from mnist_localization.data.boxes import (
@@ -17,6 +25,13 @@ from mnist_localization.data.boxes import (
     whole_pixels,
 )
 from mnist_localization.evaluation.average_precision import average_precisions
+from mnist_localization.evaluation.breakdowns import (
+    FOUND_IOU,
+    Calibration,
+    ClassScores,
+    PixelErrors,
+    RegionScores,
+)
 from mnist_localization.evaluation.intervals import (
     BOOTSTRAP,
     WILSON,
@@ -24,8 +39,83 @@ from mnist_localization.evaluation.intervals import (
     wilson_interval,
 )
 
-# IoU from which on a box counts as found.
-FOUND_IOU = 0.5
+
+class ScoredSplit(BaseModel):
+    """The images that were scored.
+
+    Attributes:
+        source: Source of the dataset.
+        split: Name of the split.
+        images: Number of images.
+        fingerprint: SHA-256 of the split.
+        validated_on: Split whose images chose the best epoch (`train` or `test`), if known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    split: str
+    images: int
+    fingerprint: str
+    validated_on: str | None = None
+
+
+class Metrics(BaseModel):
+    """The dataset `metrics`: scores, intervals, breakdowns and baselines of one evaluation.
+
+    In its JSON document the scores are at the top level, next to the other fields.
+
+    Attributes:
+        scores: Key of a metric to its value.
+        images: Number of images.
+        intervals: Key of a metric to its 95 % interval.
+        intervals_method: Key of a metric to `wilson` or `bootstrap`.
+        error_types: Number of images of each kind of error.
+        pixel_errors: Errors of the boxes in pixels: `center` and `edges`.
+        calibration: Calibration of the confidence.
+        per_class: Scores of each class, in the order of the labels.
+        by_position: Scores of each region of the image, row by row from the top left.
+        confusion_matrix: Images by true label (row) and predicted label (column).
+        baselines: Baseline to its scores and `images`, or `None` if it does not apply.
+        dataset: The images that were scored.
+        training: How the model was trained, as flat names and values.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scores: dict[str, float]
+    images: int
+    intervals: dict[str, tuple[float, float]]
+    intervals_method: dict[str, str]
+    error_types: dict[str, int]
+    pixel_errors: dict[str, PixelErrors]
+    calibration: Calibration
+    per_class: tuple[ClassScores, ...]
+    by_position: tuple[RegionScores, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    baselines: dict[str, dict[str, float | int] | None]
+    dataset: ScoredSplit
+    training: dict[str, Any]
+
+    @property
+    def known_baselines(self) -> dict[str, dict[str, float | int]]:
+        """Return the scores of the baselines that apply to the dataset, by name."""
+        return {name: scores for name, scores in self.baselines.items() if scores is not None}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_scores(cls, data: Any) -> Any:
+        """Move the scores of a JSON document into the field `scores`."""
+        if not isinstance(data, dict) or "scores" in data:
+            return data
+        fields = {name: data[name] for name in cls.model_fields if name in data}
+        return {**fields, "scores": {key: data[key] for key in data if key not in fields}}
+
+    @model_serializer(mode="wrap")
+    def _flatten_scores(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Put the scores at the top level, first."""
+        document = handler(self)
+        return {**document.pop("scores"), **document}
 
 
 @dataclass(frozen=True)
@@ -74,7 +164,7 @@ def outcomes(predictions: pd.DataFrame, image: ImageSettings) -> Outcomes:
     return Outcomes(shares, iou, raw_iou)
 
 
-def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict[str, float | int]:
+def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict[str, float]:
     """The scalar scores of a table of predictions.
 
     Args:
@@ -84,8 +174,8 @@ def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict
 
     Returns:
         `label_accuracy`, `mean_iou`, `mean_iou_raw`, `median_iou`, `iou_at_50`, `iou_at_75`,
-        `iou_at_90`, `iou_at_95`, `loc_accuracy`, `exact_box`, `ap`, `ap_50`, `ap_75` (all in
-        [0, 1]) and `images`.
+        `iou_at_90`, `iou_at_95`, `loc_accuracy`, `exact_box`, `ap`, `ap_50` and `ap_75`, all
+        in [0, 1].
     """
     judged = outcomes(predictions, image)
     precisions = average_precisions(predictions, classes)
@@ -98,13 +188,12 @@ def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict
         "ap": float(present.mean()),
         "ap_50": float(present[:, 0].mean()),
         "ap_75": float(present[:, 5].mean()),
-        "images": len(predictions),
     }
 
 
 def score_intervals(
     predictions: pd.DataFrame, image: ImageSettings, resamples: int, seed: int
-) -> tuple[dict[str, list[float]], dict[str, str]]:
+) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
     """95 % intervals of the scores, and the method of each.
 
     Args:
@@ -125,7 +214,8 @@ def score_intervals(
     values = {"mean_iou": judged.iou, "mean_iou_raw": judged.raw_iou, "median_iou": judged.iou}
     statistics = {"mean_iou": _mean, "mean_iou_raw": _mean, "median_iou": _median}
     intervals |= bootstrap_intervals(values, statistics, resamples, seed)
-    return intervals, methods | dict.fromkeys(values, BOOTSTRAP)
+    ends = {name: (low, high) for name, (low, high) in intervals.items()}
+    return ends, methods | dict.fromkeys(values, BOOTSTRAP)
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:

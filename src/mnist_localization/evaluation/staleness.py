@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 import pandas as pd
 
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitMetadata
 from mnist_localization.errors import StaleError
 from mnist_localization.models.provenance import Provenance
@@ -69,7 +70,7 @@ def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list
     return mismatches
 
 
-def stale_card(dataset_card: Mapping[str, Any], split: SplitMetadata) -> list[str]:
+def stale_card(dataset_card: DatasetCard, split: SplitMetadata) -> list[str]:
     """What does not fit between the dataset card and a split on disk.
 
     Args:
@@ -79,12 +80,11 @@ def stale_card(dataset_card: Mapping[str, Any], split: SplitMetadata) -> list[st
     Returns:
         One sentence that names both sources, or none.
     """
-    said = dataset_card.get("source")
-    if said in (None, split.source):
+    if dataset_card.source == split.source:
         return []
     return [
         f"the {split.split} split on disk is of the source {split.source!r}, but dataset_card is "
-        f"of {said!r}; run `kedro run --pipelines=fetch,annotate,split` to bring them together"
+        f"of {dataset_card.source!r}; run `kedro run --pipelines=fetch,annotate,split` to bring them together"
     ]
 
 

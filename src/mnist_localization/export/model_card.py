@@ -10,6 +10,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from mnist_localization.config import DatasetSettings, ModelCardSettings
+from mnist_localization.evaluation import Metrics
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.models.provenance import Provenance
 
 # What Markdown or the HTML inside it would read as more than text.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$@]|:(?=//)")
@@ -34,13 +37,13 @@ class ModelFacts:
         name: Of its architecture.
         parameters: Number of weights.
         fingerprint: SHA-256 of the weights.
-        provenance: What it knows of its training data.
+        provenance: Facts about the training that it carries.
     """
 
     name: str
     parameters: int
     fingerprint: str
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 def model_card(
@@ -48,8 +51,8 @@ def model_card(
     dataset: DatasetSettings,
     model: ModelFacts,
     *,
-    metrics: Mapping[str, Any],
-    dataset_card: Mapping[str, Any],
+    metrics: Metrics,
+    dataset_card: DatasetCard,
     robustness: pd.DataFrame,
     export_report: pd.DataFrame,
     versions: Mapping[str, str],
@@ -74,10 +77,9 @@ def model_card(
         dataset=dataset,
         model=model,
         metrics=metrics,
-        data=metrics.get("dataset") or {},
+        data=metrics.dataset,
         card=dataset_card,
         titles=_TITLES,
-        baselines={name: scores for name, scores in metrics["baselines"].items() if scores},
         robustness=_rows(robustness),
         exports=_rows(export_report),
         versions=versions,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mnist_localization.evaluation import baseline_remarks
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation import Metrics, baseline_remarks
 
 
 def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> Iterator[str]:
@@ -26,27 +27,27 @@ def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> 
         yield _receipt(made["wandb_receipt"])
 
 
-def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
-    dataset = metrics["dataset"]
+def _scores(metrics: Metrics) -> Iterator[str]:
+    dataset, scores = metrics.dataset, metrics.scores
     yield (
-        f"Scores:  label accuracy {metrics['label_accuracy']:.2%}, mean IoU "
-        f"{metrics['mean_iou']:.4f}, exact boxes {metrics['exact_box']:.2%}, on "
-        f"{metrics['images']:,} {dataset['split']} images"
+        f"Scores:  label accuracy {scores['label_accuracy']:.2%}, mean IoU "
+        f"{scores['mean_iou']:.4f}, exact boxes {scores['exact_box']:.2%}, on "
+        f"{metrics.images:,} {dataset.split} images"
     )
     for remark in baseline_remarks(metrics):
         yield f"Note:    {remark}"
-    if dataset["source"] == "synthetic":
+    if dataset.source == "synthetic":
         yield "Dataset: synthetic, the local STAND-IN for the published dataset"
     else:
-        yield f"Dataset: {dataset['source']}"
+        yield f"Dataset: {dataset.source}"
 
 
-def _source(card: Mapping[str, Any]) -> str:
-    if not card["test_images"]:
-        return f"Dataset: {card['source']}, {card['train_images']:,} images, some for the test"
+def _source(card: DatasetCard) -> str:
+    if not card.test_images:
+        return f"Dataset: {card.source}, {card.train_images:,} images, some for the test"
     return (
-        f"Dataset: {card['source']}, {card['train_images']:,} training and "
-        f"{card['test_images']:,} test images"
+        f"Dataset: {card.source}, {card.train_images:,} training and "
+        f"{card.test_images:,} test images"
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,8 @@ import pandas as pd
 
 from mnist_localization.config import WandbSettings
 from mnist_localization.data.annotated_image import validate
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation import Metrics
 from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
 from mnist_localization.tracking.recorder import Recorder
@@ -77,16 +79,16 @@ class Publication:
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
     predictions: pd.DataFrame
-    metrics: Mapping[str, Any]
+    metrics: Metrics
     history: pd.DataFrame
-    dataset_card: Mapping[str, Any]
+    dataset_card: DatasetCard
     localizer: Localizer
     page: str
 
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the split that was scored."""
-        return str(self.metrics.get("dataset", {}).get("fingerprint", ""))
+        return self.metrics.dataset.fingerprint
 
     def check(self) -> None:
         """Make sure that every record is fit to be shown.
@@ -99,9 +101,9 @@ class Publication:
     def facts(self) -> dict[str, Any]:
         """What the run's configuration says of the data."""
         return {
-            "dataset_card": dict(self.dataset_card),
+            "dataset_card": self.dataset_card.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
-            "evaluated": self.metrics.get("dataset", {}),
+            "evaluated": self.metrics.dataset.model_dump(),
         }
 
     def content_hash(self, settings: WandbSettings) -> str:
@@ -111,8 +113,8 @@ class Publication:
             settings.project,
             settings.entity,
             list(self.class_names),
-            dict(self.metrics),
-            dict(self.dataset_card),
+            self.metrics.model_dump(mode="json"),
+            self.dataset_card.model_dump(mode="json"),
             [(item.record.file, item.reasons) for item in self.gallery],
         ]
         digest.update(json.dumps(said, sort_keys=True, default=str).encode())
@@ -201,7 +203,11 @@ class Publication:
         staging = Path(tempfile.mkdtemp(prefix="staging-", dir=folder))
         try:
             self.localizer.save(str(staging / _MODEL_FILE))
-            for name, content in (("metrics", self.metrics), ("dataset_card", self.dataset_card)):
+            contents = {
+                "metrics": self.metrics.model_dump(mode="json"),
+                "dataset_card": self.dataset_card.model_dump(mode="json"),
+            }
+            for name, content in contents.items():
                 text = json.dumps(content, indent=2, sort_keys=True)
                 (staging / f"{name}.json").write_text(text, "utf-8")
             self.predictions.to_parquet(staging / "predictions.parquet", index=False)
@@ -238,7 +244,7 @@ class Publication:
             "description": "Single-object localization: one label and one box for each image.",
             "task": task_text(self.class_names, self.dataset_card),
             "result": result_text(self.metrics),
-            "scores": [f"test/{name}" for name in SHOWN_SCORES if name in self.metrics],
+            "scores": [f"test/{name}" for name in SHOWN_SCORES if name in self.metrics.scores],
             "curves": curves([str(name) for name in self.history.columns]),
             "media": [*media, "epoch/sample"],
             "table": _TABLE,

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mnist_localization.config import WandbSettings
 from mnist_localization.data.annotated_image import AnnotatedImage, validate
+from mnist_localization.evaluation import Metrics
 from mnist_localization.runtime import git_state, versions
 from mnist_localization.tracking.client import is_uploaded
 from mnist_localization.tracking.overlays import overlays
@@ -134,7 +135,7 @@ class Tracker:
 
         self._shielded(f"log epoch {epoch}", log)
 
-    def log_scores(self, metrics: Mapping[str, Any]) -> None:
+    def log_scores(self, metrics: Metrics) -> None:
         """Put the scores of the test split into the run's summary.
 
         Args:
@@ -143,7 +144,7 @@ class Tracker:
 
         def log() -> None:
             self._follow_model(self._plan.history)
-            self._configure({"evaluated": metrics.get("dataset", {})})
+            self._configure({"evaluated": metrics.dataset.model_dump()})
             recorder, _ = self._opened()
             recorder.summarize(flat_scores(metrics))
 

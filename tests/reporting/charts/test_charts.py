@@ -1,5 +1,4 @@
 import json
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -7,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from mnist_localization.config import DatasetSettings, ImageSettings
-from mnist_localization.evaluation import SHOWN_CLASSES
+from mnist_localization.evaluation import SHOWN_CLASSES, Metrics
 from mnist_localization.reporting import (
     class_scores,
     confusion_heatmap,
@@ -16,6 +15,7 @@ from mnist_localization.reporting import (
     position_heatmap,
     reliability_diagram,
 )
+from support.scoring_tables import class_entry, make_metrics
 
 
 @pytest.fixture
@@ -28,29 +28,8 @@ def dataset() -> DatasetSettings:
 
 
 @pytest.fixture
-def metrics() -> dict[str, Any]:
-    """Scores of 10 images of two classes; the second class was never predicted right."""
-    cell = {"images": 5, "mean_iou": 0.9, "label_accuracy": 0.8}
-    empty = {"images": 0, "mean_iou": None, "label_accuracy": None}
-    places = [(0, 0, cell), (0, 1, empty), (1, 0, empty), (1, 1, cell | {"mean_iou": 0.7})]
-    return {
-        "images": 10,
-        "label_accuracy": 0.8,
-        "mean_iou": 0.8,
-        "confusion_matrix": [[8, 0], [2, 0]],
-        "per_class": [
-            {"label": 0, "name": "3", "images": 8, "recall": 1.0, "mean_iou": 0.9, "ap": 0.7},
-            {"label": 1, "name": "7", "images": 0, "recall": None, "mean_iou": None, "ap": None},
-        ],
-        "by_position": [{"row": row, "column": column} | rest for row, column, rest in places],
-        "calibration": {
-            "ece": 0.05,
-            "bins": [
-                {"low": 0.0, "high": 0.5, "images": 0, "confidence": None, "accuracy": None},
-                {"low": 0.5, "high": 1.0, "images": 10, "confidence": 0.85, "accuracy": 0.8},
-            ],
-        },
-    }
+def metrics() -> Metrics:
+    return make_metrics()
 
 
 def assert_labelled(figure: go.Figure) -> None:
@@ -74,7 +53,7 @@ def test_the_histogram_shows_shares_of_the_images_beside_the_baselines() -> None
 
 
 def test_the_confusion_matrix_has_true_classes_in_rows(
-    metrics: dict[str, Any], dataset: DatasetSettings
+    metrics: Metrics, dataset: DatasetSettings
 ) -> None:
     figure = confusion_heatmap(metrics, dataset.class_names)
     (heatmap,) = figure.data
@@ -86,21 +65,21 @@ def test_the_confusion_matrix_has_true_classes_in_rows(
     assert_labelled(figure)
 
 
-def many_classes(metrics: dict[str, Any], count: int) -> dict[str, Any]:
+def many_classes(count: int) -> Metrics:
     """The metrics with so many classes: class 7 is taken for class 3 most often."""
     matrix = np.eye(count, dtype=int)
     matrix[7, 3], matrix[5, 9], matrix[4, 0] = 9, 4, 4
-    entry = {"images": 10, "recall": 1.0, "mean_iou": 0.9, "ap": 0.9}
-    entries = [{"label": label, "name": f"class {label}", **entry} for label in range(count)]
+    scores = {"recall": 1.0, "mean_iou": 0.9, "ap": 0.9}
+    entries = [class_entry(label, f"class {label}", 10, **scores) for label in range(count)]
     entries[7] |= {"recall": 0.1}
     entries[9] |= {"mean_iou": 0.5}
-    entries[11] |= {"images": 0, "recall": None, "mean_iou": None, "ap": None}
-    return metrics | {"confusion_matrix": matrix.tolist(), "per_class": entries}
+    entries[11] = class_entry(11, "class 11", 0)
+    return make_metrics(confusion_matrix=matrix.tolist(), per_class=entries)
 
 
-def test_of_a_thousand_classes_the_worst_are_shown(metrics: dict[str, Any]) -> None:
-    told = many_classes(metrics, 1000)
-    names = [entry["name"] for entry in told["per_class"]]
+def test_of_a_thousand_classes_the_worst_are_shown() -> None:
+    told = many_classes(1000)
+    names = [entry.name for entry in told.per_class]
     confusion, scores = confusion_heatmap(told, names), class_scores(told)
     for figure in (confusion, scores):
         assert len(figure.to_json()) < 30_000
@@ -115,22 +94,22 @@ def test_of_a_thousand_classes_the_worst_are_shown(metrics: dict[str, Any]) -> N
     assert "the 20 classes of 1,000" in scores.layout.title.subtitle.text
 
 
-def test_classes_that_can_be_read_are_all_shown(metrics: dict[str, Any]) -> None:
-    told = many_classes(metrics, SHOWN_CLASSES)
-    names = [entry["name"] for entry in told["per_class"]]
+def test_classes_that_can_be_read_are_all_shown() -> None:
+    told = many_classes(SHOWN_CLASSES)
+    names = [entry.name for entry in told.per_class]
     assert isinstance(confusion_heatmap(told, names).data[0], go.Heatmap)
     scores = class_scores(told)
     assert len(scores.data[0].x) == SHOWN_CLASSES
     assert "lowest" not in scores.layout.title.subtitle.text
 
 
-def test_many_classes_without_a_mistake_are_said_to_have_none(metrics: dict[str, Any]) -> None:
-    told = metrics | {"confusion_matrix": np.eye(30, dtype=int).tolist()}
+def test_many_classes_without_a_mistake_are_said_to_have_none() -> None:
+    told = make_metrics(confusion_matrix=np.eye(30, dtype=int).tolist())
     figure = confusion_heatmap(told, [str(label) for label in range(30)])
     assert figure.layout.annotations[0].text == "No image was given a wrong class."
 
 
-def test_bars_by_class_differ_by_pattern_and_start_at_zero(metrics: dict[str, Any]) -> None:
+def test_bars_by_class_differ_by_pattern_and_start_at_zero(metrics: Metrics) -> None:
     figure = class_scores(metrics)
     assert len({bar.marker.pattern.shape for bar in figure.data}) == 3
     assert figure.layout.yaxis.range[0] == 0
@@ -140,7 +119,7 @@ def test_bars_by_class_differ_by_pattern_and_start_at_zero(metrics: dict[str, An
 
 
 def test_the_map_by_position_is_in_pixels_with_y_downwards(
-    metrics: dict[str, Any], dataset: DatasetSettings
+    metrics: Metrics, dataset: DatasetSettings
 ) -> None:
     figure = position_heatmap(metrics, dataset)
     (heatmap,) = figure.data
@@ -153,7 +132,7 @@ def test_the_map_by_position_is_in_pixels_with_y_downwards(
 
 
 def test_the_map_of_images_of_many_sizes_is_in_shares_of_the_image(
-    metrics: dict[str, Any], dataset: DatasetSettings
+    metrics: Metrics, dataset: DatasetSettings
 ) -> None:
     image = dataset.image.model_copy(update={"letterbox": True})
     figure = position_heatmap(metrics, dataset.model_copy(update={"image": image}))
@@ -162,15 +141,18 @@ def test_the_map_of_images_of_many_sizes_is_in_shares_of_the_image(
 
 
 def test_tiny_differences_between_positions_do_not_span_the_whole_scale(
-    metrics: dict[str, Any], dataset: DatasetSettings
+    metrics: Metrics, dataset: DatasetSettings
 ) -> None:
-    for cell in metrics["by_position"]:
-        cell["mean_iou"] = None if cell["mean_iou"] is None else 0.999
-    assert position_heatmap(metrics, dataset).data[0].zmin == 0.95
+    cells = tuple(
+        cell.model_copy(update={"mean_iou": 0.999}) if cell.images else cell
+        for cell in metrics.by_position
+    )
+    even = metrics.model_copy(update={"by_position": cells})
+    assert position_heatmap(even, dataset).data[0].zmin == 0.95
 
 
 def test_the_reliability_diagram_leaves_empty_bins_out_of_the_curve(
-    metrics: dict[str, Any],
+    metrics: Metrics,
 ) -> None:
     figure = reliability_diagram(metrics)
     diagonal, model, images = figure.data

@@ -23,6 +23,7 @@ from mnist_localization.reporting.html.formatting import (
     words,
 )
 from mnist_localization.reporting.html.svg import Axis, axis_for, element
+from support.scoring_tables import make_metrics
 
 
 def item(true, predicted, shape=(100, 100, 1)):
@@ -226,12 +227,11 @@ def test_the_most_confused_pairs_come_first():
 
 
 def test_the_best_score_of_a_row_is_marked_and_a_baseline_that_does_not_apply_left_out():
-    metrics = {
-        "mean_iou": 0.5,
-        "iou_at_50": 0.4,
-        "intervals": {"mean_iou": [0.4, 0.6]},
-        "baselines": {"mean_box": {"mean_iou": 0.75}, "center_of_mass": None},
-    }
+    metrics = make_metrics(
+        scores={"mean_iou": 0.5, "iou_at_50": 0.4},
+        intervals={"mean_iou": (0.4, 0.6)},
+        baselines={"mean_box": {"mean_iou": 0.75}, "center_of_mass": None},
+    )
     first, second = scores.score_rows(metrics)
     assert [(cell.text, cell.best) for cell in first.cells] == [("0.5000", False), ("0.7500", True)]
     assert first.interval == f"0.4000 {DASH} 0.6000"

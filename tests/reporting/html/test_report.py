@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mnist_localization.reporting.html.report import embedded_json
+from support.dataset_cards import make_card
 from support.sample_report import sample_report
 
 ATTACK = "<script>alert(1)</script>"
@@ -78,16 +79,15 @@ def hostile_report():
         images=40,
         gallery=(10, 5, 5),
     )
-    report.metrics["dataset"]["source"] = "synthetic"
-    report.card.update(
+    report.change_scored_split(source="synthetic", fingerprint=ATTACK)
+    report.card = make_card(
         source="synthetic",
+        folder=ATTACK,
         base_url=f"https://host/{ATTACK}",
         fallback_reason=f"no answer {ATTACK}",
         files={f"{ATTACK}.zip": {"size": 1, "sha256": ATTACK}},
-        note=ATTACK,
     )
-    report.metrics["dataset"]["fingerprint"] = ATTACK
-    report.metrics["training"] = {ATTACK: ATTACK}
+    report.change_metrics(training={ATTACK: ATTACK})
     report.history = report.history.rename(columns={"bbox_loss": ATTACK})
     return report
 
@@ -195,8 +195,8 @@ def test_images_of_the_page_have_the_pixels_of_the_gallery(report, page):
 
 def test_scores_stand_beside_the_baselines_that_apply(report, page):
     text = page.text()
-    assert f"{report.metrics['label_accuracy'] * 100:.2f}\u00a0%" in text
-    assert f"{report.metrics['baselines']['mean_box']['mean_iou']:.4f}" in text
+    assert f"{report.metrics.scores['label_accuracy'] * 100:.2f}\u00a0%" in text
+    assert f"{report.metrics.baselines['mean_box']['mean_iou']:.4f}" in text
     assert "Mean box" in text
     assert "Center of mass" not in text
 
@@ -212,8 +212,8 @@ def test_the_real_dataset_has_no_banner(html):
 
 def test_the_stand_in_is_said_with_its_reason(report):
     changed = copy.deepcopy(report)
-    changed.metrics["dataset"]["source"] = "synthetic"
-    changed.card.update(source="synthetic", fallback_reason="host.example did not answer")
+    changed.change_scored_split(source="synthetic")
+    changed.card = make_card(source="synthetic", fallback_reason="host.example did not answer")
     html = changed.render()
     assert html.count('class="banner"') == 1
     assert "Synthetic stand-in, not the real dataset" in html
@@ -222,7 +222,7 @@ def test_the_stand_in_is_said_with_its_reason(report):
 
 def test_scores_of_the_real_dataset_are_not_called_those_of_a_stand_in(report):
     changed = copy.deepcopy(report)
-    changed.card["source"] = "synthetic"
+    changed.card = make_card(source="synthetic")
     html = changed.render()
     assert "Synthetic stand-in" not in html
     assert "Scores and dataset do not belong together" in html
@@ -240,7 +240,7 @@ def test_how_it_was_trained_is_told_in_words(page):
 
 def test_validation_on_the_test_split_is_said(report):
     changed = copy.deepcopy(report)
-    changed.metrics["dataset"]["validated_on"] = "test"
+    changed.change_scored_split(validated_on="test")
     html = changed.render()
     assert html.count('class="banner"') == 1
     assert "Training validated on the test split" in html
@@ -264,13 +264,12 @@ def test_a_large_confusion_matrix_becomes_its_worst_pairs():
     assert "confusion-matrix" in few.render()
 
 
-def test_sections_without_figures_are_left_out(report):
+def test_a_page_without_training_facts_intervals_and_baselines_leaves_them_out(report):
     bare = copy.deepcopy(report)
-    for key in ("error_types", "pixel_errors", "by_position", "calibration", "training"):
-        del bare.metrics[key]
-    bare.metrics["intervals"] = bare.metrics["baselines"] = {}
+    bare.change_metrics(training={}, intervals={}, baselines={})
     html = bare.render()
-    for words in ("What went wrong", "border suffer", "keep its word", "How it was trained"):
+    for words in ("How it was trained", "A tick on a bar", "Mean box"):
+        assert words in report.render()
         assert words not in html
 
 

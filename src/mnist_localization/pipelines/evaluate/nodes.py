@@ -7,9 +7,12 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
 from mnist_localization.evaluation import (
     Localizer,
+    Metrics,
+    ScoredSplit,
     evaluation_metrics,
     handle_stale,
     model_fingerprint,
@@ -41,7 +44,7 @@ def predict_test_split(
     Returns:
         The table `predictions`; its `attrs` hold the fingerprints of model and test split.
     """
-    from mnist_localization.models import prediction_model, provenance
+    from mnist_localization.models.saving import prediction_model, provenance
 
     splits = [train_split.store.meta, validation_split.store.meta]
     handle_stale(stale_model(provenance(localizer), splits), settings.on_stale)
@@ -67,44 +70,51 @@ def score_predictions(
     baseline_predictions: pd.DataFrame,
     localizer: Localizer,
     test_split: SplitDataset,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     tracker: Tracker,
-) -> dict[str, Any]:
+) -> Metrics:
     """Score the predictions beside the baselines.
 
     Returns:
         The dataset `metrics`.
     """
-    from mnist_localization.models import provenance
+    from mnist_localization.models.saving import provenance
 
     meta = test_split.store.meta
     mismatches = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
     handle_stale(mismatches, settings.on_stale)
     answers = dict(list(baseline_predictions.groupby("baseline")))
     baselines = {name: answers.get(name) for name in BASELINES}
-    metrics = evaluation_metrics(predictions, baselines, settings, dataset, seed)
     known = provenance(localizer)
-    metrics["dataset"] = {
-        # Of the images that were scored: the card may be of a later fetch.
-        "source": meta.source,
-        "split": meta.split,
-        "images": len(predictions),
-        "fingerprint": meta.fingerprint,
-        "validated_on": known.get("validated_on"),
-    }
-    metrics["training"] = training_facts(known)
+    scored = ScoredSplit(
+        # The source of the split, because the dataset card may be that of a later fetch.
+        source=meta.source,
+        split=meta.split,
+        images=len(predictions),
+        fingerprint=meta.fingerprint,
+        validated_on=known.validated_on,
+    )
+    metrics = evaluation_metrics(
+        predictions,
+        baselines,
+        settings,
+        dataset,
+        seed,
+        scored=scored,
+        training=training_facts(known),
+    )
     _log_summary(metrics)
     tracker.log_scores(metrics)
     return metrics
 
 
-def record_run(metrics: dict[str, Any], localizer: Localizer) -> dict[str, dict[str, Any]]:
+def record_run(metrics: Metrics, localizer: Localizer) -> dict[str, dict[str, Any]]:
     """What is kept of this evaluation when later ones have replaced its metrics.
 
     Returns:
         One entry: the run's name and its record.
     """
-    from mnist_localization.models import provenance
+    from mnist_localization.models.saving import provenance
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now)
@@ -127,7 +137,7 @@ def measure_robustness(
     """
     if not settings.robustness:
         return pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
-    from mnist_localization.models import prediction_model
+    from mnist_localization.models.saving import prediction_model
 
     table = robustness_table(
         prediction_model(localizer).predict_on_batch,
@@ -145,7 +155,7 @@ def plot_scores(
     dataset: DatasetSettings,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Charts of the scores, as Plotly reporting.
 
@@ -191,19 +201,19 @@ def draw_contact_sheets(
     return sheets[0], sheets[1]
 
 
-def _log_summary(metrics: dict[str, Any]) -> None:
+def _log_summary(metrics: Metrics) -> None:
     logger.info(
         "Test split (%s, %d images): label accuracy %.2f %%, mean IoU %.4f (%.4f before any "
         "snapping), exact boxes %.2f %%, localization accuracy %.2f %%.",
-        metrics["dataset"]["source"],
-        metrics["images"],
-        100 * metrics["label_accuracy"],
-        metrics["mean_iou"],
-        metrics["mean_iou_raw"],
-        100 * metrics["exact_box"],
-        100 * metrics["loc_accuracy"],
+        metrics.dataset.source,
+        metrics.images,
+        100 * metrics.scores["label_accuracy"],
+        metrics.scores["mean_iou"],
+        metrics.scores["mean_iou_raw"],
+        100 * metrics.scores["exact_box"],
+        100 * metrics.scores["loc_accuracy"],
     )
-    if metrics["dataset"]["validated_on"] == "test":
+    if metrics.dataset.validated_on == "test":
         logger.warning(
             "The model was validated on the test split: no figure on it is unbiased (use "
             "split.validation.source: train)."

@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
 from mnist_localization.evaluation import (
+    Metrics,
     handle_stale,
     model_fingerprint,
     stale_model,
@@ -36,7 +38,7 @@ def export_formats(
         The dataset `export_report`: one row a format.
     """
     from mnist_localization.export import export_localizer
-    from mnist_localization.models import provenance
+    from mnist_localization.models.saving import provenance
 
     train, test = train_split.store, test_split.store
     handle_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
@@ -52,8 +54,8 @@ def write_model_card(
     localizer: Any,
     test_split: SplitDataset,
     predictions: pd.DataFrame,
-    metrics: dict[str, Any],
-    dataset_card: dict[str, Any],
+    metrics: Metrics,
+    dataset_card: DatasetCard,
     robustness: pd.DataFrame,
     export_report: pd.DataFrame,
 ) -> str:
@@ -63,7 +65,7 @@ def write_model_card(
         The dataset `model_card`: Markdown.
     """
     from mnist_localization.export import ModelFacts, model_card
-    from mnist_localization.models import provenance
+    from mnist_localization.models.saving import provenance
 
     meta = test_split.store.meta
     handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)

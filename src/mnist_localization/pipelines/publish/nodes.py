@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, PublishSettings
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
-from mnist_localization.evaluation import handle_stale, stale_predictions
+from mnist_localization.evaluation import Metrics, handle_stale, stale_predictions
 from mnist_localization.reporting.gallery import GalleryItem, collect
 from mnist_localization.reporting.html import render_page
 from mnist_localization.tracking import Publication, Tracker
@@ -35,9 +36,9 @@ def render_html_report(
     dataset: DatasetSettings,
     gallery: list[GalleryItem],
     predictions: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     training_history: pd.DataFrame,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
 ) -> str:
     """The report as one HTML page that needs nothing but a browser."""
     return render_page(
@@ -49,9 +50,9 @@ def publish_to_wandb(
     dataset: DatasetSettings,
     gallery: list[GalleryItem],
     predictions: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     training_history: pd.DataFrame,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     html_report: str,
     localizer: Localizer,
     tracker: Tracker,

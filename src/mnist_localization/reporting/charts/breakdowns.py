@@ -1,18 +1,18 @@
 """Charts of where the errors are: which classes, and which places."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from mnist_localization.config import DatasetSettings
-from mnist_localization.evaluation import SHOWN_CLASSES, most_confused, worst_classes
+from mnist_localization.evaluation import SHOWN_CLASSES, Metrics, most_confused, worst_classes
+from mnist_localization.evaluation.breakdowns import RegionScores
 from mnist_localization.reporting.charts.style import DARK, LIGHT, MEDIUM, SCALE, layout, percent
 
 _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
-def confusion_heatmap(metrics: Mapping[str, Any], class_names: Sequence[str]) -> go.Figure:
+def confusion_heatmap(metrics: Metrics, class_names: Sequence[str]) -> go.Figure:
     """True against predicted labels: the number of images, shaded by the share of the row.
 
     With too many classes for that, bars of the pairs that are mistaken most often.
@@ -22,11 +22,11 @@ def confusion_heatmap(metrics: Mapping[str, Any], class_names: Sequence[str]) ->
         class_names: Name of each class, in the order of the labels.
     """
     shown = _matrix if len(class_names) <= SHOWN_CLASSES else _confusions
-    figure = shown(metrics["confusion_matrix"], class_names)
+    figure = shown(metrics.confusion_matrix, class_names)
     figure.update_layout(
         **layout(
             "Which class is taken for which",
-            f"{_images(metrics)}, label accuracy {percent(metrics['label_accuracy'])}",
+            f"{_images(metrics)}, label accuracy {percent(metrics.scores['label_accuracy'])}",
         )
     )
     return figure
@@ -78,18 +78,18 @@ def _confusions(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> 
     return figure
 
 
-def class_scores(metrics: Mapping[str, Any]) -> go.Figure:
+def class_scores(metrics: Metrics) -> go.Figure:
     """Recall, mean IoU and average precision as bars: of each class, or of the worst of many.
 
     Args:
         metrics: The dataset `metrics`.
     """
-    entries = worst_classes(metrics["per_class"])
-    classes = len(metrics["per_class"])
+    entries = worst_classes(metrics.per_class)
+    classes = len(metrics.per_class)
     subtitle = _images(metrics)
     if len(entries) < classes:
         subtitle += f"; the {len(entries)} classes of {classes:,} with the lowest recall"
-    names = [f"{entry['name']}<br>n={entry['images']}" for entry in entries]
+    names = [f"{entry.name}<br>n={entry.images}" for entry in entries]
     figure = go.Figure()
     # The pattern tells the bars apart where the color does not.
     for key, name, color, pattern in (
@@ -97,7 +97,7 @@ def class_scores(metrics: Mapping[str, Any]) -> go.Figure:
         ("mean_iou", "mean IoU of the box", LIGHT, "/"),
         ("ap", "average precision (COCO)", MEDIUM, "."),
     ):
-        values = [entry[key] for entry in entries]
+        values = [getattr(entry, key) for entry in entries]
         figure.add_bar(
             name=name,
             x=names,
@@ -113,7 +113,7 @@ def class_scores(metrics: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
-def position_heatmap(metrics: Mapping[str, Any], dataset: DatasetSettings) -> go.Figure:
+def position_heatmap(metrics: Metrics, dataset: DatasetSettings) -> go.Figure:
     """Mean IoU by where in the image the center of the true box lies.
 
     Args:
@@ -124,20 +124,20 @@ def position_heatmap(metrics: Mapping[str, Any], dataset: DatasetSettings) -> go
     height, width, unit = (image.height, image.width, "pixels")
     if image.letterbox:
         height, width, unit = 100, 100, "% of the image"
-    cells = metrics["by_position"]
-    grid = 1 + max(cell["row"] for cell in cells)
+    cells = metrics.by_position
+    grid = 1 + max(cell.row for cell in cells)
     rows = [cells[start : start + grid] for start in range(0, grid * grid, grid)]
     figure = go.Figure(
         go.Heatmap(
             x=_middles(grid, width),
             y=_middles(grid, height),
-            z=[[cell["mean_iou"] for cell in row] for row in rows],
+            z=[[cell.mean_iou for cell in row] for row in rows],
             text=[[_cell_text(cell) for cell in row] for row in rows],
             texttemplate="%{text}",
             colorscale=SCALE,
             reversescale=True,
             # At least a twentieth of the scale, so that chance does not look like a pattern.
-            zmin=min([0.95, *(cell["mean_iou"] for cell in cells if cell["images"])]),
+            zmin=min([0.95, *(cell.mean_iou for cell in cells if cell.mean_iou is not None)]),
             zmax=1,
             colorbar={"title": {"text": "Mean IoU"}},
             hovertemplate="center near x %{x:.0f}, y %{y:.0f}: %{text}<extra></extra>",
@@ -146,7 +146,7 @@ def position_heatmap(metrics: Mapping[str, Any], dataset: DatasetSettings) -> go
     figure.update_layout(
         **layout(
             "Does the border suffer? Mean IoU by position",
-            f"{_images(metrics)}, mean IoU {metrics['mean_iou']:.4f}",
+            f"{_images(metrics)}, mean IoU {metrics.scores['mean_iou']:.4f}",
         )
     )
     figure.update_xaxes(title=f"x of the true box's center ({unit})", range=[0, width])
@@ -158,14 +158,14 @@ def _middles(grid: int, length: int) -> list[float]:
     return [length * (index + 0.5) / grid for index in range(grid)]
 
 
-def _cell_text(cell: Mapping[str, Any]) -> str:
-    if not cell["images"]:
+def _cell_text(cell: RegionScores) -> str:
+    if cell.mean_iou is None:
         return "no image"
     return (
-        f"IoU {cell['mean_iou']:.3f}<br>label {percent(cell['label_accuracy'])}"
-        f"<br>n={cell['images']}"
+        f"IoU {cell.mean_iou:.3f}<br>label {percent(cell.label_accuracy)}"
+        f"<br>n={cell.images}"
     )
 
 
-def _images(metrics: Mapping[str, Any]) -> str:
-    return f"{metrics['images']:,} test images"
+def _images(metrics: Metrics) -> str:
+    return f"{metrics.images:,} test images"

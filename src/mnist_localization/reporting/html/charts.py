@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from mnist_localization import evaluation
+from mnist_localization.evaluation.breakdowns import CalibrationBin, RegionScores
 from mnist_localization.reporting.html.formatting import (
     coordinate,
     count,
@@ -213,7 +213,7 @@ def most_confused(
     ]
 
 
-def position_chart(regions: Sequence[Mapping[str, Any]]) -> Markup:
+def position_chart(regions: Sequence[RegionScores]) -> Markup:
     """Mean IoU by where in the image the center of the true box lies.
 
     Args:
@@ -222,16 +222,16 @@ def position_chart(regions: Sequence[Mapping[str, Any]]) -> Markup:
     cell, left, top = 64.0, 34.0, 34.0
     parts = []
     for region in regions:
-        mean = region["mean_iou"]
+        mean = region.mean_iou
         said = (
-            f"Row {region['row'] + 1}, column {region['column'] + 1}: "
-            f"{count(region['images'])} images, mean IoU {plain(mean)}"
+            f"Row {region.row + 1}, column {region.column + 1}: "
+            f"{count(region.images)} images, mean IoU {plain(mean)}"
         )
-        at = (left + region["column"] * cell, top + region["row"] * cell)
+        at = (left + region.column * cell, top + region.row * cell)
         text = "·" if mean is None else f"{mean:.3f}"
         parts.append(_cell(at, cell, mean or 0.0, text=text, said=said, kind="right"))
-    side = cell * (1 + max(region["row"] for region in regions))
-    means = [region["mean_iou"] for region in regions if region["mean_iou"] is not None]
+    side = cell * (1 + max(region.row for region in regions))
+    means = [region.mean_iou for region in regions if region.mean_iou is not None]
     return drawing(
         "iou-by-position",
         "Mean IoU by position in the image",
@@ -243,7 +243,7 @@ def position_chart(regions: Sequence[Mapping[str, Any]]) -> Markup:
     )
 
 
-def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> Markup:
+def reliability_chart(bins: Sequence[CalibrationBin], error: float) -> Markup:
     """Share of right labels beside the confidence that the model claimed.
 
     Args:
@@ -252,17 +252,17 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> Markup
     """
     width, height, left, right, top, bottom = 360.0, 300.0, 54.0, 14.0, 14.0, 44.0
     x, y = Axis(0, 1, left, width - right), Axis(0, 1, height - bottom, top)
-    full = [entry for entry in bins if entry["images"]]
+    full = [entry for entry in bins if entry.images]
     dots = [
         element(
             "circle",
             element(
                 "title",
-                f"{count(entry['images'])} images: confidence {ratio(entry['confidence'])}, "
-                f"right {percent(entry['accuracy'])}",
+                f"{count(entry.images)} images: confidence {ratio(entry.confidence or 0.0)}, "
+                f"right {percent(entry.accuracy or 0.0)}",
             ),
-            cx=x.at(entry["confidence"]),
-            cy=y.at(entry["accuracy"]),
+            cx=x.at(entry.confidence or 0.0),
+            cy=y.at(entry.accuracy or 0.0),
             r=4,
         )
         for entry in full

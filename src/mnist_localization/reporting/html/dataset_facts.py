@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_localization.config import DatasetSettings
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation import Metrics
 from mnist_localization.reporting.html.formatting import count, plain, words
 
 SOURCES = {
@@ -15,7 +17,7 @@ SOURCES = {
 }
 
 # Shown in places of their own, or of no use to a reader.
-_TOLD_ELSEWHERE = ("source", "base_url", "files", "fallback_reason", "requested_source")
+_TOLD_ELSEWHERE = {"source", "base_url", "files", "fallback_reason", "requested_source"}
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,14 @@ class Banner:
     text: str
 
 
-def banners(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> list[Banner]:
+def banners(metrics: Metrics, card: DatasetCard) -> list[Banner]:
     """What a reader must know before believing a figure."""
-    told = metrics.get("dataset") or {}
+    scored = metrics.dataset
     found = []
-    if (told.get("source") or card.get("source")) == "synthetic":
-        why = card.get("fallback_reason")
+    if scored.source == "synthetic":
+        why = card.fallback_reason
         reason = f" Why: {why}" if why else ""
-        if not why and card.get("source") == "synthetic":
+        if not why and card.source == "synthetic":
             reason = " It was asked for in the configuration."
         found.append(
             Banner(
@@ -41,7 +43,7 @@ def banners(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> list[Banner]
                 f"Every figure below comes from images that were made locally.{reason}",
             )
         )
-    if told.get("validated_on") == "test":
+    if scored.validated_on == "test":
         found.append(
             Banner(
                 "Training validated on the test split",
@@ -49,31 +51,28 @@ def banners(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> list[Banner]
                 "is an unbiased estimate for new images.",
             )
         )
-    if card and told.get("source") not in (None, card.get("source")):
+    if scored.source != card.source:
         found.append(
             Banner(
                 "Scores and dataset do not belong together",
-                f"The scores were made on the source “{told['source']}”, the files on disk are "
+                f"The scores were made on the source “{scored.source}”, the files on disk are "
                 f"of “{card.get('source')}”. Run the stages again from split on.",
             )
         )
     return found
 
 
-def facts(
-    dataset: DatasetSettings, metrics: Mapping[str, Any], card: Mapping[str, Any]
-) -> list[tuple[str, str]]:
+def facts(dataset: DatasetSettings, metrics: Metrics, card: DatasetCard) -> list[tuple[str, str]]:
     """The head of the page: name and value of each fact."""
-    told = metrics.get("dataset") or {}
-    source = told.get("source") or card.get("source") or ""
+    source = metrics.dataset.source
     image = dataset.image
     color = "gray" if image.channels == 1 else "color"
     listed = [
         ("Source", f"{source} ({SOURCES[source]})" if source in SOURCES else source),
-        ("Address", str(card.get("base_url") or "")),
+        ("Address", card.base_url),
         (
             "Scored on",
-            f"{count(metrics['images'])} images of the {told.get('split', 'test')} split",
+            f"{count(metrics.images)} images of the {metrics.dataset.split} split",
         ),
         (
             "Images",
@@ -81,29 +80,27 @@ def facts(
             + f"{image.width} × {image.height} px, {color}",  # noqa: RUF001 - "times"
         ),
         ("Classes", count(len(dataset.class_names))),
-        ("Fingerprint", str(told.get("fingerprint") or "")),
+        ("Fingerprint", metrics.dataset.fingerprint),
     ]
     return [(name, value) for name, value in listed if value]
 
 
-def card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
     """Whatever else the dataset card says, as names and values."""
-    return entries({key: value for key, value in card.items() if key not in _TOLD_ELSEWHERE})
+    return entries(card.model_dump(exclude=_TOLD_ELSEWHERE, exclude_none=True))
 
 
-def card_files(card: Mapping[str, Any]) -> list[dict[str, str]]:
+def card_files(card: DatasetCard) -> list[dict[str, str]]:
     """The files of the dataset: `name`, `size` in bytes and `sha256`, written."""
-    files = card.get("files") or {}
     return [
-        {"name": name, "size": count(int(file["size"])), "sha256": str(file["sha256"])}
-        for name, file in files.items()
+        {"name": name, "size": count(file.size), "sha256": file.sha256}
+        for name, file in card.files.items()
     ]
 
 
-def training(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+def training(metrics: Metrics) -> list[tuple[str, str]]:
     """How the model was trained, as names and values: `optimizer.name` is `Optimizer, name`."""
-    told = metrics.get("training") or {}
-    return entries({name.replace(".", ", "): value for name, value in told.items()})
+    return entries({name.replace(".", ", "): value for name, value in metrics.training.items()})
 
 
 def entries(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

@@ -9,14 +9,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from mnist_localization.config import DatasetSettings
-from mnist_localization.evaluation import SHOWN_CLASSES
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation import SHOWN_CLASSES, Metrics
 from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.reporting.html import charts, dataset_facts, formatting, scores
 from mnist_localization.reporting.html.base import asset, content_policy, template
 from mnist_localization.reporting.html.box_layers import box_sets, set_styles
 from mnist_localization.reporting.html.cards import REASONS, tile
 
-# Sections that are left out where the metrics do not have them.
 _BREAKDOWNS = ("error_types", "pixel_errors", "by_position", "calibration")
 _FOR_THE_TEMPLATE_ALONE = ("src", "overlay")
 
@@ -26,9 +26,9 @@ def render_page(
     gallery: Sequence[GalleryItem],
     predictions: pd.DataFrame,
     *,
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     history: pd.DataFrame,
-    card: Mapping[str, Any],
+    card: DatasetCard,
 ) -> str:
     """The report as one HTML page that asks no network and needs no other file.
 
@@ -76,9 +76,9 @@ def render_page(
         baselines=_baselines(metrics),
         curves=charts.learning_curves(history),
         histogram=charts.iou_histogram(predictions["iou"].to_numpy(np.float64)),
-        total=metrics["images"],
-        per_class=metrics["per_class"],
-        **{key: metrics.get(key) for key in _BREAKDOWNS},
+        total=metrics.images,
+        per_class=metrics.per_class,
+        **{key: getattr(metrics, key) for key in _BREAKDOWNS},
         **_confusions(metrics, names),
     )
 
@@ -102,16 +102,15 @@ def _classes_of(gallery: Sequence[GalleryItem], names: Sequence[str]) -> list[tu
     return [(label, names[label]) for label in sorted({item.label for item in gallery})]
 
 
-def _baselines(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _baselines(metrics: Metrics) -> list[tuple[str, str]]:
     return [
-        (formatting.words(name), scores.BASELINES.get(name, ""))
-        for name in scores.known_baselines(metrics)
+        (formatting.words(name), scores.BASELINES.get(name, "")) for name in metrics.known_baselines
     ]
 
 
-def _confusions(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _confusions(metrics: Metrics, names: Sequence[str]) -> dict[str, Any]:
     """A matrix where it can be read, the most frequent confusions where it cannot."""
-    matrix = metrics["confusion_matrix"]
+    matrix = metrics.confusion_matrix
     if len(names) > SHOWN_CLASSES:
         return {"matrix": None, "confusions": charts.most_confused(matrix, names)}
     return {"matrix": charts.confusion_chart(matrix, names), "confusions": []}

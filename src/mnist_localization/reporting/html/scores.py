@@ -1,9 +1,8 @@
 """The scores: what each one means, and how the model stands beside the baselines."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from mnist_localization.evaluation import Metrics
 from mnist_localization.reporting.html.formatting import DASH, percent, ratio, words
 
 
@@ -100,30 +99,28 @@ class ScoreRow:
     interval: str
 
 
-def headlines(metrics: Mapping[str, Any]) -> list[Headline]:
+def headlines(metrics: Metrics) -> list[Headline]:
     """The few scores that say the most."""
-    intervals, baselines = metrics.get("intervals") or {}, known_baselines(metrics)
     return [
         Headline(
             meaning=MEANINGS[key],
-            value=metrics[key],
-            text=written(metrics[key], MEANINGS[key]),
-            interval=_interval(intervals.get(key), MEANINGS[key]),
+            value=metrics.scores[key],
+            text=written(metrics.scores[key], MEANINGS[key]),
+            interval=_interval(metrics.intervals.get(key), MEANINGS[key]),
             marks={
                 words(name): scores[key]
-                for name, scores in baselines.items()
+                for name, scores in metrics.known_baselines.items()
                 if scores.get(key) is not None
             },
         )
         for key in HEADLINES
-        if metrics.get(key) is not None
+        if key in metrics.scores
     ]
 
 
-def score_rows(metrics: Mapping[str, Any]) -> list[ScoreRow]:
+def score_rows(metrics: Metrics) -> list[ScoreRow]:
     """Every score of the model, beside that of each baseline."""
-    intervals = metrics.get("intervals") or {}
-    columns = [metrics, *known_baselines(metrics).values()]
+    columns = [metrics.scores, *metrics.known_baselines.values()]
     rows = []
     for key, meaning in MEANINGS.items():
         values = [column.get(key) for column in columns]
@@ -131,20 +128,15 @@ def score_rows(metrics: Mapping[str, Any]) -> list[ScoreRow]:
             continue
         best = max(value for value in values if value is not None)
         cells = tuple(Cell(written(value, meaning), value == best) for value in values)
-        rows.append(ScoreRow(meaning, cells, _interval(intervals.get(key), meaning)))
+        rows.append(ScoreRow(meaning, cells, _interval(metrics.intervals.get(key), meaning)))
     return rows
 
 
-def known_baselines(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The baselines that apply to the dataset: name to scores."""
-    return {name: scores for name, scores in (metrics.get("baselines") or {}).items() if scores}
-
-
-def verdict(metrics: Mapping[str, Any]) -> str:
+def verdict(metrics: Metrics) -> str:
     """How the mean IoU stands beside that of the baselines, in a sentence."""
-    own = metrics["mean_iou"]
+    own = metrics.scores["mean_iou"]
     parts = []
-    for name, scores in known_baselines(metrics).items():
+    for name, scores in metrics.known_baselines.items():
         other = scores["mean_iou"]
         standing = "better than" if own > other else "level with" if own == other else "behind"
         parts.append(f"{standing} the baseline “{words(name).lower()}” ({ratio(other)})")
@@ -158,7 +150,7 @@ def written(value: float | None, meaning: Meaning) -> str:
     return percent(value) if meaning.share else ratio(value)
 
 
-def _interval(ends: list[float] | None, meaning: Meaning) -> str:
+def _interval(ends: tuple[float, float] | None, meaning: Meaning) -> str:
     if not ends:
         return ""
     low, high = (written(end, meaning) for end in ends)
