@@ -8,7 +8,8 @@ from PIL import Image
 from mnist_localization import Detection, Localizer
 from mnist_localization.data.boxes import paired_iou
 from mnist_localization.errors import ImageError, ModelError
-from mnist_localization.inference import appearance
+from mnist_localization.inference import describe_images
+from mnist_localization.inference.localizer import appearance_distance
 from mnist_localization.models.provenance import Provenance
 
 
@@ -16,7 +17,7 @@ def iou(found, left, top, side):
     return paired_iou([found.box], [[left, top, left + side, top + side]])[0]
 
 
-def test_it_says_label_confidence_and_box_in_pixels(localizer, square):
+def test_a_detection_has_label_confidence_and_box_in_pixels(localizer, square):
     (found,) = localizer.predict(square(40, 40, 12, 8, 16))
     assert isinstance(found, Detection)
     assert (found.label, found.class_id) == ("large", 1)
@@ -28,7 +29,7 @@ def test_it_says_label_confidence_and_box_in_pixels(localizer, square):
 
 
 @pytest.mark.parametrize(("height", "width"), [(80, 120), (200, 100), (40, 200)])
-def test_an_image_of_another_size_is_letterboxed_and_its_box_comes_back(
+def test_an_image_of_another_size_is_letterboxed_and_its_box_transformed_back(
     localizer, square, height, width
 ):
     side = 16 * max(height, width) // 40
@@ -42,7 +43,9 @@ def test_an_image_of_another_size_is_letterboxed_and_its_box_comes_back(
     assert (found.width, found.height) == (width, height)
 
 
-def test_paths_pillow_images_and_arrays_of_any_channels_give_the_same(localizer, square, tmp_path):
+def test_paths_pillow_images_and_arrays_of_any_channels_give_the_same_result(
+    localizer, square, tmp_path
+):
     pixels = square(40, 40, 10, 10, 16)
     Image.fromarray(pixels).save(tmp_path / "square.png")
     alpha = np.dstack([pixels] * 3 + [np.full_like(pixels, 255)])
@@ -63,7 +66,7 @@ def test_paths_pillow_images_and_arrays_of_any_channels_give_the_same(localizer,
         assert each.label == found[0].label
 
 
-def test_one_image_a_batch_and_a_generator_are_all_taken(localizer, square):
+def test_one_image_a_batch_and_a_generator_are_accepted(localizer, square):
     pixels = square(40, 40, 5, 5, 8)
     assert len(localizer.predict(pixels)) == 1
     assert len(localizer.predict(Image.fromarray(pixels))) == 1
@@ -78,23 +81,25 @@ def test_one_image_a_batch_and_a_generator_are_all_taken(localizer, square):
         (np.zeros((40, 40)), "float64.*uint8"),
         (np.zeros((40, 40, 2), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((0, 40), np.uint8), r"\(0, 40\)"),
-        ("nowhere.png", r"nowhere\.png: there is no such file"),
+        ("nowhere.png", r"nowhere\.png: the file does not exist"),
         (42, "int"),
     ],
 )
-def test_what_is_no_image_is_an_error_that_says_so(localizer, image, message):
+def test_something_else_than_an_image_is_an_error(localizer, image, message):
     with pytest.raises(ImageError, match=message):
         localizer.predict([image])
 
 
-def test_an_image_too_large_is_refused_unread(saved, tmp_path):
+def test_an_image_beyond_the_size_limit_is_rejected_before_decoding(saved, tmp_path):
     Image.new("L", (2000, 2000)).save(tmp_path / "large.png")
     small = Localizer.load(saved, max_image_mb=1.0)
     with pytest.raises(ImageError, match=r"large\.png: 2000x2000 pixels would take 4 MiB"):
         small.predict(tmp_path / "large.png")
 
 
-def test_a_pillow_image_that_is_not_decoded_yet_is_refused_unread(saved, tmp_path, monkeypatch):
+def test_a_pillow_image_that_is_not_decoded_yet_is_rejected_before_decoding(
+    saved, tmp_path, monkeypatch
+):
     Image.new("L", (2000, 2000)).save(tmp_path / "large.png")
     small = Localizer.load(saved, max_image_mb=1.0)
 
@@ -107,13 +112,13 @@ def test_a_pillow_image_that_is_not_decoded_yet_is_refused_unread(saved, tmp_pat
             small.predict(image)
 
 
-def test_an_array_is_in_memory_already_and_taken_at_any_size(saved):
+def test_the_size_of_an_array_is_not_limited(saved):
     small = Localizer.load(saved, max_image_mb=1.0)
     (found,) = small.predict(np.zeros((1100, 1000), np.uint8))
     assert (found.width, found.height) == (1000, 1100)
 
 
-def test_dark_on_light_is_told_and_inverted_when_asked(localizer, square):
+def test_a_dark_on_light_image_is_marked_and_inverted_on_request(localizer, square):
     light, dark = square(40, 40, 12, 8, 16), 255 - square(40, 40, 12, 8, 16)
     known, unlike = localizer.predict([light, dark])
     assert (known.unlike_training, unlike.unlike_training) == (False, True)
@@ -133,17 +138,18 @@ def test_a_padded_dark_on_light_image_is_inverted_before_it_is_padded(localizer,
     assert not found.unlike_training
 
 
-def test_appearance_is_the_range_of_brightness_and_border():
+def test_images_are_described_by_the_range_of_their_brightness_and_border():
     images = np.zeros((3, 4, 4, 1), np.uint8)
     images[1:, 1:3, 1:3] = 100  # no border
-    seen = appearance(images)
-    assert seen.border == (0.0, 0.0)
-    assert seen.brightness == pytest.approx((0.5, 25.0))
-    assert seen.distance(np.full((4, 4, 1), 60, np.uint8)) == pytest.approx(60.0)
-    assert seen.distance(images[1]) == 0.0
+    facts = describe_images(images, background=7, padded=True)
+    assert (facts.background, facts.padded) == (7, True)
+    assert facts.border == (0.0, 0.0)
+    assert facts.brightness == pytest.approx((0.5, 25.0))
+    assert appearance_distance(np.full((4, 4, 1), 60, np.uint8), facts) == pytest.approx(60.0)
+    assert appearance_distance(images[1], facts) == 0.0
 
 
-def test_a_model_that_knows_nothing_of_its_data_gives_numbers_and_no_judgement(localizer, square):
+def test_a_model_without_provenance_returns_class_indices_and_marks_no_image(localizer, square):
     plain = Localizer(localizer._model, Provenance())
     (found,) = plain.predict(255 - square(40, 40, 12, 8, 16), invert="auto")
     assert found.label == str(found.class_id)
@@ -165,7 +171,9 @@ def test_importing_the_package_loads_no_heavy_library():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_fresh_process_gives_the_same_without_kedro_or_wandb(localizer, saved, square, tmp_path):
+def test_a_new_process_gives_the_same_result_without_importing_kedro_or_wandb(
+    localizer, saved, square, tmp_path
+):
     Image.fromarray(square(40, 40, 12, 8, 16)).save(tmp_path / "square.png")
     script = (
         "import sys\n"
@@ -189,9 +197,7 @@ def test_a_fresh_process_gives_the_same_without_kedro_or_wandb(localizer, saved,
     np.testing.assert_allclose([float(corner) for corner in corners], expected.box, atol=1e-3)
 
 
-def test_a_model_that_is_missing_broken_or_would_run_code_is_refused_with_the_reason(
-    saved, tmp_path
-):
+def test_a_missing_broken_or_unsafe_model_file_is_an_error_with_the_reason(saved, tmp_path):
     import keras
 
     lambda_layer = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Lambda(lambda x: x * 2)])

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from mnist_localization.cli import cli
-from mnist_localization.inference import appearance
-from mnist_localization.models.provenance import ImageFacts, Provenance
+from mnist_localization.inference import describe_images
+from mnist_localization.models.provenance import Provenance
 from support.project import Project
 from support.small_models import trained_localizer
 from support.small_stores import make_store
@@ -20,8 +20,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict")
     project = Project.make(folder / "project")
     store = make_store(folder, 64, 0)
-    seen = appearance(store.read(range(64)))
-    images = ImageFacts(brightness=seen.brightness, border=seen.border)
+    images = describe_images(store.read(range(64)))
     provenance = Provenance(class_names=("small", "large"), images=images)
     localizer = trained_localizer(store, provenance, epochs=2)
     (project.data / "06_models").mkdir(parents=True)
@@ -96,7 +95,7 @@ def test_a_path_that_cannot_be_read_is_told_with_the_remedy(text, message):
     ("text", "message"),
     [
         ("predict.images=photos/b: 1 #2.png", "quote it twice"),
-        ("predict.images=./photos/*.bmp", "no pattern that fits"),
+        ("predict.images=./photos/*.bmp", "is not a file, a folder with files or a pattern that matches"),
     ],
 )
 def test_a_path_that_means_nothing_is_told_with_the_remedy(project, text, message):

@@ -1,6 +1,5 @@
-"""Localizing objects on images of any size, with a saved model."""
+"""Localization of objects on images of any size with a saved model."""
 
-from mnist_localization.inference.appearance import Appearance, appearance
-from mnist_localization.inference.localizer import Box, Detection, Localizer
+from mnist_localization.inference.localizer import Box, Detection, Localizer, describe_images
 
-__all__ = ["Appearance", "Box", "Detection", "Localizer", "appearance"]
+__all__ = ["Box", "Detection", "Localizer", "describe_images"]

@@ -1,17 +1,26 @@
-"""Image files of a user: found, predicted in batches, the unreadable ones set aside."""
+"""Prediction of a user's image files: find them, predict them in batches, write the results."""
 
 import glob
+import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
+from mnist_localization.config import PredictSettings, SplitSettings
+from mnist_localization.data.images import decode_image
 from mnist_localization.data.images.decode import printable
-from mnist_localization.errors import ImageError
-from mnist_localization.inference.localizer import Invert, Localizer, ModelInput
+from mnist_localization.errors import ImageError, LocalizationError
+from mnist_localization.evaluation import model_fingerprint
+from mnist_localization.files import atomic_path, write_text
+from mnist_localization.inference.localizer import Box, Localizer, ModelInput
+
+logger = logging.getLogger(__name__)
 
 RESULT_COLUMNS = (
     "file",
@@ -28,101 +37,193 @@ RESULT_COLUMNS = (
     "unlike_training",
 )
 FAILURE_COLUMNS = ("file", "reason")
+PREDICTIONS_CSV = "predictions.csv"
+PREDICTIONS_JSON = "predictions.json"
+FAILURES_CSV = "failures.csv"
+OVERLAYS = "overlays"
+
 _EXAMPLE = "kedro run --pipeline=predict --params predict.images=./photos,predict.output=./found"
-_LISTED = 5
+_MAX_LISTED = 10
+# Marks a folder whose files may be replaced by those of the next prediction.
+_MADE_BY = "mnist-localization predict"
+_MIN_OVERLAY_SIDE = 320  # pixels
+_LINE_COLOR, _TEXT_STROKE = (255, 65, 54), (0, 0, 0)
 
 
-def find_images(images: str, project: Path, output: Path) -> list[Path]:
-    """The files that a user means.
+def find_images(settings: PredictSettings, project_folder: Path) -> list[Path]:
+    """Return the files that `predict.images` refers to.
+
+    `predict.images` is a file, a folder (including the folders below it) or a glob pattern. An
+    existing name is not treated as a pattern. Files in the output folder are left out.
 
     Args:
-        images: A file, a folder (with those below it) or a glob pattern. A name that exists
-            is no pattern.
-        project: Where a relative one starts.
-        output: Folder of the results: what lies in it is left out.
+        settings: Section `predict`.
+        project_folder: Folder that relative paths start at.
 
     Returns:
-        Files in the order of their names; hidden ones only where they are named.
+        Files sorted by name. Hidden files are included only if they are named explicitly.
 
     Raises:
-        ImageError: Nothing was asked for, or nothing found.
+        ImageError: `predict.images` is empty or matches nothing.
     """
-    if not images:
+    if not settings.images:
         raise ImageError(f"predict.images is empty; name a file, a folder or a pattern: {_EXAMPLE}")
-    pattern = Path(images).expanduser()
-    path = project / pattern
+    pattern = Path(settings.images).expanduser()
+    path = project_folder / pattern
     if path.is_file():
         return [path]
     if path.is_dir():
         found = [each for each in path.rglob("*") if not _is_hidden(each, path)]
     else:
-        # The project's own path is no part of the pattern: it may hold brackets.
-        matches = glob.glob(str(pattern), root_dir=project, recursive=True)  # noqa: PTH207
-        found = [project / each for each in matches]
+        # The project's own path is not part of the pattern because it may contain brackets.
+        matches = glob.glob(str(pattern), root_dir=project_folder, recursive=True)  # noqa: PTH207
+        found = [project_folder / each for each in matches]
+    output = _output_folder(settings, project_folder)
     files = sorted(each for each in _outside(output, found) if each.is_file())
     if not files:
         raise ImageError(
-            f"predict.images: {path} is no file, no folder with files and no pattern that fits "
-            "any. Relative paths start at the project. On the command line, begin a pattern with "
-            './ and quote a path that holds ": " or " #" twice: '
+            f"predict.images: {path} is not a file, a folder with files or a pattern that matches "
+            "any. Relative paths start at the project. On the command line, start a pattern with "
+            './ and quote a path that contains ": " or " #" twice: '
             "--params 'predict.images=\"./a: b.png\"'"
         )
     return files
 
 
-def predict_files(
-    localizer: Localizer, files: Sequence[Path], batch_size: int, invert: Invert
+def predict_images(
+    settings: PredictSettings, split: SplitSettings, localizer: Any, image_files: list[Path]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predict image files; memory is bounded by the batch.
+    """Predict image files in batches and set unreadable files aside.
 
     Args:
-        localizer: The model.
-        files: The files.
-        batch_size: Images predicted at once.
-        invert: As for `Localizer.predict`.
+        settings: Section `predict`.
+        split: Section `split`, for the size limit of decoded images.
+        localizer: Keras model.
+        image_files: Files to predict.
 
     Returns:
-        Results, columns `RESULT_COLUMNS` with boxes in pixels of each image, and failures,
-        columns `FAILURE_COLUMNS`.
+        Results (`RESULT_COLUMNS`, boxes in pixels of each image) and failures
+        (`FAILURE_COLUMNS`).
 
     Raises:
-        ImageError: No file at all could be read.
+        ImageError: None of the files can be read.
     """
+    model = Localizer.from_model(localizer, max_image_mb=split.max_image_mb)
     results: list[dict[str, Any]] = []
     failures: list[tuple[str, str]] = []
-    with tqdm(total=len(files), desc="predict", unit="image", disable=None) as bar:
-        for start in range(0, len(files), batch_size):
-            batch = files[start : start + batch_size]
+    with tqdm(total=len(image_files), desc="predict", unit="image", disable=None) as bar:
+        for start in range(0, len(image_files), settings.batch_size):
+            batch = image_files[start : start + settings.batch_size]
             readable: dict[str, ModelInput] = {}
             for file in batch:
-                shown = printable(file)
+                name = printable(file)
                 try:
-                    readable[shown] = _model_input(localizer, file, invert)
+                    _require_utf8_name(file)
+                    readable[name] = model.model_input(file, settings.invert)
                 except ImageError as error:
-                    failures.append((shown, str(error).removeprefix(f"{shown}: ")))
-            found = localizer.predict_inputs(list(readable.values()))
+                    failures.append((name, str(error).removeprefix(f"{name}: ")))
+            detections = model.predict_inputs(list(readable.values()))
             results += [
-                {"file": file, **asdict(each), **each.box._asdict()}
-                for file, each in zip(readable, found, strict=True)
+                {"file": name, **asdict(detection), **detection.box._asdict()}
+                for name, detection in zip(readable, detections, strict=True)
             ]
             bar.update(len(batch))
     if not results:
-        listed = "".join(f"\n  {file}: {reason}" for file, reason in failures[:_LISTED])
-        raise ImageError(f"none of the {len(files)} files of predict.images can be read:{listed}")
-    return (
-        pd.DataFrame(results)[list(RESULT_COLUMNS)],
-        pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in failures[:_MAX_LISTED])
+        raise ImageError(
+            f"none of the {len(image_files)} files of predict.images can be read:{listed}"
+        )
+    table = pd.DataFrame(results)[list(RESULT_COLUMNS)]
+    _warn(table, failures, settings)
+    return table, pd.DataFrame(failures, columns=list(FAILURE_COLUMNS))
+
+
+def write_predictions(
+    settings: PredictSettings,
+    split: SplitSettings,
+    project_folder: Path,
+    localizer: Any,
+    image_predictions: pd.DataFrame,
+    image_failures: pd.DataFrame,
+) -> None:
+    """Write tables, JSON and overlays into the folder `predict.output`.
+
+    Each file is written atomically. Nothing is deleted, and existing files of the same names
+    are replaced only if an earlier prediction wrote them.
+
+    Args:
+        settings: Section `predict`.
+        split: Section `split`, for the size limit of decoded images.
+        project_folder: Folder that relative paths start at.
+        localizer: Keras model.
+        image_predictions: Results from `predict_images`.
+        image_failures: Failures from `predict_images`.
+
+    Raises:
+        LocalizationError: The folder contains files of the same names from another source, or
+            cannot be written.
+    """
+    folder = _output_folder(settings, project_folder)
+    _check_output_folder(folder)
+    document = {
+        "made_by": _MADE_BY,
+        "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
+        "images": _nest_boxes(image_predictions),
+    }
+    try:
+        # The marked JSON comes first, so that a killed run can be repeated.
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        write_text(folder / PREDICTIONS_JSON, text)
+        write_text(folder / PREDICTIONS_CSV, image_predictions.to_csv(index=False))
+        write_text(folder / FAILURES_CSV, image_failures.to_csv(index=False))
+        _write_overlays(image_predictions.head(settings.overlays), folder, split.max_image_mb)
+    except OSError as error:
+        raise LocalizationError(
+            f"predict.output: {folder} cannot be written ({error}); free some space, or name "
+            "another folder"
+        ) from error
+    logger.info(
+        "Predicted %d images, %d files left out: %s",
+        len(image_predictions),
+        len(image_failures),
+        folder,
     )
 
 
-def _model_input(localizer: Localizer, file: Path, invert: Invert) -> ModelInput:
-    if printable(file) != str(file):
-        raise ImageError("its name is not UTF-8, so no result can name it; rename the file")
-    return localizer.model_input(file, invert)
+def draw_overlay(file: Path, box: Box, text: str, max_image_mb: float) -> Image.Image:
+    """Draw a box and a text above it on an image; small images are enlarged.
+
+    Args:
+        file: Image file.
+        box: Box in pixels of the image.
+        text: Text to draw, such as label and confidence.
+        max_image_mb: Maximum size of the decoded image in MiB.
+    """
+    image = Image.fromarray(decode_image(file, channels=3, max_mb=max_image_mb))
+    scale = max(1, -(-_MIN_OVERLAY_SIDE // min(image.size)))
+    # Very long images are not enlarged because they would become too large.
+    scale = scale if max(image.size) * scale <= 4 * _MIN_OVERLAY_SIDE else 1
+    image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    xmin, ymin, xmax, ymax = (corner * scale for corner in box)
+    draw = ImageDraw.Draw(image)
+    # Pillow includes both corners in a rectangle.
+    right, bottom = max(xmin, xmax - 1), max(ymin, ymax - 1)
+    width = max(1, min(image.size) // 200)
+    draw.rectangle((xmin, ymin, right, bottom), outline=_LINE_COLOR, width=width)
+    size = max(12, min(image.size) // 25)
+    above = (xmin, max(0.0, ymin - 1.4 * size))
+    draw.text(
+        above, text, fill=_LINE_COLOR, font_size=size, stroke_width=2, stroke_fill=_TEXT_STROKE
+    )
+    return image
+
+
+def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
+    return project_folder / Path(settings.output).expanduser()
 
 
 def _outside(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """Files that do not lie in a folder, whatever `..` and links lead there."""
+    """Return the files that are not in a folder, with `..` and links resolved."""
     folder = folder.resolve()
     parents = {file.parent for file in files}
     inside = {parent for parent in parents if parent.resolve().is_relative_to(folder)}
@@ -131,3 +232,65 @@ def _outside(folder: Path, files: Sequence[Path]) -> list[Path]:
 
 def _is_hidden(path: Path, below: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(below).parts)
+
+
+def _require_utf8_name(file: Path) -> None:
+    if printable(file) != str(file):
+        raise ImageError("the file name is not valid UTF-8; rename the file")
+
+
+def _warn(
+    results: pd.DataFrame, failures: list[tuple[str, str]], settings: PredictSettings
+) -> None:
+    for name, reason in failures[:_MAX_LISTED]:
+        logger.warning("Left out: %s: %s", name, reason)
+    if len(failures) > _MAX_LISTED:
+        logger.warning("%d more files left out, see failures.csv.", len(failures) - _MAX_LISTED)
+    unlike = int(results["unlike_training"].sum())
+    if unlike:
+        logger.warning(
+            "%d of %d images look unlike the training images (much lighter or darker, or with "
+            "a lighter border), so their results are unreliable. They are marked in the column "
+            "unlike_training.%s",
+            unlike,
+            len(results),
+            "" if settings.invert else " For dark objects on light, set predict.invert=auto.",
+        )
+
+
+def _nest_boxes(results: pd.DataFrame) -> list[dict[str, Any]]:
+    corners = list(Box._fields)
+    rows: list[Any] = results.drop(columns=corners).to_dict("records")
+    boxes = results[corners].to_dict("records")
+    return [{**row, "box": box} for row, box in zip(rows, boxes, strict=True)]
+
+
+def _write_overlays(results: pd.DataFrame, folder: Path, max_image_mb: float) -> None:
+    (folder / OVERLAYS).mkdir(exist_ok=True)
+    rows = tqdm(results.to_dict("records"), desc="overlays", unit="image", disable=None)
+    for number, row in enumerate(rows, start=1):
+        file = Path(row["file"])
+        box = Box(*(row[name] for name in Box._fields))
+        text = f"{row['label']}  {100 * row['confidence']:.0f} %"
+        with atomic_path(folder / OVERLAYS / f"{number:05d}_{file.stem}.png") as temporary:
+            draw_overlay(file, box, text, max_image_mb).save(temporary)
+
+
+def _check_output_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise LocalizationError(f"predict.output: {folder} is a file; name a folder")
+    names = (PREDICTIONS_CSV, PREDICTIONS_JSON, FAILURES_CSV, OVERLAYS)
+    present = [name for name in names if (folder / name).exists()]
+    if present and not _is_output_folder(folder):
+        raise LocalizationError(
+            f"predict.output: {folder} contains {', '.join(present)} from another source, which "
+            "is not replaced; name another folder"
+        )
+
+
+def _is_output_folder(folder: Path) -> bool:
+    try:
+        document = json.loads((folder / PREDICTIONS_JSON).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("made_by") == _MADE_BY

@@ -1,4 +1,4 @@
-"""A saved model for applications: images of any kind in, labels and boxes in pixels out."""
+"""Prediction with a saved model for applications: images in, labels and boxes in pixels out."""
 
 import math
 import os
@@ -16,14 +16,17 @@ from mnist_localization.data.boxes import clip_boxes, pixel_corners
 from mnist_localization.data.images import decode_image, into_original, letterboxed, placements
 from mnist_localization.data.images.decode import image_pixels
 from mnist_localization.errors import ImageError, ModelError
-from mnist_localization.inference.appearance import UNLIKE, appearance_from
-from mnist_localization.models.provenance import Provenance
+from mnist_localization.models.provenance import ImageFacts, Provenance
 
 Pixels = npt.NDArray[np.uint8]
 AnyImage = npt.NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
 Invert = bool | Literal["auto"]
 
 _ARRAY_CHANNELS = (1, 3, 4)
+# Largest difference of brightness from the training images, in gray values of 255.
+_MAX_DISTANCE = 40.0
+# Range of the training images that counts as usual; single images are outliers.
+_QUANTILES = (0.01, 0.99)
 
 
 class Box(NamedTuple):
@@ -37,19 +40,19 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Detection:
-    """What the model says of one image.
+    """Object found on one image.
 
     Attributes:
         label: Name of the class.
-        class_id: Its number, from 0.
+        class_id: Index of the class, from 0.
         confidence: Probability of the class, in [0, 1].
-        box: Where the object is, in pixels of the image as it is seen (EXIF orientation
-            applied).
-        width: Of the image, pixels.
-        height: Of the image, pixels.
-        inverted: Whether dark was made light before the model looked.
-        unlike_training: Whether the image, inverted or not, looks unlike the training images;
-            never so for a model that does not know them.
+        box: Box in pixels of the image, after its EXIF orientation is applied.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        inverted: Whether the image was inverted before prediction.
+        unlike_training: Whether the image, inverted or not, is much lighter or darker than the
+            training images, or has a lighter or darker border. `False` if the model does not
+            know its training images.
     """
 
     label: str
@@ -64,14 +67,14 @@ class Detection:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """An image in the model's input.
+    """Image prepared for the model.
 
     Attributes:
-        pixels: uint8, `[height, width, channels]` of the model.
-        width: Of the original image, pixels.
-        height: Of the original image, pixels.
-        inverted: Whether dark was made light.
-        unlike_training: Whether it looks unlike the training images.
+        pixels: Letterboxed pixels, uint8 `[height, width, channels]` of the model input.
+        width: Width of the original image in pixels.
+        height: Height of the original image in pixels.
+        inverted: As in `Detection`.
+        unlike_training: As in `Detection`.
     """
 
     pixels: Pixels
@@ -82,116 +85,132 @@ class ModelInput:
 
 
 class KerasLocalizer(Protocol):
-    """A Keras model, as far as it is needed here."""
+    """Part of a Keras model that a `Localizer` uses."""
 
     input_shape: tuple[int | None, ...]
 
     def predict_on_batch(self, images: Pixels, /) -> Mapping[str, npt.ArrayLike]:
-        """Images 0..255 to `label` `[n, classes]` and `bbox` `[n, 4]`."""
+        """Return `label` `[n, classes]` and `bbox` `[n, 4]` of images 0..255."""
 
 
 class Localizer:
-    """A trained localizer.
+    """Trained localizer for images of any size and kind.
 
-    TensorFlow is loaded with the first model. One localizer can be used for any number of
-    images; it is not made for several threads at once.
+    TensorFlow is imported when the first model is loaded. A localizer is not thread-safe.
 
     Example:
         ```python
         from mnist_localization import Localizer
 
         localizer = Localizer.load("data/06_models/localizer.keras")
-        for found in localizer.predict(["photo.jpg", "scan.png"], invert="auto"):
-            print(found.label, found.confidence, found.box)
+        for detection in localizer.predict(["photo.jpg", "scan.png"], invert="auto"):
+            print(detection.label, detection.confidence, detection.box)
         ```
 
     Attributes:
-        class_names: Name of each class; its number as text where the model does not know it.
-        input_shape: Height, width, channels of the model's input.
+        class_names: Name of each class; empty if the model does not know them. The label of a
+            class without a name is its index as text.
+        input_shape: Height, width and channels of the model input.
     """
 
     def __init__(
         self, model: KerasLocalizer, provenance: Provenance, max_image_mb: float = 64.0
     ) -> None:
-        """Wrap a Keras model; `Localizer.load` is the usual way.
+        """Wrap a Keras model; see `load` and `from_model` for the usual ways.
 
         Args:
-            model: The model.
-            provenance: Facts about the training that the model carries.
-            max_image_mb: Size above which a decoded image is refused unread, in MiB.
+            model: Keras model with the outputs `label` and `bbox`.
+            provenance: Training facts that the model carries.
+            max_image_mb: Maximum size of a decoded image in MiB.
+
+        Raises:
+            ModelError: The input of the model has no fixed size, or not 1 or 3 channels.
         """
         _, height, width, channels = model.input_shape
         if height is None or width is None or channels not in (1, 3):
             raise ModelError(
-                f"the model takes images of the shape {model.input_shape[1:]}; a localizer needs "
-                "a fixed height and width, and 1 or 3 channels"
+                f"the model takes images of shape {model.input_shape[1:]}; a localizer needs a "
+                "fixed height and width, and 1 or 3 channels"
             )
         self.input_shape = (height, width, channels)
         self.class_names = provenance.class_names
         self._model = model
-        self._background = provenance.images.background
-        self._appearance = appearance_from(provenance.images)
-        # Padding darkens an image: it counts only where the training images had it too.
-        self._padded = provenance.images.padded
+        self._training_images = provenance.images
         self._max_image_mb = max_image_mb
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_image_mb: float = 64.0) -> "Localizer":
-        """A localizer from a `.keras` file, loaded in Keras' safe mode.
+    def from_model(cls, model: Any, *, max_image_mb: float = 64.0) -> "Localizer":
+        """Return a localizer for a loaded Keras model.
 
         Args:
-            path: The file that the stage `train` leaves.
-            max_image_mb: Size above which a decoded image, other than an array, is refused
-                unread, in MiB.
+            model: Keras model; the training facts that it carries are used if present.
+            max_image_mb: Maximum size of a decoded image in MiB.
+        """
+        from mnist_localization.models.saving import provenance
+
+        return cls(model, provenance(model), max_image_mb)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, max_image_mb: float = 64.0) -> "Localizer":
+        """Load a localizer from a `.keras` file in Keras' safe mode.
+
+        Args:
+            path: File written by the stage `train`.
+            max_image_mb: Maximum size of a decoded image in MiB. It does not apply to arrays.
 
         Raises:
-            ModelError: The file is missing, damaged, no localizer, or would run code of its own.
+            ModelError: The file is missing or damaged, is not a localizer, or would run code
+                when loaded.
         """
-        from mnist_localization.models.saving import load_localizer, provenance
+        from mnist_localization.models.saving import load_localizer
 
-        model = load_localizer(Path(path))
-        return cls(model, provenance(model), max_image_mb)
+        return cls.from_model(load_localizer(Path(path)), max_image_mb=max_image_mb)
 
     def predict(
         self, images: AnyImage | Iterable[AnyImage], *, invert: Invert = False, batch_size: int = 32
     ) -> list[Detection]:
-        """Label and box of the object on each image.
+        """Predict the label and the box of the object on each image.
 
         Args:
-            images: One image or many: paths, Pillow images, or arrays, uint8 0..255,
-                `[height, width]` or `[height, width, channels]` with 1, 3 or 4 channels. Each
-                may have a size of its own: it is letterboxed to the model's input.
-            invert: Whether dark becomes light before the model looks; `auto` does so for
-                images that look more like the training images that way.
+            images: One image or several: paths, Pillow images, or arrays, uint8 0..255,
+                `[height, width]` or `[height, width, channels]` with 1, 3 or 4 channels. Sizes
+                may differ; each image is letterboxed to the model input.
+            invert: Whether to invert images before prediction; `auto` inverts the images that
+                look more like the training images when inverted.
             batch_size: Images read and predicted at once.
 
         Returns:
-            One result an image, in their order.
+            One detection per image, in the order of the images.
 
         Raises:
-            ImageError: An image is missing, unreadable, too large, or an array of another kind.
-            ModelError: The model gives values that are not finite.
+            ImageError: An image is missing, unreadable or too large, or an array has an
+                unsupported shape or type.
+            ModelError: The model returns values that are not finite.
         """
-        found: list[Detection] = []
-        waiting = _each(images)
-        while batch := list(islice(waiting, batch_size)):
-            found += self.predict_inputs([self.model_input(image, invert) for image in batch])
-        return found
+        detections: list[Detection] = []
+        remaining = _each(images)
+        while batch := list(islice(remaining, batch_size)):
+            detections += self.predict_inputs([self.model_input(image, invert) for image in batch])
+        return detections
 
     def model_input(self, image: AnyImage, invert: Invert = False) -> ModelInput:
-        """An image as the model takes it; arguments and errors as those of `predict`."""
-        pixels, inverted = self._read(image), False
-        if invert is True or (invert == "auto" and self._looks_inverted(pixels)):
-            pixels, inverted = 255 - pixels, True
-        unlike = self._distance(pixels) > UNLIKE
+        """Prepare an image for the model; see `predict` for arguments and errors."""
+        pixels = self._read(image)
+        inverted = invert is True or (invert == "auto" and self._looks_inverted(pixels))
+        if inverted:
+            pixels = 255 - pixels
+        unlike = self._distance(pixels) > _MAX_DISTANCE
         height, width, _ = pixels.shape
-        return ModelInput(self._fitted(pixels), width, height, inverted, unlike)
+        return ModelInput(self._letterboxed(pixels), width, height, inverted, unlike)
 
     def predict_inputs(self, inputs: Sequence[ModelInput]) -> list[Detection]:
-        """Label and box of the object on each image, all in one batch.
+        """Predict prepared images in one batch.
+
+        Args:
+            inputs: Images from `model_input`.
 
         Raises:
-            ModelError: The model gives values that are not finite.
+            ModelError: The model returns values that are not finite.
         """
         if not inputs:
             return []
@@ -199,88 +218,120 @@ class Localizer:
         probabilities = np.asarray(outputs["label"], dtype=np.float64)
         boxes = np.asarray(outputs["bbox"], dtype=np.float64)
         if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
-            raise ModelError("the model gives values that are not finite; train it again")
-        heights, widths = ([each.height for each in inputs], [each.width for each in inputs])
+            raise ModelError("the model returns values that are not finite; train it again")
+        heights, widths = [each.height for each in inputs], [each.width for each in inputs]
         placed = placements(heights, widths, *self.input_shape[:2])
-        originals = clip_boxes(into_original(boxes, placed))
+        corners = pixel_corners(clip_boxes(into_original(boxes, placed)), heights, widths)
         return [
-            self._detection(each, row, corners)
-            for each, row, corners in zip(inputs, probabilities, originals, strict=True)
+            self._detection(each, row, Box(*box.tolist()))
+            for each, row, box in zip(inputs, probabilities, corners, strict=True)
         ]
 
-    def _detection(
-        self, given: ModelInput, probabilities: npt.NDArray[Any], corners: npt.NDArray[Any]
-    ) -> Detection:
+    def _detection(self, image: ModelInput, probabilities: npt.NDArray[Any], box: Box) -> Detection:
         class_id = int(probabilities.argmax())
-        known = class_id < len(self.class_names)
+        has_name = class_id < len(self.class_names)
         return Detection(
-            label=self.class_names[class_id] if known else str(class_id),
+            label=self.class_names[class_id] if has_name else str(class_id),
             class_id=class_id,
             confidence=min(1.0, float(probabilities[class_id])),
-            box=Box(*pixel_corners(corners, given.height, given.width)[0].tolist()),
-            width=given.width,
-            height=given.height,
-            inverted=given.inverted,
-            unlike_training=given.unlike_training,
+            box=box,
+            width=image.width,
+            height=image.height,
+            inverted=image.inverted,
+            unlike_training=image.unlike_training,
         )
 
     def _read(self, image: AnyImage) -> Pixels:
-        channels = self.input_shape[2]
+        channels, background = self.input_shape[2], self._training_images.background
+        limit = self._max_image_mb
         if isinstance(image, str | os.PathLike):
             path = Path(image)
             if not path.is_file():
-                raise ImageError(f"{path}: there is no such file")
-            return decode_image(
-                path,
-                channels=channels,
-                max_mb=self._max_image_mb,
-                background=self._background,
-            )
-        limit = self._max_image_mb
+                raise ImageError(f"{path}: the file does not exist")
+            return decode_image(path, channels=channels, max_mb=limit, background=background)
         if isinstance(image, np.ndarray):
-            # Its pixels are in memory already: there is nothing to refuse unread.
+            # The pixels of an array are in memory already, so its size is not limited.
             image, limit = _as_pillow(image), math.inf
         if not isinstance(image, Image.Image):
             raise ImageError(
-                f"an image is a {type(image).__name__}; give a path, a Pillow image or an array"
+                f"an image is of type {type(image).__name__}; give a path, a Pillow image or an "
+                "array"
             )
-        return image_pixels(image, channels=channels, max_mb=limit, background=self._background)
+        return image_pixels(image, channels=channels, max_mb=limit, background=background)
 
-    def _fitted(self, pixels: Pixels) -> Pixels:
-        return letterboxed(pixels, *self.input_shape[:2], self._background)
+    def _letterboxed(self, pixels: Pixels) -> Pixels:
+        return letterboxed(pixels, *self.input_shape[:2], self._training_images.background)
 
     def _distance(self, pixels: Pixels) -> float:
-        """How far an image is from the training images, 0..255; 0 where they are not known."""
-        if self._appearance is None:
-            return 0.0
-        return self._appearance.distance(self._fitted(pixels) if self._padded else pixels)
+        # Padding darkens an image, so it is added only if the training images had it as well.
+        compared = self._letterboxed(pixels) if self._training_images.padded else pixels
+        return appearance_distance(compared, self._training_images)
 
     def _looks_inverted(self, pixels: Pixels) -> bool:
         distance = self._distance(pixels)
-        return distance > UNLIKE and self._distance(255 - pixels) < distance
+        return distance > _MAX_DISTANCE and self._distance(255 - pixels) < distance
+
+
+def describe_images(images: Pixels, *, background: int = 0, padded: bool = False) -> ImageFacts:
+    """Return the facts about training images that a `Localizer` needs.
+
+    Args:
+        images: Training images, uint8 `[n, height, width, channels]`, at least one.
+        background: Gray value of the padding and behind transparent pixels, 0..255.
+        padded: Whether the images were padded to fit the model input.
+    """
+    low, high = np.quantile(_brightness(images), _QUANTILES, axis=0).round(2).tolist()
+    brightness, border = zip(low, high, strict=True)
+    return ImageFacts(background=background, padded=padded, brightness=brightness, border=border)
+
+
+def appearance_distance(image: Pixels, training: ImageFacts) -> float:
+    """Return how much lighter or darker an image or its border is than the training images.
+
+    Args:
+        image: Pixels, uint8 `[height, width, channels]`.
+        training: Facts about the training images.
+
+    Returns:
+        Difference in gray values, 0..255; 0 within the range of the training images or if
+        their range is unknown.
+    """
+    if training.brightness is None or training.border is None:
+        return 0.0
+    (values,) = _brightness(image[None])
+    low, high = np.transpose([training.brightness, training.border])
+    return float(np.maximum(low - values, values - high).clip(min=0.0).max())
+
+
+def _brightness(images: Pixels) -> npt.NDArray[np.float64]:
+    """Return the mean of each image and of its outermost rows and columns, `[n, 2]`."""
+    gray = images.mean(axis=3, dtype=np.float64)
+    border = np.concatenate(
+        [gray[:, 0, :], gray[:, -1, :], gray[:, 1:-1, 0], gray[:, 1:-1, -1]], axis=1
+    )
+    return np.stack([gray.mean(axis=(1, 2)), border.mean(axis=1)], axis=1)
 
 
 def _each(images: AnyImage | Iterable[AnyImage]) -> Iterator[AnyImage]:
-    single = images.ndim <= 3 if isinstance(images, np.ndarray) else _is_image(images)
+    if isinstance(images, np.ndarray):
+        single = images.ndim <= 3
+    else:
+        single = isinstance(images, str | os.PathLike | Image.Image)
     if single:
         yield cast("AnyImage", images)
     else:
         yield from cast("Iterable[AnyImage]", images)
 
 
-def _is_image(value: object) -> bool:
-    return isinstance(value, str | os.PathLike | Image.Image)
-
-
 def _as_pillow(array: npt.NDArray[Any]) -> Image.Image:
-    shown = f"an image is an array of the shape {array.shape} and type {array.dtype}"
+    found = f"an image is an array of shape {array.shape} and type {array.dtype}"
     if array.dtype != np.uint8:
-        raise ImageError(f"{shown}; give the pixels as uint8, 0 to 255")
+        raise ImageError(f"{found}; give the pixels as uint8, 0 to 255")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in _ARRAY_CHANNELS or 0 in array.shape:
         raise ImageError(
-            f"{shown}; give [height, width], or [height, width, channels] with 1, 3 or 4 channels"
+            f"{found}; give [height, width], or [height, width, channels] with 1, 3 or 4 channels"
         )
     return Image.fromarray(np.ascontiguousarray(array))
