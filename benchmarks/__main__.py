@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.configuration import Configuration
 from benchmarks.processes import measured, whole_run
 from benchmarks.table import markdown
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
 from mnist_localization.runtime import shared_cores
 
@@ -130,8 +131,9 @@ def _scores(configuration: Configuration) -> dict[str, float]:
 
 
 def _dataset(configuration: Configuration) -> str:
-    card = json.loads((configuration.data / "01_raw" / "dataset_card.json").read_text("utf-8"))
-    return f"{card['source']}, {card['train_images']:,} + {card['test_images']:,} images"
+    path = configuration.data / "01_raw" / "dataset_card.json"
+    card = DatasetCard.model_validate_json(path.read_text("utf-8"))
+    return f"{card.source}, {card.train_images:,} + {card.test_images:,} images"
 
 
 def _machine() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from benchmarks.configuration import Configuration
 from benchmarks.notebook_loop import NotebookLoop, seeded
 from benchmarks.stopwatch import Stopwatch
 from mnist_localization.data.boxes import paired_iou
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import (
     endless_batches,
@@ -163,13 +164,13 @@ def latency(configuration: Configuration, repeats: int) -> dict[str, float]:
 
 def _notebook(configuration: Configuration) -> NotebookLoop:
     seeded(configuration.seed)
-    card = json.loads((configuration.data / "01_raw" / "dataset_card.json").read_text("utf-8"))
-    folder = configuration.data / "01_raw" / card["folder"]
+    raw = configuration.data / "01_raw"
+    card = DatasetCard.model_validate_json((raw / "dataset_card.json").read_text("utf-8"))
     tables = configuration.data / "02_intermediate"
     return NotebookLoop(
         pd.read_parquet(tables / "train_annotations.parquet"),
         pd.read_parquet(tables / "test_annotations.parquet"),
-        {name: folder / card["splits"][name]["images"] for name in ("train", "test")},
+        {name: raw / card.folder / card.splits[name].images for name in ("train", "test")},
         configuration.spec,
     )
 

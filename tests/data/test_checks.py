@@ -16,7 +16,9 @@ from mnist_localization.config import (
     ImageSettings,
 )
 from mnist_localization.data.checks import CHECK_COLUMNS, check_dataset
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.check import render_check_page
+from support.dataset_cards import make_card
 
 SETTINGS = CheckSettings(listed=2, rare_class=2, small_box=3.0)
 MARKUP = "<img src=x onerror=alert(1)>.png"
@@ -62,14 +64,20 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-CARD = {
-    "source": "folder",
-    "folder": "source",
-    "splits": {
-        "train": {"csv": "train.csv", "images": "train", "archive": "train"},
-        "test": {"csv": "test.csv", "images": "test", "archive": "test"},
-    },
-}
+CARD = make_card(source="folder")
+
+
+def card_with(**splits: str) -> DatasetCard:
+    """Return a card whose splits share the training images, each with an annotation file."""
+    train = CARD.splits["train"]
+    return CARD.model_copy(
+        update={
+            "splits": {
+                split: train.model_copy(update={"annotations": name})
+                for split, name in splits.items()
+            }
+        }
+    )
 
 
 def found(check: pd.DataFrame, level: str) -> set[tuple[str, str]]:
@@ -135,18 +143,17 @@ def test_an_image_above_the_limit_of_size_counts_as_unreadable(raw):
 
 def test_splits_that_share_a_folder_are_told_apart_by_their_annotations(raw):
     (raw / "source" / "other.csv").write_text("5.png,0,0.1,0.1,0.6,0.6\n", "utf-8")
-    splits = {"train": CARD["splits"]["train"]}
-    splits["test"] = splits["train"] | {"csv": "other.csv"}
-    check = check_dataset(SETTINGS, dataset(), 1.0, CARD | {"splits": splits}, raw)
+    card = card_with(train="train.csv", test="other.csv")
+    check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
     assert ("picture in both splits", "5.png") in found(check, "problem")
     facts = check[(check["check"] == "counts") & (check["name"] == "images")]
     assert facts["value"].tolist() == [11, 1]
 
 
-def only_training(raw: Path, rows: list[str]) -> dict:
+def only_training(raw: Path, rows: list[str]) -> DatasetCard:
     """A card without a test set, with annotations of its own."""
     (raw / "source" / "own.csv").write_text("\n".join(rows), "utf-8")
-    return CARD | {"splits": {"train": CARD["splits"]["train"] | {"csv": "own.csv"}}}
+    return card_with(train="own.csv")
 
 
 def test_without_a_test_set_a_repeated_picture_is_a_problem_where_both_are_used(raw):
@@ -179,7 +186,7 @@ def test_an_annotated_file_of_any_suffix_is_opened(raw, csv_boxes, is_shared):
     rows = ["a.gif,0,0.1,0.1,0.6,0.6", "photo,1,0.1,0.1,0.6,0.6", "0.png,2,0.1,0.1,0.6,0.6"]
     card = only_training(raw, rows)
     if is_shared:
-        card["splits"]["test"] = card["splits"]["train"]
+        card = card_with(train="own.csv", test="own.csv")
     settings = dataset().model_copy(update={"annotations": AnnotationFormat(csv_boxes=csv_boxes)})
     check = check_dataset(SETTINGS, settings, 1.0, card, raw)
     assert ("unreadable image", "a.gif") in found(check, "problem")
@@ -218,7 +225,7 @@ def test_the_page_of_a_clean_dataset_says_so(raw):
     for path in (source / "train").iterdir():
         if path.name not in {f"{number}.png" for number in range(6)}:
             path.unlink()
-    card = CARD | {"splits": {"train": CARD["splits"]["train"] | {"csv": "clean.csv"}}}
+    card = card_with(train="clean.csv")
     check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
     assert set(check["level"]) == {"fact"}
     assert "None was found" in render_check_page(check, card, 10)

@@ -14,6 +14,7 @@ from mnist_localization.config import (
 from mnist_localization.data.splitting import stratified_holdout
 from mnist_localization.errors import AnnotationError
 from mnist_localization.pipelines.split.nodes import split_images
+from support.dataset_cards import make_card
 
 
 def table(labels: list[int]) -> pd.DataFrame:
@@ -86,12 +87,10 @@ def test_a_held_out_split_that_lacks_classes_is_warned_of_by_their_names(caplog)
         max_image_mb=1.0,
         contact_sheet=1,
     )
-    card = {
-        "source": "folder",
-        "folder": "own",
-        "splits": {"train": {"images": "images", "archive": "images"}},
-        "files": {"images": {"sha256": "0"}},
-    }
+    card = make_card(
+        source="folder",
+        splits={"train": {"annotations": "a.csv", "archive": "train.zip", "images": "images"}},
+    )
     rows = table([0] * 40 + list(range(1, 12)))
     split_images(settings, dataset, 0, card, Path("raw"), rows, rows.head(0))
     for split in ("test", "validation"):

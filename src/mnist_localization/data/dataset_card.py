@@ -1,14 +1,14 @@
 """Description of a fetched dataset: its source, files and splits."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
+
+from mnist_localization.config import SyntheticSettings
 
 
 class FileEntry(BaseModel):
     """Size and hash of one raw file, or of the listing of a folder."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int
     sha256: str
@@ -23,7 +23,7 @@ class SplitFiles(BaseModel):
         images: Folder of the images.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     annotations: str
     archive: str
@@ -46,7 +46,7 @@ class DatasetCard(BaseModel):
         synthetic: Settings of the stand-in, or `None`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     base_url: str = ""
@@ -57,9 +57,8 @@ class DatasetCard(BaseModel):
     splits: dict[str, SplitFiles]
     train_images: int
     test_images: int
-    synthetic: dict[str, Any] | None = None
+    synthetic: SyntheticSettings | None = None
 
-    @property
-    def is_stand_in(self) -> bool:
-        """Return whether the images are the locally made stand-in."""
-        return self.source == "synthetic"
+    def images_sha256(self, split: str) -> str:
+        """Return the hash that identifies the images of a split."""
+        return self.files[self.splits[split].archive].sha256

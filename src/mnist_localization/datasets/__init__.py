@@ -1,25 +1,27 @@
-"""Kedro datasets of ours: I/O, and nothing else."""
+"""Kedro datasets of the project; they do I/O only."""
 
 import importlib
 from typing import Any
 
-# Loaded on first use: listing the pipelines must not import TensorFlow or plotting libraries.
-_HOMES = {
-    "AtomicJSONDataset": "atomic_json",
-    "AtomicMatplotlibDataset": "atomic_matplotlib",
-    "AtomicParquetDataset": "atomic_parquet",
-    "AtomicPlotlyDataset": "atomic_plotly",
-    "AtomicTextDataset": "atomic_text",
+# Imported on first use, because listing the pipelines must not import TensorFlow or a plotting
+# library.
+_MODULES = {
+    "AtomicJSONDataset": "atomic",
+    "AtomicMatplotlibDataset": "atomic",
+    "AtomicParquetDataset": "atomic",
+    "AtomicPlotlyDataset": "atomic",
+    "AtomicTextDataset": "atomic",
     "FolderDataset": "folder",
     "ImageSplitDataset": "image_split",
     "LocalizerDataset": "localizer",
     "TrackerDataset": "tracker",
+    "TypedJSONDataset": "atomic",
 }
 
-__all__ = list(_HOMES)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,42 +1,119 @@
-"""Saving beside, then renaming: a killed save leaves the old file, or none."""
+"""Kedro datasets of one file that save atomically: write to a sibling, then rename."""
 
+import importlib
+import json
 from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io.core import get_filepath_str
+from kedro_datasets._typing import JSONPreview
+from kedro_datasets.json import JSONDataset
+from pydantic import BaseModel, ValidationError
+
+from mnist_localization.errors import LocalizationError
+
+# Atomic variants of kedro-datasets classes, created on first use by `__getattr__`: a run that
+# saves JSON must not import a plotting library.
+_BASES = {
+    "AtomicJSONDataset": "kedro_datasets.json.JSONDataset",
+    "AtomicMatplotlibDataset": "kedro_datasets.matplotlib.MatplotlibDataset",
+    "AtomicParquetDataset": "kedro_datasets.pandas.ParquetDataset",
+    "AtomicPlotlyDataset": "kedro_datasets.plotly.JSONDataset",
+    "AtomicTextDataset": "kedro_datasets.text.TextDataset",
+}
 
 
 class AtomicSave:
-    """Mixin for Kedro datasets of one file that write through `_get_save_path()`.
-
-    Stands before the dataset's class in the bases.
-    """
+    """Mixin for datasets that write to `_get_save_path()`; precedes the dataset in the bases."""
 
     _protocol: str
     _fs: Any
+    _temporary: PurePosixPath | None = None
 
     def save(self, data: Any) -> None:
-        """Save beside the final path, then rename."""
+        """Save to a temporary sibling, then rename it to the final path."""
         final = super()._get_save_path()  # type: ignore[misc]
-        self._beside = final.with_name(f".part-{final.name}")
+        self._temporary = final.with_name(f".part-{final.name}")
+        temporary = get_filepath_str(self._temporary, self._protocol)
         try:
-            # The undecorated method: Kedro's logging already wraps this one.
+            # The undecorated method, because Kedro's logging already wraps this one.
             super().save.__wrapped__(self, data)  # type: ignore[misc]
         except BaseException:
-            self._discard(self._beside)
+            if self._fs.exists(temporary):
+                self._fs.rm(temporary)
             raise
         finally:
-            beside, self._beside = self._beside, None
-        self._fs.mv(
-            get_filepath_str(beside, self._protocol), get_filepath_str(final, self._protocol)
-        )
-
-    _beside: PurePosixPath | None = None
+            self._temporary = None
+        self._fs.mv(temporary, get_filepath_str(final, self._protocol))
 
     def _get_save_path(self) -> PurePosixPath:
-        return self._beside or super()._get_save_path()  # type: ignore[misc,no-any-return]
+        return self._temporary or super()._get_save_path()  # type: ignore[misc,no-any-return]
 
-    def _discard(self, path: PurePosixPath) -> None:
-        name = get_filepath_str(path, self._protocol)
-        if self._fs.exists(name):
-            self._fs.rm(name)
+
+class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
+    """JSON file of a pydantic model: validated on load, saved atomically by alias."""
+
+    def __init__(self, *, model: str, stage: str = "", **arguments: Any) -> None:
+        """Create the dataset without importing the model.
+
+        Args:
+            model: Dotted path of the pydantic model class.
+            stage: Pipeline that writes the file, named by the error about an invalid file.
+            **arguments: Arguments of `json.JSONDataset`.
+        """
+        super().__init__(**arguments)
+        self._model = model
+        self._stage = stage
+
+    def load(self) -> BaseModel:
+        """Return the validated model.
+
+        Raises:
+            LocalizationError: The file is not JSON, or does not match the model.
+        """
+        try:
+            return self._model_class().model_validate(self._load_json())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "document"
+            raise self._invalid(f"{place}: {first['msg']}") from error
+
+    def save(self, data: BaseModel) -> None:
+        """Write the model as JSON."""
+        super().save(data.model_dump(mode="json", by_alias=True))
+
+    def preview(self) -> JSONPreview:
+        """Return the JSON document for kedro-viz."""
+        return JSONPreview(json.dumps(self._load_json()))
+
+    def _load_json(self) -> Any:
+        try:
+            return JSONDataset.load.__wrapped__(self)
+        except ValueError as error:
+            raise self._invalid(f"not valid UTF-8 JSON: {error}") from error
+
+    def _invalid(self, reason: str) -> LocalizationError:
+        name = self._model.rpartition(".")[2]
+        command = f"`kedro run --pipelines={self._stage}`" if self._stage else "the stage"
+        return LocalizationError(
+            f"{self._filepath} is not a valid {name} ({reason}); it is damaged or was written by "
+            f"another version; run {command} again"
+        )
+
+    def _model_class(self) -> type[BaseModel]:
+        module, _, name = self._model.rpartition(".")
+        model: type[BaseModel] = getattr(importlib.import_module(module), name)
+        return model
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "model": self._model}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BASES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, base = _BASES[name].rpartition(".")
+    bases = (AtomicSave, getattr(importlib.import_module(module), base))
+    dataset = type(name, bases, {"__module__": __name__, "__doc__": f"Atomic `{base}`."})
+    globals()[name] = dataset
+    return dataset

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mnist_localization.data.dataset_card import DatasetCard, FileEntry
 from mnist_localization.data.sources import fetch
 from support.fetch_settings import make_settings
 from support.servers import serving
@@ -46,20 +47,20 @@ def raw(tmp_path) -> Path:
 
 
 @pytest.fixture
-def fetched(raw, tmp_path) -> Callable[..., dict[str, Any]]:
+def fetched(raw, tmp_path) -> Callable[..., DatasetCard]:
     """Runs the stage with a changed base configuration."""
 
-    def run(**changes: Any) -> dict[str, Any]:
+    def run(**changes: Any) -> DatasetCard:
         return fetch(make_settings(**changes), raw, tmp_path)
 
     return run
 
 
 @pytest.fixture
-def from_upstream(fetched, server, tiny) -> Callable[..., dict[str, Any]]:
+def from_upstream(fetched, server, tiny) -> Callable[..., DatasetCard]:
     """Runs the stage with the loopback server in upstream's place."""
 
-    def run(url: str | None = None, **changes: Any) -> dict[str, Any]:
+    def run(url: str | None = None, **changes: Any) -> DatasetCard:
         blob_ids = {name: blob_id((tiny / name).read_bytes()) for name in NAMES}
         return fetched(upstream={"url": url or server.url, "blob_ids": blob_ids}, **changes)
 
@@ -70,20 +71,17 @@ def from_upstream(fetched, server, tiny) -> Callable[..., dict[str, Any]]:
 def assert_whole(raw, tiny) -> Callable[..., None]:
     """Asserts that what a card names lies there, byte for byte, and nothing half-made."""
 
-    def check(card: dict[str, Any], origin: Path = tiny) -> None:
-        folder = raw / card["folder"]
+    def check(card: DatasetCard, origin: Path = tiny) -> None:
+        folder = raw / card.folder
         for name in NAMES:
             content = (origin / name).read_bytes()
             assert (folder / name).read_bytes() == content
-            assert card["files"][name] == {
-                "size": len(content),
-                "sha256": sha256(content),
-            }
+            assert card.files[name] == FileEntry(size=len(content), sha256=sha256(content))
         for split, rows in (("train", "training_data.csv"), ("test", "test_data.csv")):
             files = {line.split(",")[0] for line in (origin / rows).read_text().splitlines()}
-            images = folder / card["splits"][split]["images"]
+            images = folder / card.splits[split].images
             assert {path.name for path in images.iterdir()} == files
-            assert card[f"{split}_images"] == len(files)
+            assert getattr(card, f"{split}_images") == len(files)
         assert not list(folder.rglob("*.part*"))
 
     return check

@@ -14,7 +14,7 @@ ARCHIVE = NAMES[0]
 
 def test_the_four_files_are_brought_and_unpacked(fetched, server, assert_whole):
     card = fetched(base_url=server.url)
-    assert (card["source"], card["base_url"]) == ("base_url", server.url)
+    assert (card.source, card.base_url) == ("base_url", server.url)
     assert sorted(server.names()) == sorted(NAMES)
     assert_whole(card)
 
@@ -182,7 +182,7 @@ def test_a_redirect_to_a_name_nobody_knows_is_no_answer(fetched, server):
 
 @pytest.mark.parametrize("content", [b"altered", b"", None], ids=["altered", "empty", "gone"])
 def test_an_altered_copy_is_found_out_and_fetched_anew(fetched, server, raw, assert_whole, content):
-    folder = raw / fetched(base_url=server.url)["folder"]
+    folder = raw / fetched(base_url=server.url).folder
     if content is None:
         (folder / "test_data.csv").unlink()
     else:

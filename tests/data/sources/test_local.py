@@ -31,14 +31,14 @@ def test_a_folder_is_a_source_and_is_never_touched(fetched, origin, assert_whole
         "trailing slash": f"{origin}/",
     }[form]
     card = fetched(base_url=base_url)
-    assert (card["source"], card["base_url"]) == ("base_url", base_url)
+    assert (card.source, card.base_url) == ("base_url", base_url)
     assert_whole(card)
     assert state(origin) == before
 
 
 def test_all_spellings_of_a_folder_are_one_source(fetched, origin):
     spellings = (str(origin), f"{origin}/", "my files/digits", origin.as_uri())
-    assert len({fetched(base_url=base_url)["folder"] for base_url in spellings}) == 1
+    assert len({fetched(base_url=base_url).folder for base_url in spellings}) == 1
 
 
 def test_the_home_folder_may_be_written_short(fetched, origin, monkeypatch, assert_whole):
@@ -75,13 +75,13 @@ def test_a_changed_original_is_copied_anew(fetched, origin, tmp_path, assert_who
     for name in NAMES:
         shutil.copyfile(other / name, origin / name)
     card = fetched(base_url=str(origin))
-    assert (card["train_images"], card["test_images"]) == (12, 8)
+    assert (card.train_images, card.test_images) == (12, 8)
     assert_whole(card, other)
 
 
 def test_an_altered_copy_is_found_out(fetched, origin, raw, assert_whole):
     card = fetched(base_url=str(origin))
-    copy = raw / card["folder"] / "training_data.csv"
+    copy = raw / card.folder / "training_data.csv"
     kept = copy.stat()
     altered = bytearray(copy.read_bytes())
     altered[0] ^= 1
@@ -150,4 +150,4 @@ def test_archive_and_csv_may_share_a_name_but_for_the_suffix(fetched, tiny, tmp_
     for name, ours in zip(NAMES, names.values(), strict=True):
         shutil.copyfile(tiny / name, own / ours)
     card = fetched(base_url="own", files=names)
-    assert (card["train_images"], card["test_images"]) == (30, 10)
+    assert (card.train_images, card.test_images) == (30, 10)

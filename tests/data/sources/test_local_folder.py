@@ -41,24 +41,24 @@ def test_sources_live_side_by_side(from_upstream, fetched, tiny, tmp_path, raw, 
         after = files_below(raw)
         assert kept.items() <= after.items()
         kept = after
-    assert len({card["folder"] for card in cards}) == len(runs)
+    assert len({card.folder for card in cards}) == len(runs)
     assert [run() for run in reversed(runs)] == cards[::-1]
     assert files_below(raw) == kept
 
 
 def test_an_empty_base_url_is_unset(fetched):
     for empty in ("", None):
-        assert fetched(base_url=empty, source="synthetic")["source"] == "synthetic"
+        assert fetched(base_url=empty, source="synthetic").source == "synthetic"
 
 
 def test_a_base_url_alone_selects_that_source(fetched, tiny):
-    assert fetched(base_url=str(tiny), source="synthetic")["source"] == "base_url"
+    assert fetched(base_url=str(tiny), source="synthetic").source == "base_url"
 
 
 @pytest.mark.parametrize("harm", ["gone", "one gone", "shortened", "one more", "marker"])
 def test_images_that_were_touched_are_unpacked_again(fetched, tiny, raw, assert_whole, harm):
     card = fetched(base_url=str(tiny))
-    images = raw / card["folder"] / card["splits"]["train"]["images"]
+    images = raw / card.folder / card.splits["train"].images
     first = next(images.iterdir())
     if harm == "gone":
         for path in images.iterdir():
@@ -78,7 +78,7 @@ def test_images_that_were_touched_are_unpacked_again(fetched, tiny, raw, assert_
 @pytest.mark.parametrize("text", ["", "[]", '{"test_data.csv": 3}', "\0"])
 def test_a_ruined_record_of_what_was_fetched_is_made_anew(fetched, server, raw, assert_whole, text):
     card = fetched(base_url=server.url)
-    (raw / card["folder"] / "files.json").write_text(text, "utf-8")
+    (raw / card.folder / "files.json").write_text(text, "utf-8")
     assert_whole(fetched(base_url=server.url))
 
 
@@ -101,7 +101,7 @@ def test_a_second_run_waits_for_the_first(fetched, server, assert_whole):
 
 
 def test_a_run_does_not_wait_for_another_for_ever(fetched, tiny, raw):
-    folder = raw / fetched(base_url=str(tiny))["folder"]
+    folder = raw / fetched(base_url=str(tiny)).folder
     script = (
         "import sys, time\nfrom pathlib import Path\n"
         "from mnist_localization.data.sources.source_folder import SourceFolder\n"
@@ -159,7 +159,7 @@ def test_credentials_are_used_but_never_shown(fetched, server, raw, caplog, asse
     card = fetched(base_url=url)
     assert_whole(card)
     assert server.authorizations == {"Basic dXNlcjpzZXNhbWUtb3Blbi03"}
-    assert card["base_url"] == server.url
+    assert card.base_url == server.url
     assert PASSWORD not in str(card)
     for path in raw.rglob("*"):
         assert PASSWORD not in str(path)

@@ -139,16 +139,16 @@ def test_equal_settings_give_equal_bytes_and_another_seed_others(tmp_path):
 def test_the_card_tells_how_it_was_made(fetched, raw):
     card = fetched(source="synthetic")
     other = fetched(source="synthetic", synthetic={"seed": 3})
-    assert card["source"] == card["requested_source"] == "synthetic"
-    assert card["synthetic"]["train_images"] == 20
-    assert (card["train_images"], card["test_images"]) == (20, 10)
-    assert card["folder"] != other["folder"]
-    assert {path.name for path in raw.iterdir()} == {card["folder"], other["folder"]}
+    assert card.source == card.requested_source == "synthetic"
+    assert card.synthetic.train_images == 20
+    assert (card.train_images, card.test_images) == (20, 10)
+    assert card.folder != other.folder
+    assert {path.name for path in raw.iterdir()} == {card.folder, other.folder}
 
 
 def test_what_was_made_is_not_made_again_but_mended(fetched, raw):
     card = fetched(source="synthetic")
-    archive = raw / card["folder"] / NAMES[0]
+    archive = raw / card.folder / NAMES[0]
     whole, made_at = archive.read_bytes(), archive.stat().st_mtime_ns
     assert fetched(source="synthetic") == card
     assert archive.stat().st_mtime_ns == made_at

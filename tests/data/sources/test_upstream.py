@@ -27,15 +27,15 @@ def test_upstream_is_the_published_commit(fetched, monkeypatch):
 
 def test_files_are_held_against_their_git_blob_ids(from_upstream, server, assert_whole):
     card = from_upstream()
-    assert (card["source"], card["requested_source"]) == ("upstream", "upstream")
-    assert (card["folder"], card["fallback_reason"]) == ("upstream", None)
+    assert (card.source, card.requested_source) == ("upstream", "upstream")
+    assert (card.folder, card.fallback_reason) == ("upstream", None)
     assert_whole(card)
 
 
 def test_a_verified_copy_of_upstream_needs_no_network(from_upstream, caplog, assert_whole):
     from_upstream()
     card = from_upstream(servers.refusing_url())
-    assert card["source"] == "upstream"
+    assert card.source == "upstream"
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert_whole(card)
 
@@ -79,14 +79,14 @@ def test_what_cannot_be_reached_has_a_stand_in_that_is_said_aloud(
 ):
     server.mode = mode or servers.whole
     card = from_upstream(url and url())
-    assert (card["source"], card["requested_source"]) == ("synthetic", "upstream")
-    assert "cannot be reached" in card["fallback_reason"]
-    assert (card["train_images"], card["test_images"]) == (20, 10)
+    assert (card.source, card.requested_source) == ("synthetic", "upstream")
+    assert "cannot be reached" in card.fallback_reason
+    assert (card.train_images, card.test_images) == (20, 10)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     said = warnings[0].getMessage()
     assert "SYNTHETIC" in said
-    assert card["fallback_reason"] in said
+    assert card.fallback_reason in said
     assert "fetch.base_url=" in said
 
 
@@ -105,17 +105,17 @@ def test_what_a_base_url_does_not_give_has_no_stand_in(fetched, raw):
 def test_a_proxy_that_fails_makes_upstream_unreachable(from_upstream, server, tiny, monkeypatch):
     monkeypatch.setenv("http_proxy", servers.refusing_url())
     monkeypatch.setenv("no_proxy", "")
-    assert from_upstream("http://upstream.invalid/folder")["source"] == "synthetic"
+    assert from_upstream("http://upstream.invalid/folder").source == "synthetic"
     with servers.serving(tiny, servers.answers(407)) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        assert from_upstream("http://upstream.invalid/folder")["source"] == "synthetic"
+        assert from_upstream("http://upstream.invalid/folder").source == "synthetic"
         assert proxy.asked
 
 
 def test_upstream_is_tried_again_after_a_stand_in(from_upstream, assert_whole):
     from_upstream(servers.refusing_url())
     card = from_upstream()
-    assert card["source"] == "upstream"
+    assert card.source == "upstream"
     assert_whole(card)
 
 

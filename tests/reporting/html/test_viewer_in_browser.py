@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from support.dataset_cards import make_card
 from support.report_page import (
     NAMES,
     by_id,
@@ -179,7 +180,7 @@ return found;
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_light_and_dark(browser, report, tmp_path, scheme):
     told = copy.deepcopy(report)
-    told.card["source"] = "synthetic"
+    told.card = make_card(source="synthetic")
     path = tmp_path / "report.html"
     path.write_text(told.render(), "utf-8")
     emulate(

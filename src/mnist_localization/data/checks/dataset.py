@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from mnist_localization.data.annotations import Annotations, read_annotations
 from mnist_localization.data.boxes import BOX_COLUMNS, pixel_corners
 from mnist_localization.data.checks.findings import Finding, findings_table
 from mnist_localization.data.checks.pictures import Picture, examine_pictures
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SUFFIXES, into_input, placements
 from mnist_localization.errors import AnnotationError
 
@@ -42,7 +42,7 @@ def check_dataset(
     settings: CheckSettings,
     dataset: DatasetSettings,
     max_image_mb: float,
-    card: Mapping[str, Any],
+    card: DatasetCard,
     raw_folder: Path,
 ) -> pd.DataFrame:
     """Examine a fetched dataset: its annotations and every one of its images.
@@ -62,12 +62,12 @@ def check_dataset(
     Raises:
         AnnotationError: An annotation file is not of its format.
     """
-    folder = raw_folder / card["folder"]
+    folder = raw_folder / card.folder
     splits = []
-    for name, at in card["splits"].items():
-        images = folder / at["images"]
+    for name, at in card.splits.items():
+        images = folder / at.images
         annotations = read_annotations(
-            folder / at["csv"], images, dataset.class_names, dataset.annotations
+            folder / at.annotations, images, dataset.class_names, dataset.annotations
         )
         files = _files_of(name, card, images, annotations)
         found = examine_pictures(images, files, dataset.image, max_image_mb, name)
@@ -78,17 +78,15 @@ def check_dataset(
     return findings_table([*findings, *_repeated(splits)])
 
 
-def _files_of(
-    name: str, card: Mapping[str, Any], images: Path, annotations: Annotations
-) -> list[str]:
+def _files_of(name: str, card: DatasetCard, images: Path, annotations: Annotations) -> list[str]:
     """The images of a split: those of its folder, unless splits share one, and those it names.
 
     An image may be named that no suffix marks as one: the stage `split` will open it too.
     """
     found = set(annotations.table["file"])
     found |= {row.file for row in annotations.bad_rows if row.fault == "unreadable image"}
-    folders = [at["images"] for at in card["splits"].values()]
-    if folders.count(card["splits"][name]["images"]) > 1:
+    folders = [at.images for at in card.splits.values()]
+    if folders.count(card.splits[name].images) > 1:
         return sorted(found)
     for root, _, files in os.walk(images):
         prefix = Path(root).relative_to(images)

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from mnist_localization.config import UnpackSettings
 from mnist_localization.data.images import SUFFIXES
-from mnist_localization.files import require_free_space, rounded_to_blocks
 from mnist_localization.errors import ArchiveError
+from mnist_localization.files import require_free_space, rounded_to_blocks
 
 logger = logging.getLogger(__name__)
 

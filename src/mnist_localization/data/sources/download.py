@@ -18,9 +18,9 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
 from mnist_localization.config import NetworkSettings
-from mnist_localization.files import require_free_space
 from mnist_localization.data.sources.urls import shown_url
 from mnist_localization.errors import SourceError, UnreachableError
+from mnist_localization.files import require_free_space
 
 logger = logging.getLogger(__name__)
 

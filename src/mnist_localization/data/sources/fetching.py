@@ -7,11 +7,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mnist_localization.config import FetchSettings, UnpackSettings
+from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
 from mnist_localization.data.sources.archives import DamagedArchiveError, unpack
-from mnist_localization.files import require_free_space
 from mnist_localization.data.sources.download import Downloader
 from mnist_localization.data.sources.local_folder import fetch_folder
 from mnist_localization.data.sources.source_folder import MANIFEST, SourceFolder
@@ -25,6 +24,7 @@ from mnist_localization.data.sources.urls import (
 )
 from mnist_localization.data.sources.verification import Expected, fault, require, sha256_of
 from mnist_localization.errors import SourceError, UnreachableError
+from mnist_localization.files import require_free_space
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _IMAGES = "images"
 _BLOCK = 2**20
 
 
-def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> dict[str, Any]:
+def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
     """Bring the configured source to disk: verified, unpacked, in a folder of its own.
 
     Args:
@@ -41,10 +41,7 @@ def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> di
         project_folder: Where a relative local base URL starts.
 
     Returns:
-        The dataset card: `source`, `base_url`, `requested_source`, `fallback_reason`,
-        `folder` (below `raw_folder`), `files` (name to size and sha256), `splits` (csv,
-        archive and images of `train` and `test`, below `folder`), `train_images`,
-        `test_images`.
+        The dataset card.
 
     Raises:
         UnreachableError: The source cannot be reached, and nothing may stand in for it.
@@ -68,7 +65,9 @@ def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> di
             ) from error
         logger.warning(_STAND_IN, error)
         card = _from_synthetic(settings, raw_folder)
-        return card | {"requested_source": "upstream", "fallback_reason": str(error)}
+        return card.model_copy(
+            update={"requested_source": "upstream", "fallback_reason": str(error)}
+        )
 
 
 # Bytes of an archive that one image takes at most: the digit itself does not shrink to more.
@@ -85,7 +84,7 @@ _STAND_IN = """
           error: --params fetch.on_unreachable=error"""
 
 
-def _from_upstream(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
+def _from_upstream(settings: FetchSettings, raw_folder: Path) -> DatasetCard:
     if not is_remote(settings.upstream.url):
         raise SourceError("fetch.upstream.url is no http or https URL; set fetch.base_url instead")
     downloader = Downloader(settings.network)
@@ -99,9 +98,7 @@ def _from_upstream(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
     return _card(settings, raw_folder, "upstream", "", "upstream", bring)
 
 
-def _from_base_url(
-    settings: FetchSettings, raw_folder: Path, project_folder: Path
-) -> dict[str, Any]:
+def _from_base_url(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
     base_url = settings.base_url
     origin = None if is_remote(base_url) else local_folder(base_url, project_folder)
     identity = identity_of(base_url) if origin is None else str(origin)
@@ -125,7 +122,7 @@ def _from_base_url(
         ) from error
 
 
-def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]:
+def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> DatasetCard:
     said = [settings.synthetic.model_dump(), settings.files.model_dump()]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -141,7 +138,7 @@ def _from_synthetic(settings: FetchSettings, raw_folder: Path) -> dict[str, Any]
                 folder.take_in(workshop / name, name)
 
     card = _card(settings, raw_folder, "synthetic", "", f"synthetic-{digest}", bring)
-    return card | {"synthetic": settings.synthetic.model_dump()}
+    return card.model_copy(update={"synthetic": settings.synthetic})
 
 
 def _card(
@@ -151,16 +148,15 @@ def _card(
     base_url: str,
     folder_name: str,
     bring: Callable[[SourceFolder], None],
-) -> dict[str, Any]:
+) -> DatasetCard:
     """Bring the files, unpack them, and say what is there."""
     files = settings.files
     with SourceFolder(raw_folder / folder_name).locked(settings.network.reach_s) as folder:
         bring(folder)
         found = {
-            name: {
-                "size": folder.file(name).stat().st_size,
-                "sha256": sha256_of(folder.file(name)),
-            }
+            name: FileEntry(
+                size=folder.file(name).stat().st_size, sha256=sha256_of(folder.file(name))
+            )
             for name in files.names
         }
         counts, splits = {}, {}
@@ -169,9 +165,9 @@ def _card(
             ("test", files.test_archive, files.test_csv),
         ):
             images = f"{_IMAGES}/{Path(archive).stem}"
-            sha256 = str(found[archive]["sha256"])
+            sha256 = found[archive].sha256
             counts[split] = _unpack(folder, archive, sha256, images, settings.unpack)
-            splits[split] = {"csv": csv, "archive": archive, "images": images}
+            splits[split] = SplitFiles(annotations=csv, archive=archive, images=images)
     logger.info(
         "Fetched %s: %d training and %d test images in %s.",
         source,
@@ -179,17 +175,16 @@ def _card(
         counts["test"],
         f"{raw_folder.name}/{folder_name}",
     )
-    return {
-        "source": source,
-        "base_url": base_url,
-        "requested_source": source,
-        "fallback_reason": None,
-        "folder": folder_name,
-        "files": found,
-        "splits": splits,
-        "train_images": counts["train"],
-        "test_images": counts["test"],
-    }
+    return DatasetCard(
+        source=source,
+        base_url=base_url,
+        requested_source=source,
+        folder=folder_name,
+        files=found,
+        splits=splits,
+        train_images=counts["train"],
+        test_images=counts["test"],
+    )
 
 
 def _unpack(

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mnist_localization.config import FetchSettings, FolderSettings
+from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
 from mnist_localization.data.images import SUFFIXES
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.data.sources.source_folder import SourceFolder
@@ -18,7 +18,7 @@ from mnist_localization.errors import SourceError
 logger = logging.getLogger(__name__)
 
 
-def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> dict[str, Any]:
+def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
     """The card of a dataset of one's own; archives are unpacked below the raw folder.
 
     Of folders, `files` holds the size of all files, and a hash of names, sizes and times.
@@ -43,8 +43,8 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
         )
     root = (project_folder / Path(own.path).expanduser()).resolve()
     name = "folder-" + _digest(f"{root}\n{own.model_dump_json()}")
-    files: dict[str, dict[str, Any]] = {}
-    splits: dict[str, dict[str, str]] = {}
+    files: dict[str, FileEntry] = {}
+    splits: dict[str, SplitFiles] = {}
     counts = {"train": 0, "test": 0}
     with SourceFolder(raw_folder / name).locked(settings.network.reach_s) as folder:
         for split, images, annotations in _configured(own):
@@ -52,22 +52,21 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
             said_in = _existing(root / annotations, f"fetch.folder.{split}_annotations")
             files |= {found.name: found.entry, annotations: _annotation_files(said_in)}
             counts[split] = found.count
-            splits[split] = {
-                "csv": _below(said_in, folder.path, own),
-                "archive": found.name,
-                "images": _below(found.folder, folder.path, own),
-            }
+            splits[split] = SplitFiles(
+                annotations=_below(said_in, folder.path, own),
+                archive=found.name,
+                images=_below(found.folder, folder.path, own),
+            )
     logger.info("Found %d training and %d test images in %s.", *counts.values(), own.path)
-    return {
-        "source": "folder",
-        "base_url": "",
-        "requested_source": "folder",
-        "fallback_reason": None,
-        "folder": name,
-        "files": files,
-        "splits": splits,
-        **{f"{split}_images": count for split, count in counts.items()},
-    }
+    return DatasetCard(
+        source="folder",
+        requested_source="folder",
+        folder=name,
+        files=files,
+        splits=splits,
+        train_images=counts["train"],
+        test_images=counts["test"],
+    )
 
 
 def _digest(text: str) -> str:
@@ -79,7 +78,7 @@ class _Images:
     """The images of a split: name and entry in the card's files, folder, number."""
 
     name: str
-    entry: dict[str, Any]
+    entry: FileEntry
     folder: Path
     count: int
 
@@ -93,10 +92,11 @@ class _Images:
             target = folder.path / "images" / sha256[:16]
             target.parent.mkdir(exist_ok=True)
             count = unpack(path, sha256, target, settings.unpack)
-            found = cls(name, {"size": path.stat().st_size, "sha256": sha256}, target, count)
+            entry = FileEntry(size=path.stat().st_size, sha256=sha256)
+            found = cls(name, entry, target, count)
         else:
-            entry = _listing(path)
-            found = cls(f"{name} (listing)", entry, path, entry.pop("images"))
+            entry, count = _listing(path)
+            found = cls(f"{name} (listing)", entry, path, count)
         if not found.count:
             raise SourceError(f"{path}: holds no image ({', '.join(SUFFIXES)}); correct {setting}")
         return found
@@ -120,16 +120,14 @@ def _existing(path: Path, setting: str) -> Path:
     return path
 
 
-def _annotation_files(path: Path) -> dict[str, Any]:
+def _annotation_files(path: Path) -> FileEntry:
     if path.is_file():
-        return {"size": path.stat().st_size, "sha256": sha256_of(path)}
-    entry = _listing(path)
-    del entry["images"]
-    return entry
+        return FileEntry(size=path.stat().st_size, sha256=sha256_of(path))
+    return _listing(path)[0]
 
 
-def _listing(folder: Path) -> dict[str, Any]:
-    """Size of all files below a folder, a hash of what tells them apart, number of images."""
+def _listing(folder: Path) -> tuple[FileEntry, int]:
+    """Return total size and hash of a folder's listing, and the number of images in it."""
     digest, size, images = hashlib.sha256(), 0, 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         state = path.stat()
@@ -137,7 +135,7 @@ def _listing(folder: Path) -> dict[str, Any]:
         digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace"))
         size += state.st_size
         images += path.suffix.lower() in SUFFIXES
-    return {"size": size, "sha256": digest.hexdigest(), "images": images}
+    return FileEntry(size=size, sha256=digest.hexdigest()), images
 
 
 def _below(path: Path, folder: Path, own: FolderSettings) -> str:

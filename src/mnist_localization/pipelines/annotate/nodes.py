@@ -8,6 +8,7 @@ import pandas as pd
 
 from mnist_localization.config import AnnotateSettings, DatasetSettings
 from mnist_localization.data.annotations import describe, read_annotations, require_good
+from mnist_localization.data.dataset_card import DatasetCard
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 def annotate_dataset(
     settings: AnnotateSettings,
     dataset: DatasetSettings,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     raw_folder: Path,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Parse and check the annotations of the fetched dataset.
@@ -24,12 +25,12 @@ def annotate_dataset(
         The training table, the test table (`file, label, xmin, ymin, xmax, ymax`, boxes
         relative; empty where the dataset has no test set), and a report of what was found.
     """
-    folder = raw_folder / dataset_card["folder"]
+    folder = raw_folder / dataset_card.folder
     annotations = {
         name: read_annotations(
-            folder / at["csv"], folder / at["images"], dataset.class_names, dataset.annotations
+            folder / at.annotations, folder / at.images, dataset.class_names, dataset.annotations
         )
-        for name, at in dataset_card["splits"].items()
+        for name, at in dataset_card.splits.items()
     }
     drop = settings.on_bad_rows == "drop"
     require_good(annotations, drop_bad_rows=drop, listed=settings.listed_bad_rows)

@@ -2,12 +2,12 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from mnist_localization.config import CheckSettings, DatasetSettings, SplitSettings
 from mnist_localization.data.checks import check_dataset
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.check import render_check_page
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ def examine_dataset(
     settings: CheckSettings,
     dataset: DatasetSettings,
     split: SplitSettings,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     raw_folder: Path,
 ) -> pd.DataFrame:
     """Examine the annotations and every image of the fetched dataset.
@@ -37,6 +37,6 @@ def examine_dataset(
     return check
 
 
-def render_page(settings: CheckSettings, check: pd.DataFrame, dataset_card: dict[str, Any]) -> str:
+def render_page(settings: CheckSettings, check: pd.DataFrame, dataset_card: DatasetCard) -> str:
     """The findings as one HTML page that needs nothing but a browser."""
     return render_check_page(check, dataset_card, settings.listed)

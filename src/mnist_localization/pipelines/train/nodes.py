@@ -14,9 +14,10 @@ from mnist_localization.config import (
     TrainSettings,
     WandbSettings,
 )
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import ImageStore, SplitDataset
-from mnist_localization.inference import appearance
-from mnist_localization.models.provenance import ImageFacts, Provenance
+from mnist_localization.inference import describe_images
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def train_localizer(
     dataset: DatasetSettings,
     wandb: WandbSettings,
     seed: int,
-    dataset_card: dict[str, Any],
+    dataset_card: DatasetCard,
     train_split: SplitDataset,
     validation_split: SplitDataset,
     training_checkpoints: Path,
@@ -61,7 +62,10 @@ def train_localizer(
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
     key = training_key(settings, seed, provenance)
-    tracker.start_training({"training": provenance.to_json(), "dataset_card": dataset_card}, key=key)
+    tracker.start_training(
+        {"training": provenance.to_json(), "dataset_card": dataset_card.model_dump(mode="json")},
+        key=key,
+    )
     with hardware(settings):
         network = build_network(
             settings.architecture, settings.architectures[settings.architecture], spec
@@ -128,7 +132,6 @@ def _provenance(
     validation: ImageStore,
 ) -> Provenance:
     spread = np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(np.int64)
-    seen = appearance(train.read(spread))
     return Provenance(
         architecture=settings.architecture,
         settings=_said_of(settings),
@@ -140,11 +143,8 @@ def _provenance(
         validation_fingerprint=validation.meta.fingerprint,
         validated_on=validation.meta.drawn_from,
         class_names=tuple(dataset.class_names),
-        images=ImageFacts(
-            background=dataset.image.background,
-            padded=train.resized,
-            brightness=seen.brightness,
-            border=seen.border,
+        images=describe_images(
+            train.read(spread), background=dataset.image.background, padded=train.resized
         ),
     )
 

@@ -1,12 +1,12 @@
 """The page of a dataset check: what is wrong, what is worth a look, and what is there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.base import asset, content_policy, template
 from mnist_localization.reporting.html.formatting import count, plain
 
@@ -43,7 +43,7 @@ class Group:
     left_out: int
 
 
-def render_check_page(check: pd.DataFrame, card: Mapping[str, Any], listed: int) -> str:
+def render_check_page(check: pd.DataFrame, card: DatasetCard, listed: int) -> str:
     """The table `dataset_check` as one HTML page that asks no network.
 
     Args:
@@ -55,7 +55,7 @@ def render_check_page(check: pd.DataFrame, card: Mapping[str, Any], listed: int)
     return template("check.html.jinja").render(
         policy=content_policy(style, ""),
         style=Markup(style),  # noqa: S704 - our own file
-        source=card["source"],
+        source=card.source,
         images=count(int(check.loc[_is_count_of_images(check), "value"].sum())),
         problems=_groups(check, "problem", listed),
         notes=_groups(check, "note", listed),

@@ -56,7 +56,7 @@ def banners(metrics: Metrics, card: DatasetCard) -> list[Banner]:
             Banner(
                 "Scores and dataset do not belong together",
                 f"The scores were made on the source “{scored.source}”, the files on disk are "
-                f"of “{card.get('source')}”. Run the stages again from split on.",
+                f"of “{card.source}”. Run the stages again from split on.",
             )
         )
     return found
