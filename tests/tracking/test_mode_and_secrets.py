@@ -23,6 +23,7 @@ from mnist_localization.tracking.run_index import (
     write_run_index,
 )
 from mnist_localization.tracking.server import find_server
+from support.dataset_cards import make_card
 from support.small_publications import make_tracker, metrics, publication, settings, train
 from support.wandb_stub import KEY, StubServer
 
@@ -217,7 +218,7 @@ def test_outside_of_a_kedro_run_the_dataset_records_nothing(tmp_path: Path) -> N
     assert tracker.is_disabled
     train(tracker)
     assert not dataset.exists()
-    with pytest.raises(DatasetError, match="no node can save it"):
+    with pytest.raises(DatasetError, match="can only be the input of a node"):
         dataset.save("anything")
 
 
@@ -238,7 +239,7 @@ def test_a_ledger_that_cannot_be_read_is_said_and_replaced(
 
 
 def test_names_from_the_dataset_stay_text_in_the_report() -> None:
-    text = task_text(["a`b", "c|d", "<img>"], {"source": "synthetic", "train_images": 3})
+    text = task_text(["a`b", "c|d", "<img>"], make_card(source="synthetic", train_images=3))
     assert "`a'b`, `c/d`, `<img>`" in text
     assert "stand-in" in text
 

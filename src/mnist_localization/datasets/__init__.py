@@ -11,11 +11,11 @@ _MODULES = {
     "AtomicParquetDataset": "atomic",
     "AtomicPlotlyDataset": "atomic",
     "AtomicTextDataset": "atomic",
-    "FolderDataset": "folder",
-    "ImageSplitDataset": "image_split",
-    "LocalizerDataset": "localizer",
-    "TrackerDataset": "tracker",
     "TypedJSONDataset": "atomic",
+    "FolderDataset": "folders",
+    "ImageSplitDataset": "folders",
+    "TrackerDataset": "folders",
+    "LocalizerDataset": "localizer",
 }
 
 __all__ = list(_MODULES)

@@ -1,4 +1,4 @@
-"""The trained model as a dataset."""
+"""Kedro dataset of the trained model."""
 
 from typing import Any
 
@@ -10,10 +10,14 @@ from mnist_localization.models.saving import loadable
 
 
 class LocalizerDataset(AtomicSave, TensorFlowModelDataset):  # type: ignore[misc]
-    """A `.keras` file, saved atomically and loaded in Keras' safe mode."""
+    """Model in a `.keras` file, saved atomically and loaded in Keras' safe mode."""
 
     def load(self) -> Any:
-        """The Keras model; one that needs code to run is refused with the reason."""
+        """Return the Keras model.
+
+        Raises:
+            ModelError: The file cannot be loaded; it contains code, for example.
+        """
         with loadable(str(self._filepath)):
-            # The undecorated method: Kedro's logging already wraps this one.
+            # The undecorated method, because Kedro's logging already wraps this one.
             return super().load.__wrapped__(self)

@@ -1,15 +1,59 @@
-"""Image splits: saved as an image store, loaded as `tf.data`."""
+"""Kedro datasets of local folders."""
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from mnist_localization.data.images import DecodedSplit, ImageStore, SplitDataset
 from mnist_localization.errors import ImageError
 from mnist_localization.files import atomic_path
+from mnist_localization.tracking import Tracker, current_tracker
+
+
+class FolderDataset(AbstractDataset[None, Path]):
+    """Local folder, loaded as its path: for stages that read or write many files."""
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        """Set the folder.
+
+        Args:
+            path: Local folder; relative paths start at the project.
+            metadata: Ignored by Kedro; read by plugins.
+        """
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """Create the folder if it does not exist, and return its path."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        return self._path
+
+    def save(self, data: None) -> NoReturn:
+        """Raise an error, because a folder cannot be the output of a node."""
+        raise DatasetError(f"{self} can only be the input of a node, not an output")
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path.as_posix()}
+
+
+class TrackerDataset(FolderDataset):
+    """W&B run of this `kedro run`; outside of one, a tracker that records nothing.
+
+    The folder holds all files that W&B writes.
+    """
+
+    # A W&B run belongs to one process, so Kedro's ParallelRunner must refuse this dataset.
+    _SINGLE_PROCESS = True
+
+    def load(self) -> Tracker:  # type: ignore[override]
+        """Return the tracker of this process."""
+        return current_tracker(self._path)
 
 
 class ImageSplitDataset(AbstractDataset[DecodedSplit, SplitDataset]):

@@ -1,0 +1,37 @@
+"""The catalog in conf/base."""
+
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, MemoryDataset
+
+from mnist_localization.datasets import AtomicPlotlyDataset
+from mnist_localization.registry import load_module, module_names
+
+CONF = Path(__file__).parents[2] / "conf"
+IN_MEMORY = {"image_files", "image_predictions", "image_failures"}
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    loader = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="test")
+    return DataCatalog.from_config(loader["catalog"])
+
+
+@pytest.mark.parametrize("stage", module_names("pipelines"))
+def test_every_dataset_of_a_pipeline_is_persistent(catalog, stage):
+    pipeline = load_module("pipelines", stage).create_pipeline()
+    names = {name for name in pipeline.datasets() if not name.startswith(("params:", "parameters"))}
+    assert names
+    for name in names:
+        dataset = catalog.get(name)
+        assert dataset is not None, name
+        assert isinstance(dataset, MemoryDataset) == (name in IN_MEMORY), name
+
+
+def test_a_new_chart_needs_no_entry(catalog):
+    dataset = catalog.get("size_chart")
+    assert isinstance(dataset, AtomicPlotlyDataset)
+    assert str(dataset._filepath).endswith("08_reporting/size_chart.json")
+    assert dataset.metadata == {"kedro-viz": {"layer": "reporting"}}
