@@ -1,29 +1,49 @@
-import pytest
-import yaml
+from types import SimpleNamespace
 
-from mnist_localization.config import ExportSettings
+import pytest
+
+from mnist_localization.export import export_localizer
 from mnist_localization.models.provenance import Provenance
-from support.project import ROOT
+from mnist_localization.registry import module_names
+from support.settings import section
 from support.small_models import trained_localizer
 from support.small_stores import make_store
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A small localizer, and the training and test split that it belongs to."""
+    """Return a small localizer, and the training and test split that it belongs to."""
     folder = tmp_path_factory.mktemp("stores")
     training, test = make_store(folder, 128, 0), make_store(folder, 40, 1, "test")
     provenance = Provenance(train_fingerprint=training.meta.fingerprint)
-    return trained_localizer(training, provenance), training, test
+    splits = [SimpleNamespace(store=store) for store in (training, test)]
+    return trained_localizer(training, provenance), *splits
 
 
 @pytest.fixture(scope="session")
 def settings():
-    """The section `export` of the base configuration, with changes; quick."""
-    document = yaml.safe_load((ROOT / "conf/base/parameters_export.yml").read_text("utf-8"))
+    """Return a function that makes quick settings of the section `export`, with changes."""
     quick = {"latency_runs": 3, "representative_images": 32, "batch_size": 16}
 
     def changed(**changes):
-        return ExportSettings.model_validate({**document["export"], **quick, **changes})
+        return section("export", **quick | changes)
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def export(trained):
+    """Return a function that exports a localizer into a folder and returns the report."""
+    _, *splits = trained
+
+    def exported(options, folder, localizer=trained[0]):
+        return export_localizer(options, section("evaluate"), 1, localizer, *splits, folder)
+
+    return exported
+
+
+@pytest.fixture(scope="session")
+def exported(export, settings, tmp_path_factory):
+    """Return the folder and the report of an export of the small localizer to all formats."""
+    folder = tmp_path_factory.mktemp("exported")
+    return folder, export(settings(formats=module_names("export/formats")), folder)

@@ -1,32 +1,31 @@
-import shutil
+"""Tests of the export: report, tolerances, replaced files, comparison of outputs."""
+
+import tracemalloc
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-from mnist_localization.errors import ModelError
+from mnist_localization.config import ExportSettings
+from mnist_localization.data.boxes import paired_iou
+from mnist_localization.errors import ModelError, StaleError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer
-from mnist_localization.export.formats import FORMATS
+from mnist_localization.export.exporting import compare_outputs
+from mnist_localization.export.formats import export_format
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.statistics import BoxStatistics
-from support.project import ROOT
-from support.small_stores import CLASS_SIDES, SIDE
+from mnist_localization.registry import module_names
+from support.settings import section
+from support.small_stores import CLASS_SIDES, SIDE, make_store
 
-ALL = ["saved_model", "litert", "litert_int8", "onnx"]
+ALL = list(module_names("export/formats"))
 STRICT = {"probability": 0.0, "box_pixels": 0.0, "label_accuracy": 0.0, "mean_iou": 0.0}
 LOOSE = dict.fromkeys(STRICT, 100.0)
 
 
-@pytest.fixture(scope="module")
-def exported(trained, settings, tmp_path_factory):
-    """The small localizer in every format: the folder and the report."""
-    folder = tmp_path_factory.mktemp("exported")
-    return folder, export_localizer(*trained, settings(formats=ALL), folder, seed=1)
-
-
-def test_the_report_has_a_row_for_the_keras_model_and_one_for_each_format(exported):
+def test_the_report_has_a_row_for_the_keras_model_and_for_each_format(exported):
     folder, report = exported
     assert list(report.columns) == list(REPORT_COLUMNS)
     assert list(report["format"]) == ["keras", *ALL]
@@ -38,35 +37,7 @@ def test_the_report_has_a_row_for_the_keras_model_and_one_for_each_format(export
     assert sorted(path.name for path in folder.iterdir()) == sorted(report["file"].iloc[1:])
 
 
-def test_float_formats_equal_the_keras_model_and_int8_is_near_and_small(exported):
-    _, report = exported
-    rows = report.set_index("format")
-    for name in ("saved_model", "litert", "onnx"):
-        assert rows.loc[name, "probability"] < 1e-4
-        assert rows.loc[name, "box_pixels"] < 1e-2
-    int8 = rows.loc["litert_int8"]
-    assert 1e-4 < int8["box_pixels"] < 5.0
-    assert abs(int8["mean_iou"] - rows.loc["keras", "mean_iou"]) < 0.05
-    assert int8["size_bytes"] < 0.5 * rows.loc["litert", "size_bytes"]
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_file_takes_raw_pixels_of_any_batch_and_gives_probabilities_and_boxes(
-    exported, trained, name
-):
-    folder, _ = exported
-    _, _, test = trained
-    predict = FORMATS[name].load(folder / FORMATS[name].file_name)
-    for rows in (range(1), range(5)):
-        outputs = predict(test.read(rows))
-        label, bbox = np.asarray(outputs["label"]), np.asarray(outputs["bbox"])
-        assert label.shape == (len(rows), len(CLASS_SIDES))
-        assert bbox.shape == (len(rows), 4)
-        np.testing.assert_allclose(label.sum(axis=1), 1.0, atol=0.01)
-        np.testing.assert_array_equal(label.argmax(axis=1), test.labels[list(rows)])
-
-
-# Boxes of one size, and where the closed form holds: that adds layers to the model.
+# Boxes of one size, for which the closed form holds; this adds layers to the model.
 REGULAR = BoxStatistics(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
 
 
@@ -80,32 +51,27 @@ REGULAR = BoxStatistics(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
     ],
     ids=["litert", "regular", "all", "regular-onnx"],
 )
-def test_glimpse_has_the_same_answers_in_every_format_snapping_included(
-    box_statistics, formats, trained, settings, tmp_path
+def test_glimpse_has_the_same_outputs_in_every_format_including_snapping(
+    box_statistics, formats, trained, export, settings, tmp_path
 ):
-    _, training, test = trained
+    test = trained[2].store
     keras.utils.set_random_seed(2)
     spec = ModelSpec(SIDE, SIDE, 1, len(CLASS_SIDES), True, box_statistics=box_statistics)
-    document = yaml.safe_load((ROOT / "conf/base/parameters_train.yml").read_text("utf-8"))
-    architectures = document["train"]["architectures"]
-    glimpse = build_network("glimpse", architectures["glimpse"], spec).localizer
+    glimpse = build_network("glimpse", section("train").architectures["glimpse"], spec).localizer
     layers = {type(layer).__name__ for layer in glimpse.layers}
     assert ({"ForegroundWeights", "CenterOfMass"} <= layers) is (box_statistics == REGULAR)
-    tolerances = settings().tolerances | {"litert_int8": LOOSE}
-    options = settings(formats=formats, tolerances=tolerances, checked_images=8)
-    report = export_localizer(glimpse, training, test, options, tmp_path, seed=1)
+    options = settings(formats=formats, tolerances={"litert_int8": LOOSE}, checked_images=8)
+    report = export(options, tmp_path, glimpse)
     assert list(report["format"]) == ["keras", *formats]
     assert (report["images"] == 8).all()
-    first = FORMATS[formats[0]]
+    first = export_format(formats[0])
     predict = first.load(tmp_path / first.file_name)
     boxes = np.asarray(predict(test.read(range(8)))["bbox"])
     np.testing.assert_allclose(boxes * SIDE, np.round(boxes * SIDE), atol=1e-3)
 
 
-def test_a_model_of_mixed_precision_is_exported_as_it_computes_in_float32(
-    trained, settings, tmp_path
-):
-    localizer, training, test = trained
+def test_a_model_with_mixed_precision_is_exported_in_float32(trained, export, settings, tmp_path):
+    localizer, test = trained[0], trained[2].store
     half = keras.models.clone_model(
         localizer,
         clone_function=lambda layer: type(layer).from_config(
@@ -113,57 +79,160 @@ def test_a_model_of_mixed_precision_is_exported_as_it_computes_in_float32(
         ),
     )
     half.set_weights(localizer.get_weights())
-    report = export_localizer(
-        half, training, test, settings(formats=["litert"], checked_images=8), tmp_path, seed=1
-    )
+    report = export(settings(formats=["litert"], checked_images=8), tmp_path, half)
     assert report["probability"].max() < 1e-4
-    outputs = FORMATS["litert"].load(tmp_path / "localizer.tflite")(test.read(range(8)))
+    outputs = export_format("litert").load(tmp_path / "localizer.tflite")(test.read(range(8)))
     expected = localizer.predict_on_batch(test.read(range(8)))
     np.testing.assert_allclose(outputs["bbox"], expected["bbox"], atol=1e-4)
 
 
-def test_a_file_beyond_its_tolerance_is_an_error_and_the_old_file_stays(
-    trained, settings, tmp_path
-):
+def test_a_file_beyond_its_tolerance_is_an_error_and_the_old_file_stays(export, settings, tmp_path):
     before = tmp_path / "localizer_int8.tflite"
     before.write_text("an earlier export")
     options = settings(formats=["litert_int8"], tolerances={"litert_int8": STRICT})
     with pytest.raises(
         ModelError, match=r"litert_int8.*a box differs by [\d.]+ pixels \(allowed: 0\)"
     ):
-        export_localizer(*trained, options, tmp_path, seed=1)
+        export(options, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [before.name]
     assert before.read_text() == "an earlier export"
 
 
-def test_an_export_replaces_an_earlier_one_and_what_a_killed_one_left(trained, settings, tmp_path):
-    for name in (".part-saved_model", ".old-saved_model", "saved_model"):
+def test_an_export_replaces_an_earlier_one_and_the_leftovers_of_a_killed_one(
+    export, settings, tmp_path
+):
+    for name in (".part-7-saved_model", ".old-saved_model", "saved_model"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "earlier").touch()
     (tmp_path / "localizer.onnx").write_text("of an earlier model")
     options = settings(formats=["saved_model"], checked_images=4)
-    export_localizer(*trained, options, tmp_path, seed=1)
+    export(options, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["saved_model"]
     assert not (tmp_path / "saved_model" / "earlier").exists()
-    assert FORMATS["saved_model"].load(tmp_path / "saved_model")
+    assert export_format("saved_model").load(tmp_path / "saved_model")
 
 
-def test_a_broken_litert_file_is_an_error_that_names_it(tmp_path):
-    shutil.copyfile(__file__, tmp_path / "broken.tflite")
-    with pytest.raises(ModelError, match=r"broken\.tflite"):
-        FORMATS["litert"].load(tmp_path / "broken.tflite")
+def test_the_training_split_of_another_model_is_an_error(trained, settings, tmp_path, caplog):
+    localizer, train, test = trained
+    other = SimpleNamespace(store=make_store(tmp_path / "other", 40, seed=5))
+    options = settings(formats=["saved_model"], checked_images=4)
+
+    def run(on_stale):
+        evaluate = section("evaluate", on_stale=on_stale)
+        return export_localizer(options, evaluate, 1, localizer, other, test, tmp_path / "exported")
+
+    with pytest.raises(StaleError, match=f"train split {train.store.meta.fingerprint[:12]}"):
+        run("error")
+    assert not (tmp_path / "exported").exists()
+    assert list(run("warn")["format"]) == ["keras", "saved_model"]
+    assert f"train_split on disk is {other.store.meta.fingerprint[:12]}" in caplog.text
 
 
-def test_onnx_without_its_extra_says_how_to_install_it(monkeypatch, trained, settings, tmp_path):
-    from mnist_localization.export import onnx
-
-    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"tf2onnx is not installed.*\[onnx\]"):
-        export_localizer(*trained, settings(formats=["onnx"]), tmp_path, seed=1)
-
-
-def test_a_format_without_a_tolerance_or_twice_is_refused(settings):
-    with pytest.raises(ValidationError, match=r"export\.tolerances has no entry for onnx"):
-        settings(formats=["onnx"], tolerances={})
+def test_formats_and_tolerances_are_validated(settings):
+    with pytest.raises(ValidationError, match="'pickle' is not a module in export/formats"):
+        settings(formats=["pickle"])
     with pytest.raises(ValidationError, match="twice"):
         settings(formats=["litert", "litert"])
+    with pytest.raises(ValidationError, match=r"export\.tolerances names unknown formats: litter"):
+        settings(tolerances={"litter": STRICT})
+    without_default = {**settings().model_dump(), "tolerances": {"litert": STRICT}}
+    with pytest.raises(ValidationError, match=r"export\.tolerances needs the entry `default`"):
+        ExportSettings.model_validate(without_default)
+
+
+def test_a_format_without_its_own_tolerance_uses_the_default(settings):
+    options = settings(tolerances={"litert": STRICT})
+    assert options.tolerance("litert").box_pixels == 0.0
+    assert options.tolerance("onnx") == options.tolerances["default"]
+
+
+class Images:
+    """Images whose first pixel is their row; the box is the left half of the image."""
+
+    shape = (20, 10, 1)
+
+    def __init__(self, count):
+        self.labels = np.arange(count) % 3
+        self.input_boxes = np.tile(np.float32([0.0, 0.0, 0.5, 1.0]), (count, 1))
+
+    def __len__(self):
+        return len(self.labels)
+
+    def read(self, indices):
+        images = np.zeros((len(indices), *self.shape), np.uint8)
+        images[:, 0, 0, 0] = indices
+        return images
+
+
+def model(label, bbox):
+    """Return a model that looks up its outputs by the row of the image."""
+
+    def predict(images):
+        rows = images[:, 0, 0, 0]
+        return {"label": label[rows], "bbox": bbox[rows]}
+
+    return predict
+
+
+@pytest.fixture
+def labels_and_boxes():
+    random = np.random.default_rng(3)
+    label = random.dirichlet(np.ones(3), 50)
+    low = random.uniform(0, 0.4, (50, 2))
+    return label, np.hstack([low, low + random.uniform(0.1, 0.5, (50, 2))])
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
+def test_the_batch_size_does_not_change_the_result(labels_and_boxes, batch_size):
+    label, bbox = labels_and_boxes
+    images, rows = Images(50), np.arange(0, 50, 2)
+    other_label, other_bbox = label[::-1], bbox + np.array([0, 0, 0.01, 0])
+    other_bbox[4, 3] -= 0.2  # of 20 rows: 4 pixels
+    found = compare_outputs(
+        model(label, bbox), model(other_label, other_bbox), images, rows, batch_size, "x"
+    )
+    assert found.probability == np.abs(label - other_label)[rows].max()
+    assert found.box_pixels == pytest.approx(4.0)
+    assert found.label_accuracy == (label.argmax(1) == images.labels)[rows].mean()
+    assert found.mean_iou == pytest.approx(paired_iou(images.input_boxes, bbox)[rows].mean())
+
+
+def test_a_model_has_no_difference_from_itself_and_runs_once(labels_and_boxes):
+    batches = []
+
+    def predict(images):
+        batches.append(len(images))
+        return model(*labels_and_boxes)(images)
+
+    found = compare_outputs(predict, predict, Images(50), np.arange(50), 20, "x")
+    assert (found.probability, found.box_pixels) == (0, 0)
+    assert batches == [20, 20, 10]
+
+
+def test_an_output_that_is_not_finite_is_an_error_with_the_format(labels_and_boxes):
+    label, bbox = labels_and_boxes
+    broken = bbox.copy()
+    broken[40, 1] = np.nan
+    with pytest.raises(ModelError, match="litert: the model returns values that are not finite"):
+        compare_outputs(
+            model(label, broken), model(label, bbox), Images(50), np.arange(50), 8, "litert"
+        )
+
+
+def test_memory_does_not_grow_with_images_times_classes():
+    classes, count = 20_000, 64
+
+    def predict(images):
+        label = np.full((len(images), classes), 1 / classes, np.float32)
+        return {"label": label, "bbox": np.tile([0.0, 0.0, 0.5, 1.0], (len(images), 1))}
+
+    def other(images):
+        return predict(images)
+
+    tracemalloc.start()
+    try:
+        compare_outputs(predict, other, Images(count), np.arange(count), 2, "x")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < count * classes * 4 / 2  # half of the float32 probabilities of one model

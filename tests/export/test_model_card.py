@@ -3,21 +3,26 @@ import re
 import pandas as pd
 import pytest
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, ModelCardSettings
+from mnist_localization.config import ModelCardSettings
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation import (
     ScoredSplit,
-    evaluation_metrics,
+    evaluate_predictions,
     predict_store,
     with_fingerprints,
 )
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
-from mnist_localization.export import REPORT_COLUMNS, ModelFacts, model_card
-from mnist_localization.export.model_card import escaped
+from mnist_localization.export import (
+    REPORT_COLUMNS,
+    ModelFacts,
+    render_model_card,
+    write_model_card,
+)
+from mnist_localization.export.model_card import escape
 from mnist_localization.models.provenance import Provenance
-from mnist_localization.pipelines.export.nodes import export_formats, write_model_card
 from support.dataset_cards import make_card
-from support.small_stores import SIDE, make_store
+from support.settings import section
+from support.small_stores import SIDE
 
 CARD = make_card(source="synthetic", fallback_reason="no <b>net</b>")
 WORDS = ModelCardSettings(
@@ -33,26 +38,18 @@ REPORT = pd.DataFrame(
 
 def dataset(*names):
     image = {"height": SIDE, "width": SIDE, "channels": 1}
-    return DatasetSettings(image=image, class_names=names, whole_pixel_boxes=False)
+    return section("dataset", image=image, class_names=names, whole_pixel_boxes=False)
 
 
 def evaluation(**changes):
-    return EvaluateSettings(
-        batch_size=16,
-        on_stale="error",
-        bootstrap_resamples=20,
-        calibration_bins=5,
-        position_grid=2,
-        contact_sheet=4,
-        robustness=False,
-        **changes,
-    )
+    quick = {"batch_size": 16, "bootstrap_resamples": 20, "calibration_bins": 5}
+    return section("evaluate", **{"on_stale": "error", "position_grid": 2, **quick, **changes})
 
 
 @pytest.fixture(scope="module")
 def scored(trained):
-    """Predictions of the small localizer on its test split, and their metrics."""
-    localizer, _, test = trained
+    """Return predictions of the small localizer on its test split, and their metrics."""
+    localizer, test = trained[0], trained[2].store
 
     def predictor(images):
         outputs = localizer.predict_on_batch(images)
@@ -67,7 +64,7 @@ def scored(trained):
         fingerprint=test.meta.fingerprint,
         validated_on="train",
     )
-    metrics = evaluation_metrics(
+    metrics = evaluate_predictions(
         predictions,
         {"mean_box": predictions},
         evaluation(),
@@ -80,7 +77,7 @@ def scored(trained):
 
 
 def card(scored, data=None, robustness=NO_ROBUSTNESS, words=WORDS, document=CARD):
-    return model_card(
+    return render_model_card(
         words,
         data or dataset("small", "large"),
         ModelFacts("report2020", 1234567, "f00d", KNOWN),
@@ -92,7 +89,7 @@ def card(scored, data=None, robustness=NO_ROBUSTNESS, words=WORDS, document=CARD
     )
 
 
-def test_it_says_figures_with_intervals_data_limits_licence_files_and_versions(scored):
+def test_the_card_has_scores_with_intervals_data_limitations_license_files_and_versions(scored):
     text, metrics = card(scored), scored[1]
     low, high = metrics.intervals["mean_iou"]
     assert f"| Mean IoU | {metrics.scores['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
@@ -105,7 +102,7 @@ def test_it_says_figures_with_intervals_data_limits_licence_files_and_versions(s
     assert "Classes, in the order of the probabilities: small, large." in text
 
 
-def test_it_says_what_was_measured_of_the_robustness_and_how_to_measure_it(scored):
+def test_the_card_has_the_robustness_or_how_to_measure_it(scored):
     assert "Not measured." in card(scored)
     rows = [("noise", 0.9, 0.8, None, None)]
     text = card(scored, robustness=pd.DataFrame(rows, columns=list(ROBUSTNESS_COLUMNS)))
@@ -113,13 +110,13 @@ def test_it_says_what_was_measured_of_the_robustness_and_how_to_measure_it(score
     assert "| noise | 0.9000 | 0.8000 | does not apply |" in text
 
 
-def test_a_stand_in_is_told_before_anything_else(scored):
+def test_a_stand_in_is_stated_first(scored):
     text = card(scored)
-    assert text.index("Made from a stand-in") < text.index("## Intended use")
-    assert "> Why: no \\<b\\>net\\</b\\>" in text
+    assert text.index("Trained on a stand-in") < text.index("## Intended use")
+    assert "> Reason: no \\<b\\>net\\</b\\>" in text
 
 
-def test_text_of_the_dataset_is_no_markup_in_the_card(scored):
+def test_text_from_the_dataset_is_escaped_in_the_card(scored):
     names = ("<script>alert(1)</script>", "a | b\n# c ![x](http://e.org) `d` *e*")
     text = card(scored, data=dataset(*names), document=make_card(base_url="http://e.org/<x>"))
     assert not re.search(r"(?<!\\)<script", text)
@@ -128,37 +125,17 @@ def test_text_of_the_dataset_is_no_markup_in_the_card(scored):
 
 
 def test_escaped_text_stays_one_line_and_is_escaped_once():
-    assert escaped("a\r\n\tb_c") == "a b\\_c"
-    assert escaped(escaped("a_b")) == "a\\_b"
+    assert escape("a\r\n\tb_c") == "a b\\_c"
+    assert escape(escape("a_b")) == "a\\_b"
 
 
-def test_the_stage_refuses_scores_of_another_model(trained, scored, settings, tmp_path):
-    localizer, training, test = trained
-    splits = [type("Split", (), {"store": store})() for store in (training, test)]
-    options = settings(formats=["saved_model"], checked_images=4)
-    report = export_formats(options, evaluation(), 1, localizer, *splits, tmp_path)
-    assert list(report["format"]) == ["keras", "saved_model"]
+def test_scores_of_another_model_are_an_error(trained, scored, settings):
+    localizer, _, test = trained
     predictions, metrics = scored
-    data = dataset("small", "large")
-    rest = (metrics, CARD, NO_ROBUSTNESS, report)
-    text = write_model_card(options, data, evaluation(), localizer, splits[1], predictions, *rest)
-    assert text.startswith("# MNIST digit localizer\n")
+    first = (settings(), dataset("small", "large"), evaluation(), localizer, test)
+    rest = (metrics, CARD, NO_ROBUSTNESS, REPORT)
+    assert write_model_card(*first, predictions, *rest).startswith("# MNIST digit localizer\n")
     other = predictions.copy()
     other.attrs["model_fingerprint"] = "another"
     with pytest.raises(StaleError, match="kedro run --pipeline=evaluate"):
-        write_model_card(options, data, evaluation(), localizer, splits[1], other, *rest)
-
-
-def test_nothing_is_exported_with_the_training_split_of_another_model(
-    trained, settings, tmp_path, caplog
-):
-    localizer, training, test = trained
-    other = make_store(tmp_path / "other", 40, seed=5)
-    splits = [type("Split", (), {"store": store})() for store in (other, test)]
-    options = settings(formats=["saved_model"], checked_images=4)
-    with pytest.raises(StaleError, match=f"train split {training.meta.fingerprint[:12]}"):
-        export_formats(options, evaluation(), 1, localizer, *splits, tmp_path / "exported")
-    assert not (tmp_path / "exported").exists()
-    lenient = evaluation().model_copy(update={"on_stale": "warn"})
-    export_formats(options, lenient, 1, localizer, *splits, tmp_path / "exported")
-    assert f"train_split on disk is {other.meta.fingerprint[:12]}" in caplog.text
+        write_model_card(*first, other, *rest)

@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mnist_localization.config.base import OptionalText, PositiveFloat, PositiveInt, Settings
+from mnist_localization.config.base import (
+    OptionalText,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    registered_name,
+)
+from mnist_localization.registry import module_names
 
 
 def _words(value: object) -> object:
@@ -120,7 +127,8 @@ class PredictSettings(Settings):
     overlays: Annotated[int, Field(ge=0)]
 
 
-FormatName = Literal["saved_model", "litert", "litert_int8", "onnx"]
+_EXPORT_FORMATS = "export/formats"
+FormatName = Annotated[str, registered_name(_EXPORT_FORMATS)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 
 
@@ -174,17 +182,23 @@ class ExportSettings(Settings):
     batch_size: PositiveInt
     representative_images: PositiveInt
     latency_runs: PositiveInt
-    tolerances: dict[FormatName, ToleranceSettings]
+    tolerances: dict[str, ToleranceSettings]
     model_card: ModelCardSettings
 
     @model_validator(mode="after")
-    def _each_format_has_a_tolerance(self) -> "ExportSettings":
+    def _check_names(self) -> "ExportSettings":
         if len(set(self.formats)) != len(self.formats):
-            raise ValueError("export.formats holds a format twice")
-        without = [name for name in self.formats if name not in self.tolerances]
-        if without:
-            raise ValueError(f"export.tolerances has no entry for {', '.join(without)}")
+            raise ValueError("export.formats contains a format twice")
+        if "default" not in self.tolerances:
+            raise ValueError("export.tolerances needs the entry `default`")
+        unknown = self.tolerances.keys() - {"default", *module_names(_EXPORT_FORMATS)}
+        if unknown:
+            raise ValueError(f"export.tolerances names unknown formats: {', '.join(unknown)}")
         return self
+
+    def tolerance(self, name: str) -> ToleranceSettings:
+        """Return the tolerance of a format, which is `default` unless it has its own."""
+        return self.tolerances.get(name, self.tolerances["default"])
 
 
 class EpochSampleSettings(Settings):

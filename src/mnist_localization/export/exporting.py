@@ -1,186 +1,264 @@
-"""Writing the localizer in each format, and letting none stand that has not been checked."""
+"""Export of the localizer to other formats, with a parity check of each exported file."""
 
 import logging
-import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from tqdm import tqdm
 
-from mnist_localization.config import ExportSettings, ToleranceSettings
-from mnist_localization.config.results import FormatName
+from mnist_localization.config import EvaluateSettings, ExportSettings
+from mnist_localization.config.results import ToleranceSettings
+from mnist_localization.data.boxes import clip_boxes, paired_iou
+from mnist_localization.data.images import ImageStore, SplitDataset
 from mnist_localization.errors import ModelError
-from mnist_localization.export.formats import FORMATS
-from mnist_localization.export.parity import Comparison, LabeledImages, Predictor, compare_outputs
+from mnist_localization.evaluation import handle_stale, stale_model
+from mnist_localization.export.formats import (
+    ExportFormat,
+    Images,
+    Predictor,
+    export_format,
+    exported_file_names,
+)
+from mnist_localization.files import atomic_path, remove
 
 logger = logging.getLogger(__name__)
 
-REPORT_COLUMNS = (
-    "format",
-    "file",
-    "size_bytes",
-    "images",
-    "probability",
-    "box_pixels",
-    "label_accuracy",
-    "mean_iou",
-    "latency_ms",
-)
-KERAS = "keras"
-_WARM_UPS = 3
+_WARM_UP_RUNS = 3
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Agreement of a model with a reference model, and its scores.
+
+    Attributes:
+        probability: Largest difference of any probability.
+        box_pixels: Largest difference of any box edge, in pixels of the model input.
+        label_accuracy: Share of correct labels, in [0, 1].
+        mean_iou: Mean IoU with the annotated boxes, in [0, 1].
+    """
+
+    probability: float
+    box_pixels: float
+    label_accuracy: float
+    mean_iou: float
+
+
+@dataclass(frozen=True)
+class ExportRow:
+    """Row of the dataset `export_report`: one exported file.
+
+    Attributes:
+        format: Name of the format, or `keras` for the model itself.
+        file: Name of the file or folder.
+        size_bytes: Size of the file, or of all files in the folder.
+        images: Number of images in the parity check.
+        probability: As in `Parity`.
+        box_pixels: As in `Parity`.
+        label_accuracy: As in `Parity`.
+        mean_iou: As in `Parity`.
+        latency_ms: Median time to predict a single image on this machine.
+    """
+
+    format: str
+    file: str
+    size_bytes: int
+    images: int
+    probability: float
+    box_pixels: float
+    label_accuracy: float
+    mean_iou: float
+    latency_ms: float
+
+
+REPORT_COLUMNS = tuple(field.name for field in fields(ExportRow))
 
 
 def export_localizer(
-    localizer: Any,
-    training: LabeledImages,
-    test: LabeledImages,
     settings: ExportSettings,
-    folder: Path,
+    evaluate: EvaluateSettings,
     seed: int,
+    localizer: Any,
+    train_split: SplitDataset,
+    test_split: SplitDataset,
+    exported_models: Path,
 ) -> pd.DataFrame:
-    """Write the localizer in each format, and check each file against the Keras model.
+    """Write the localizer in each configured format and compare each file to the Keras model.
 
-    A file takes its place only when it has passed; what stood there stays until then. Files
-    of formats that are not asked for are removed: they may be of an earlier model.
-
-    A model of mixed precision is exported, and compare_outputs, as it computes in float32.
+    The files replace those of an earlier export once all of them have passed. Files of formats
+    that are not configured are removed because they may belong to an earlier model. A model
+    with mixed precision is exported and compared as a float32 model.
 
     Args:
-        localizer: The Keras model: images 0..255 to `label` and `bbox`.
-        training: Gives the images that set the ranges of int8 numbers.
-        test: What the files are checked on.
-        settings: The section `export`.
-        folder: Where the files go; it is ours alone.
+        settings: Section `export`.
+        evaluate: Section `evaluate`, for the reaction to a model of another split.
         seed: Seed of the choice of images.
+        localizer: Keras model: images 0..255 to `label` and `bbox`.
+        train_split: Source of the representative images that set quantization ranges.
+        test_split: Source of the images of the parity check.
+        exported_models: Folder of the exported files. It contains nothing else.
 
     Returns:
-        One row a format, the first the Keras model itself; columns `REPORT_COLUMNS`.
-        `probability` and `box_pixels` are the largest differences from the Keras model,
-        `latency_ms` is the median of single images on this machine.
+        One row per format with the fields of `ExportRow`, starting with the Keras model itself.
 
     Raises:
-        ModelError: A format cannot be written, or is too far from the Keras model. Names the
-            format, what was found and what is allowed.
+        ModelError: A format cannot be written, or differs too much from the Keras model.
+        StaleError: The model was not trained on the splits, and `evaluate.on_stale` is `error`.
     """
-    from mnist_localization.models.saving import computed_in_float32
+    from mnist_localization.models.saving import computed_in_float32, provenance
 
-    _remove_leftovers(folder)
+    train, test = train_split.store, test_split.store
+    handle_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
     localizer = computed_in_float32(localizer)
-    samples = training.read(_chosen(len(training), settings.representative_images, seed))
-    check = _Check(localizer, test, settings, seed)
-    rows = [check.reference_row()]
-    try:
-        for name in settings.formats:
-            beside = folder / f".part-{FORMATS[name].file_name}"
+    samples = train.read(_sample_rows(len(train), settings.representative_images, seed))
+    check = _ParityCheck(localizer, test, settings, seed)
+    rows = [check.reference]
+    _remove_leftovers(exported_models)
+    formats = {name: export_format(name) for name in settings.formats}
+    with ExitStack() as writes:
+        for name, each in formats.items():
             logger.info("Exporting %s.", name)
-            FORMATS[name].write(localizer, beside, samples)
-            rows.append(check.row(name, beside))
-    except BaseException:
-        _remove_leftovers(folder)
-        raise
-    for name in settings.formats:
-        file = FORMATS[name].file_name
-        _replace(folder / f".part-{file}", folder / file)
-    for other in FORMATS.keys() - set(settings.formats):
-        _remove(folder / FORMATS[other].file_name)
-    return pd.DataFrame(rows, columns=list(REPORT_COLUMNS))
+            temporary = writes.enter_context(atomic_path(exported_models / each.file_name))
+            each.write(localizer, temporary, samples)
+            rows.append(check.row(name, each, temporary))
+    for file_name in exported_file_names() - {each.file_name for each in formats.values()}:
+        remove(exported_models / file_name)
+    report = pd.DataFrame([asdict(row) for row in rows])
+    logger.info("Exported:\n%s", report.to_string(index=False, float_format="%.4f"))
+    return report
 
 
-class _Check:
-    """The Keras model, and the images on which each file is held against it."""
+def compare_outputs(
+    predictor: Predictor,
+    reference: Predictor,
+    images: ImageStore,
+    rows: Rows,
+    batch_size: int,
+    name: str,
+) -> Parity:
+    """Run a model and a reference model on the same images and compare their outputs.
+
+    Outputs are not kept beyond their batch, so memory does not grow with images or classes.
+
+    Args:
+        predictor: Model to check.
+        reference: Model to agree with; if it is the same object, it runs once.
+        images: Labeled images.
+        rows: Rows of the images to compare on, `[n]`, at least one.
+        batch_size: Images per batch.
+        name: Name of the model for the progress bar and errors.
+
+    Raises:
+        ModelError: An output is not finite.
+    """
+    height, width, _ = images.shape
+    probability = box_pixels = total_iou = 0.0
+    correct = 0
+    with tqdm(total=len(rows), desc=name, unit="image", disable=None) as bar:
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            pixels = images.read(batch)
+            label, bbox = _outputs(predictor, pixels, name)
+            expected_label, expected_bbox = (
+                (label, bbox) if reference is predictor else _outputs(reference, pixels, name)
+            )
+            edges = np.abs(bbox - expected_bbox) * [width, height, width, height]
+            probability = max(probability, float(np.abs(label - expected_label).max()))
+            box_pixels = max(box_pixels, float(edges.max()))
+            correct += int((label.argmax(axis=1) == images.labels[batch]).sum())
+            total_iou += float(paired_iou(images.input_boxes[batch], clip_boxes(bbox)).sum())
+            bar.update(len(batch))
+    return Parity(probability, box_pixels, correct / len(rows), total_iou / len(rows))
+
+
+class _ParityCheck:
+    """Comparison of exported files with the Keras model on a sample of test images."""
 
     def __init__(
-        self, localizer: Any, test: LabeledImages, settings: ExportSettings, seed: int
+        self, localizer: Any, test: ImageStore, settings: ExportSettings, seed: int
     ) -> None:
+        self._keras: Predictor = localizer.predict_on_batch
         self._test = test
         self._settings = settings
-        self._rows = _chosen(len(test), settings.checked_images or len(test), seed)
-        self._localizer = localizer
-        self._keras: Predictor = localizer.predict_on_batch
-        self._reference = self._compared(self._keras, KERAS)
-
-    def reference_row(self) -> dict[str, Any]:
-        """The Keras model's own row of the report."""
+        self._rows = _sample_rows(len(test), settings.checked_images or len(test), seed)
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "localizer.keras"
-            self._localizer.save(file)
-            size = _size(file)
-        return self._described(self._keras, self._reference) | {
-            "format": KERAS,
-            "file": file.name,
-            "size_bytes": size,
-        }
+            path = Path(folder) / "localizer.keras"
+            localizer.save(path)
+            self.reference = self._measure("keras", path.name, self._keras, path)
 
-    def row(self, name: FormatName, path: Path) -> dict[str, Any]:
-        """A format's row of the report.
-
-        Raises:
-            ModelError: The file is too far from the Keras model.
-        """
-        predictor = FORMATS[name].load(path)
-        found = self._compared(predictor, name)
-        row = self._described(predictor, found) | {
-            "format": name,
-            "file": FORMATS[name].file_name,
-            "size_bytes": _size(path),
-        }
-        losses = {
-            "label_accuracy": self._reference.label_accuracy - found.label_accuracy,
-            "mean_iou": self._reference.mean_iou - found.mean_iou,
-        }
-        _check_tolerance(name, {**row, **losses}, self._settings.tolerances[name])
+    def row(self, name: str, export: ExportFormat, path: Path) -> ExportRow:
+        """Return the row of an exported file, or raise if it exceeds its tolerance."""
+        row = self._measure(name, export.file_name, export.load(path), path)
+        _check_tolerance(row, self.reference, self._settings.tolerance(name))
         return row
 
-    def _compared(self, predictor: Predictor, name: str) -> Comparison:
-        batch_size = self._settings.batch_size
-        return compare_outputs(predictor, self._keras, self._test, self._rows, batch_size, name)
-
-    def _described(self, predictor: Predictor, found: Comparison) -> dict[str, Any]:
-        return {
-            "images": len(self._rows),
-            **asdict(found),
-            "latency_ms": _latency_ms(predictor, self._test, self._settings.latency_runs),
-        }
-
-
-def _check_tolerance(name: str, found: dict[str, Any], allowed: ToleranceSettings) -> None:
-    said = {
-        "probability": "a probability differs by {:.6f}",
-        "box_pixels": "a box differs by {:.4f} pixels",
-        "label_accuracy": "label accuracy falls by {:.4f}",
-        "mean_iou": "mean IoU falls by {:.4f}",
-    }
-    mismatches = [
-        f"{text.format(found[key])} (allowed: {limit:g})"
-        for key, text in said.items()
-        if found[key] > (limit := getattr(allowed, key))
-    ]
-    if mismatches:
-        raise ModelError(
-            f"the exported format {name} is too far from the Keras model: {'; '.join(mismatches)}; "
-            f"take it out of export.formats, or allow more in export.tolerances.{name}"
+    def _measure(self, name: str, file: str, predictor: Predictor, path: Path) -> ExportRow:
+        batch_size, runs = self._settings.batch_size, self._settings.latency_runs
+        parity = compare_outputs(predictor, self._keras, self._test, self._rows, batch_size, name)
+        return ExportRow(
+            format=name,
+            file=file,
+            size_bytes=_size(path),
+            images=len(self._rows),
+            **asdict(parity),
+            latency_ms=_latency_ms(predictor, self._test, runs),
         )
 
 
-def _latency_ms(predictor: Predictor, images: LabeledImages, runs: int) -> float:
+def _check_tolerance(row: ExportRow, reference: ExportRow, allowed: ToleranceSettings) -> None:
+    accuracy_loss = reference.label_accuracy - row.label_accuracy
+    iou_loss = reference.mean_iou - row.mean_iou
+    checks = (
+        ("a probability differs by {:.6f}", row.probability, allowed.probability),
+        ("a box differs by {:.4f} pixels", row.box_pixels, allowed.box_pixels),
+        ("label accuracy drops by {:.4f}", accuracy_loss, allowed.label_accuracy),
+        ("mean IoU drops by {:.4f}", iou_loss, allowed.mean_iou),
+    )
+    exceeded = [
+        f"{text.format(value)} (allowed: {limit:g})"
+        for text, value, limit in checks
+        if value > limit
+    ]
+    if exceeded:
+        raise ModelError(
+            f"the exported format {row.format} differs too much from the Keras model: "
+            f"{'; '.join(exceeded)}; remove it from export.formats, or raise "
+            f"export.tolerances.{row.format}"
+        )
+
+
+def _outputs(
+    predictor: Predictor, images: Images, name: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    outputs = predictor(images)
+    # Copies, because a predictor may reuse the memory of its outputs.
+    label, bbox = (np.array(outputs[head], dtype=np.float64) for head in ("label", "bbox"))
+    if not (np.isfinite(label).all() and np.isfinite(bbox).all()):
+        raise ModelError(f"{name}: the model returns values that are not finite; train it again")
+    return label, bbox
+
+
+def _latency_ms(predictor: Predictor, images: ImageStore, runs: int) -> float:
     image = images.read(np.zeros(1, dtype=np.int64))
     seconds = []
-    for run in range(_WARM_UPS + runs):
+    for _ in range(_WARM_UP_RUNS + runs):
         started = time.perf_counter()
         np.asarray(predictor(image)["bbox"])
-        if run >= _WARM_UPS:
-            seconds.append(time.perf_counter() - started)
-    return 1000 * statistics.median(seconds)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds[_WARM_UP_RUNS:])
 
 
-def _chosen(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Rows drawn at random, in order; all where that is what is asked for."""
+def _sample_rows(total: int, count: int, seed: int) -> Rows:
+    """Return sorted random rows, or all rows if `count` is at least `total`."""
     if count >= total:
         return np.arange(total, dtype=np.int64)
     drawn = np.random.default_rng(seed).choice(total, count, replace=False)
@@ -193,24 +271,6 @@ def _size(path: Path) -> int:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    """Remove temporary files of an export that was killed."""
     for leftover in (*folder.glob(".part-*"), *folder.glob(".old-*")):
-        _remove(leftover)
-
-
-def _replace(beside: Path, final: Path) -> None:
-    """A folder cannot be renamed onto another: the old one is moved away first."""
-    if final.is_dir():
-        old = final.with_name(f".old-{final.name}")
-        final.replace(old)
-        beside.replace(final)
-        shutil.rmtree(old)
-    else:
-        beside.replace(final)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        remove(leftover)

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was made from, how good it is, what it cannot do."""
+"""Model card: intended use, data, scores, limits and exported files of a model as Markdown."""
 
 import re
 from collections.abc import Mapping
@@ -9,35 +9,47 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config import DatasetSettings, ModelCardSettings
-from mnist_localization.evaluation import Metrics
+from mnist_localization.config import (
+    DatasetSettings,
+    EvaluateSettings,
+    ExportSettings,
+    ModelCardSettings,
+)
 from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.evaluation import (
+    Metrics,
+    handle_stale,
+    model_fingerprint,
+    stale_predictions,
+)
 from mnist_localization.models.provenance import Provenance
+from mnist_localization.runtime import versions
 
-# What Markdown or the HTML inside it would read as more than text.
+# Characters that Markdown, or HTML inside it, would interpret.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$@]|:(?=//)")
 _TITLES = {
     "label_accuracy": "Label accuracy",
     "mean_iou": "Mean IoU",
-    "mean_iou_raw": "Mean IoU before any snapping",
+    "mean_iou_raw": "Mean IoU before snapping",
     "iou_at_50": "IoU at least 0.5",
     "iou_at_75": "IoU at least 0.75",
     "iou_at_90": "IoU at least 0.9",
     "iou_at_95": "IoU at least 0.95",
-    "loc_accuracy": "Label right and IoU at least 0.5",
-    "exact_box": "Box right to the pixel",
+    "loc_accuracy": "Label correct and IoU at least 0.5",
+    "exact_box": "Box exact to the pixel",
 }
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model without its data.
+    """Facts about a model on disk.
 
     Attributes:
-        name: Of its architecture.
+        name: Name of the architecture.
         parameters: Number of weights.
         fingerprint: SHA-256 of the weights.
-        provenance: Facts about the training that it carries.
+        provenance: Training facts that the model carries.
     """
 
     name: str
@@ -46,7 +58,59 @@ class ModelFacts:
     provenance: Provenance
 
 
-def model_card(
+def write_model_card(
+    settings: ExportSettings,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+    localizer: Any,
+    test_split: SplitDataset,
+    predictions: pd.DataFrame,
+    metrics: Metrics,
+    dataset_card: DatasetCard,
+    robustness: pd.DataFrame,
+    export_report: pd.DataFrame,
+) -> str:
+    """Return the model card if the scores belong to the model.
+
+    Args:
+        settings: Section `export`.
+        dataset: Section `dataset`.
+        evaluate: Section `evaluate`, for the reaction to predictions of another model.
+        localizer: Keras model.
+        test_split: Test split that the predictions belong to.
+        predictions: Table `predictions`.
+        metrics: Scores of the predictions.
+        dataset_card: Source and files of the dataset.
+        robustness: Scores under perturbations; empty if they were not measured.
+        export_report: Table of the exported files.
+
+    Raises:
+        StaleError: The predictions belong to another model or split, and `evaluate.on_stale` is
+            `error`.
+    """
+    from mnist_localization.models.saving import provenance
+
+    meta = test_split.store.meta
+    handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
+    model = ModelFacts(
+        name=localizer.name,
+        parameters=localizer.count_params(),
+        fingerprint=model_fingerprint(localizer),
+        provenance=provenance(localizer),
+    )
+    return render_model_card(
+        settings.model_card,
+        dataset,
+        model,
+        metrics=metrics,
+        dataset_card=dataset_card,
+        robustness=robustness,
+        export_report=export_report,
+        versions=versions(),
+    )
+
+
+def render_model_card(
     settings: ModelCardSettings,
     dataset: DatasetSettings,
     model: ModelFacts,
@@ -57,19 +121,18 @@ def model_card(
     export_report: pd.DataFrame,
     versions: Mapping[str, str],
 ) -> str:
-    """The card as Markdown; the same inputs give the same text.
+    """Return the model card as Markdown; equal inputs give equal text.
 
-    Whatever comes from data or configuration is escaped: it can be no link, no table and no
-    HTML.
+    Values from data and configuration are escaped, so they cannot become links, tables or HTML.
 
     Args:
-        settings: The section `export.model_card`.
-        dataset: The section `dataset`.
-        model: What is known of the model.
-        metrics: What the stage `evaluate` says of it.
+        settings: Section `export.model_card`.
+        dataset: Section `dataset`.
+        model: Facts about the model.
+        metrics: Scores of the model.
         dataset_card: Source and files of the dataset.
-        robustness: Scores under perturbations; no rows where they were not measured.
-        export_report: One row a format.
+        robustness: Scores under perturbations; empty if they were not measured.
+        export_report: Table of the exported files.
         versions: Versions of Python and packages.
     """
     text = _template().render(
@@ -80,15 +143,15 @@ def model_card(
         data=metrics.dataset,
         card=dataset_card,
         titles=_TITLES,
-        robustness=_rows(robustness),
-        exports=_rows(export_report),
+        robustness=list(robustness.itertuples(index=False)),
+        exports=list(export_report.itertuples(index=False)),
         versions=versions,
     )
     return f"{text.strip()}\n"
 
 
-def escaped(value: Any) -> Markup:
-    """A value as Markdown text that is read as itself, in one line."""
+def escape(value: Any) -> Markup:
+    """Return a value as one line of Markdown that renders as the value itself."""
     if isinstance(value, Markup):
         return value
     line = " ".join(str(value).split())
@@ -98,16 +161,14 @@ def escaped(value: Any) -> Markup:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(  # noqa: S701 - `finalize` escapes for Markdown
         loader=jinja2.PackageLoader("mnist_localization.export", ""),
-        finalize=escaped,
+        finalize=escape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ratio": "{:.4f}".format, "count": "{:,}".format, "ms": "{:.2f}".format}
+    environment.filters |= {"ratio": _ratio, "count": "{:,}".format, "ms": "{:.2f}".format}
     return environment.get_template("model_card.md.jinja")
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table as mappings, with None where there is no value."""
-    values = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in values]
+def _ratio(value: float | None) -> str:
+    return "does not apply" if pd.isna(value) else f"{value:.4f}"

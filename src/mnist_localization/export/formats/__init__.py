@@ -1,26 +1,35 @@
-"""The formats by name: how a file is written, and how it is run."""
+"""Registry of export formats: each module in this folder defines one `FORMAT`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_localization.export.formats import litert, onnx, saved_model
-from mnist_localization.export.parity import Images, Predictor
+import numpy as np
+import numpy.typing as npt
+
+from mnist_localization.registry import load_module, module_names
+
+_FOLDER = "export/formats"
+
+Images = npt.NDArray[np.uint8]
+# Images [n, height, width, channels] to `label` [n, classes] and `bbox` [n, 4].
+Predictor = Callable[[Images], Mapping[str, npt.ArrayLike]]
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format that the localizer is exported to.
+    """A file format that the localizer can be exported to.
 
-    Every file takes the pixels of images as they are, 0..255, as float32
-    `[batch, height, width, channels]`, and gives `label` `[batch, classes]` and `bbox`
-    `[batch, 4]`, relative corners, decoded and snapped as in the Keras model.
+    An exported model takes unscaled pixels, float32 0..255 `[batch, height, width, channels]`,
+    and returns `label` (probabilities, `[batch, classes]`) and `bbox` (relative corners,
+    `[batch, 4]`), decoded and snapped like the output of the Keras model.
 
     Attributes:
-        file_name: Of the file, or folder.
-        write: Writes a Keras model to a path; the last argument are training images.
-        load: A written file as a function from images to `label` and `bbox`.
+        file_name: Name of the exported file or folder.
+        write: Writes a Keras model to a path. The third argument holds training images, uint8
+            `[n, height, width, channels]`, for formats that need representative data.
+        load: Loads an exported file as a function from images to `label` and `bbox`.
     """
 
     file_name: str
@@ -28,9 +37,16 @@ class ExportFormat:
     load: Callable[[Path], Predictor]
 
 
-FORMATS = {
-    "saved_model": ExportFormat("saved_model", saved_model.write, saved_model.load),
-    "litert": ExportFormat("localizer.tflite", litert.write, litert.load),
-    "litert_int8": ExportFormat("localizer_int8.tflite", litert.write_int8, litert.load),
-    "onnx": ExportFormat("localizer.onnx", onnx.write, onnx.load),
-}
+def export_format(name: str) -> ExportFormat:
+    """Return the format that a module of this folder defines.
+
+    Args:
+        name: Name of the module, for example `litert`.
+    """
+    found: ExportFormat = load_module(_FOLDER, name).FORMAT
+    return found
+
+
+def exported_file_names() -> set[str]:
+    """Return the file names of all formats."""
+    return {export_format(name).file_name for name in module_names(_FOLDER)}

@@ -1,4 +1,4 @@
-"""ONNX, where the extra `onnx` is installed."""
+"""ONNX, available if the extra `onnx` is installed."""
 
 import warnings
 from importlib.util import find_spec
@@ -8,36 +8,36 @@ from typing import Any
 import numpy as np
 
 from mnist_localization.errors import ModelError
-from mnist_localization.export.parity import Images, Predictor
+from mnist_localization.export.formats import ExportFormat, Images, Predictor
 
-_NEEDED = ("onnx", "onnxruntime", "tf2onnx")
+_REQUIRED = ("onnx", "onnxruntime", "tf2onnx")
 
 
 def write(localizer: Any, path: Path, samples: Images) -> None:
     """Write an ONNX file.
 
     Args:
-        localizer: The Keras model.
-        path: The file to write.
-        samples: Not needed.
+        localizer: Keras model.
+        path: File to write.
+        samples: Unused.
 
     Raises:
         ModelError: The extra is not installed.
     """
-    _check_installed()
+    _require_extra()
     with warnings.catch_warnings():
-        # Keras asks NumPy for a name that it no longer has, to help tf2onnx.
+        # Keras accesses a removed NumPy alias to support tf2onnx.
         warnings.filterwarnings("ignore", "In the future `np", FutureWarning)
         localizer.export(str(path), format="onnx", verbose=False)
 
 
 def load(path: Path) -> Predictor:
-    """An ONNX file as a function.
+    """Load an ONNX file as a function.
 
     Raises:
         ModelError: The extra is not installed.
     """
-    _check_installed()
+    _require_extra()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -51,10 +51,13 @@ def load(path: Path) -> Predictor:
     return predict
 
 
-def _check_installed() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+def _require_extra() -> None:
+    missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"export.formats names onnx, but {', '.join(missing)} is not installed; install the "
-            "extra (`.venv/bin/pip install -e '.[onnx]'`), or take onnx out of export.formats"
+            f"export.formats contains onnx, but {', '.join(missing)} is not installed; install the "
+            "extra (`.venv/bin/pip install -e '.[onnx]'`), or remove onnx from export.formats"
         )
+
+
+FORMAT = ExportFormat("localizer.onnx", write, load)
