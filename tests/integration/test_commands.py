@@ -118,17 +118,16 @@ def test_predictions_have_the_columns_of_the_design(ran):
     assert len(predictions) == 64
 
 
-def test_the_line_of_the_readme_finds_the_worst_predictions(ran):
+def test_the_line_of_the_tutorial_finds_the_worst_predictions(ran):
     project, _ = ran
-    line = re.search(r"```python\n(catalog.load.*)\n```", (ROOT / "README.md").read_text("utf-8"))[
-        1
-    ]
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    line = re.search(r"```python\n(catalog.load.*)\n```", tutorial)[1]
     tables = {
         "predictions": project.data / "07_model_output" / "predictions.parquet",
         "test_annotations": project.data / "02_intermediate" / "test_annotations.parquet",
     }
     catalog = SimpleNamespace(load=lambda name: pd.read_parquet(tables[name]))
-    worst = eval(line, {"catalog": catalog})  # noqa: S307  # our own README
+    worst = eval(line, {"catalog": catalog})  # noqa: S307  # our own documentation
     ious = pd.read_parquet(tables["predictions"])["iou"]
     assert worst["iou"].tolist() == sorted(ious)[:10]
     assert (worst["xmin_x"] == worst["xmin_y"]).all()
