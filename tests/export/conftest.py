@@ -34,10 +34,10 @@ def settings():
 @pytest.fixture(scope="session")
 def export(trained):
     """Return a function that exports a localizer into a folder and returns the report."""
-    _, *splits = trained
+    _, train, test = trained
 
     def exported(options, folder, localizer=trained[0]):
-        return export_localizer(options, section("evaluate"), 1, localizer, *splits, folder)
+        return export_localizer(options, section("evaluate"), 1, localizer, train, test, folder)
 
     return exported
 

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -83,7 +84,7 @@ def test_a_model_with_mixed_precision_is_exported_in_float32(trained, export, se
     assert report["probability"].max() < 1e-4
     outputs = export_format("litert").load(tmp_path / "localizer.tflite")(test.read(range(8)))
     expected = localizer.predict_on_batch(test.read(range(8)))
-    np.testing.assert_allclose(outputs["bbox"], expected["bbox"], atol=1e-4)
+    np.testing.assert_allclose(np.asarray(outputs["bbox"]), expected["bbox"], atol=1e-4)
 
 
 def test_a_file_beyond_its_tolerance_is_an_error_and_the_old_file_stays(export, settings, tmp_path):
@@ -153,7 +154,7 @@ class Images:
 
     def __init__(self, count):
         self.labels = np.arange(count) % 3
-        self.input_boxes = np.tile(np.float32([0.0, 0.0, 0.5, 1.0]), (count, 1))
+        self.input_boxes = np.tile(np.array([0.0, 0.0, 0.5, 1.0], np.float32), (count, 1))
 
     def __len__(self):
         return len(self.labels)
@@ -162,6 +163,10 @@ class Images:
         images = np.zeros((len(indices), *self.shape), np.uint8)
         images[:, 0, 0, 0] = indices
         return images
+
+
+def make_images(count) -> Any:
+    return Images(count)
 
 
 def model(label, bbox):
@@ -185,7 +190,7 @@ def labels_and_boxes():
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
 def test_the_batch_size_does_not_change_the_result(labels_and_boxes, batch_size):
     label, bbox = labels_and_boxes
-    images, rows = Images(50), np.arange(0, 50, 2)
+    images, rows = make_images(50), np.arange(0, 50, 2)
     other_label, other_bbox = label[::-1], bbox + np.array([0, 0, 0.01, 0])
     other_bbox[4, 3] -= 0.2  # of 20 rows: 4 pixels
     found = compare_outputs(
@@ -204,7 +209,7 @@ def test_a_model_has_no_difference_from_itself_and_runs_once(labels_and_boxes):
         batches.append(len(images))
         return model(*labels_and_boxes)(images)
 
-    found = compare_outputs(predict, predict, Images(50), np.arange(50), 20, "x")
+    found = compare_outputs(predict, predict, make_images(50), np.arange(50), 20, "x")
     assert (found.probability, found.box_pixels) == (0, 0)
     assert batches == [20, 20, 10]
 
@@ -215,7 +220,7 @@ def test_an_output_that_is_not_finite_is_an_error_with_the_format(labels_and_box
     broken[40, 1] = np.nan
     with pytest.raises(ModelError, match="litert: the model returns values that are not finite"):
         compare_outputs(
-            model(label, broken), model(label, bbox), Images(50), np.arange(50), 8, "litert"
+            model(label, broken), model(label, bbox), make_images(50), np.arange(50), 8, "litert"
         )
 
 
@@ -231,7 +236,7 @@ def test_memory_does_not_grow_with_images_times_classes():
 
     tracemalloc.start()
     try:
-        compare_outputs(predict, other, Images(count), np.arange(count), 2, "x")
+        compare_outputs(predict, other, make_images(count), np.arange(count), 2, "x")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config import PredictSettings, SplitSettings
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation import model_fingerprint
 from mnist_localization.inference.image_files import (
@@ -18,16 +17,17 @@ from mnist_localization.inference.image_files import (
 )
 from mnist_localization.inference.localizer import Box
 from mnist_localization.models.saving import load_localizer
+from support.settings import section
 
 WRITTEN = ["failures.csv", "overlays", "predictions.csv", "predictions.json"]
 
 
-def predict_settings(images="photos", output="out", **changes):
-    values = {"batch_size": 8, "invert": False, "overlays": 2, **changes}
-    return PredictSettings(images=str(images), output=str(output), **values)
+SPLIT = section("split", max_image_mb=8.0)
 
 
-SPLIT = SplitSettings.model_construct(max_image_mb=8.0)
+def predict_settings(images="photos", output="out", batch_size=8):
+    paths = {"images": str(images), "output": str(output)}
+    return section("predict", **paths, batch_size=batch_size, invert=False, overlays=2)
 
 
 @pytest.fixture
