@@ -12,19 +12,20 @@ from mnist_localization.data.images import ImageStore, SplitSpec
 from mnist_localization.data.images.store import write_store
 from mnist_localization.evaluation import prediction_table
 from support.scoring_tables import StoreMaker, annotations
+from support.settings import image_settings, section
 
 CLASSES = 4
 
 
 @pytest.fixture
 def image() -> ImageSettings:
-    return ImageSettings(height=50, width=100, channels=1)
+    return image_settings(height=50, width=100, channels=1)
 
 
 @pytest.fixture
 def dataset(image: ImageSettings) -> DatasetSettings:
-    return DatasetSettings(
-        image=image, class_names=("ant", "bee", "cat", "dog"), whole_pixel_boxes=True
+    return section(
+        "dataset", image=image, class_names=("ant", "bee", "cat", "dog"), whole_pixel_boxes=True
     )
 
 
@@ -78,7 +79,7 @@ def make_store(tmp_path: Path) -> StoreMaker:
         folder.mkdir()
         for file, pixels in zip(table["file"], images, strict=True):
             Image.fromarray(pixels).save(folder / file)
-        size = ImageSettings(height=height, width=width, channels=1)
+        size = image_settings(height=height, width=width, channels=1)
         request = SplitSpec(split, "synthetic", "train", table, folder, "", size, 1.0)
         write_store(request, tmp_path / split)
         return ImageStore(tmp_path / split)

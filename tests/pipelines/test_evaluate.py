@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
+from mnist_localization.config import EvaluateSettings
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import batches
 from mnist_localization.datasets import AtomicParquetDataset, TypedJSONDataset
@@ -15,8 +15,9 @@ from mnist_localization.errors import StaleError
 from mnist_localization.evaluation import Metrics
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.provenance import Provenance
-from mnist_localization.pipelines.evaluate.pipeline import create_pipeline
+from mnist_localization.pipelines.evaluate import create_pipeline
 from support.dataset_cards import make_card
+from support.settings import image_settings, section
 from support.small_stores import SIDE, make_store
 
 FIGURES = (
@@ -60,7 +61,7 @@ def localizer(stores: dict[str, ImageStore]) -> keras.Model:
 
 @pytest.fixture
 def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Model) -> DataCatalog:
-    image = ImageSettings(height=SIDE, width=SIDE, channels=1)
+    image = image_settings(height=SIDE, width=SIDE, channels=1)
     settings = EvaluateSettings(
         batch_size=8,
         on_stale="warn",
@@ -72,8 +73,8 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
     )
     assigned = {
         "params:evaluate": settings,
-        "params:dataset": DatasetSettings(
-            image=image, class_names=("small", "large"), whole_pixel_boxes=True
+        "params:dataset": section(
+            "dataset", image=image, class_names=("small", "large"), whole_pixel_boxes=True
         ),
         "params:seed": 7,
         "localizer": localizer,
@@ -97,7 +98,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
     return DataCatalog({**datasets, **tables, **figures, **metrics})
 
 
-def test_the_stage_leaves_predictions_metrics_and_figures(
+def test_the_stage_saves_predictions_metrics_and_charts(
     catalog: DataCatalog, stores: dict[str, ImageStore], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="mnist_localization"):
@@ -126,22 +127,21 @@ def test_the_stage_leaves_predictions_metrics_and_figures(
     assert all(catalog.load(name) is not None for name in FIGURES)
     ((name, record),) = catalog.load("run_history").items()
     assert name.startswith("report2020-")
-    assert record["scores"]["mean_iou"] == metrics.scores["mean_iou"]
+    assert record.scores["mean_iou"] == metrics.scores["mean_iou"]
     assert catalog.load("robustness").empty  # not asked for
-    told = caplog.text
-    assert "21 images): label accuracy" in told
-    assert "validated on the test split" in told
-    assert "Stale" not in told
+    assert "21 images): Label accuracy" in caplog.text
+    assert "validated on the test split" in caplog.text
+    assert "Stale" not in caplog.text
 
 
-def test_the_stage_run_again_gives_the_same_metrics(catalog: DataCatalog) -> None:
+def test_a_second_run_of_the_stage_gives_the_same_metrics(catalog: DataCatalog) -> None:
     SequentialRunner().run(create_pipeline(), catalog)
     first = catalog.load("metrics")
     SequentialRunner().run(create_pipeline(), catalog)
     assert catalog.load("metrics") == first
 
 
-def test_predictions_of_another_model_are_told_or_refused(
+def test_predictions_of_another_model_are_a_warning_or_an_error(
     catalog: DataCatalog, localizer: keras.Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     scoring = create_pipeline().only_nodes("score_predictions")
@@ -156,7 +156,7 @@ def test_predictions_of_another_model_are_told_or_refused(
         SequentialRunner().run(scoring, catalog)
 
 
-def test_scores_name_the_source_that_was_scored_whatever_card_lies_on_disk(
+def test_metrics_name_the_source_of_the_scored_split_even_if_the_card_differs(
     catalog: DataCatalog, caplog: pytest.LogCaptureFixture
 ) -> None:
     SequentialRunner().run(create_pipeline(), catalog)
@@ -172,7 +172,7 @@ def test_scores_name_the_source_that_was_scored_whatever_card_lies_on_disk(
         SequentialRunner().run(scoring, catalog)
 
 
-def test_a_model_of_another_training_split_is_told(
+def test_a_model_of_another_training_split_is_reported(
     catalog: DataCatalog,
     stores: dict[str, ImageStore],
     tmp_path: Path,
@@ -185,7 +185,7 @@ def test_a_model_of_another_training_split_is_told(
     assert f"on disk is {other.meta.fingerprint[:12]}" in caplog.text
 
 
-def test_the_worst_predictions_are_one_line_of_pandas(
+def test_predictions_join_to_the_annotations_by_file(
     catalog: DataCatalog, stores: dict[str, ImageStore]
 ) -> None:
     SequentialRunner().run(create_pipeline().only_nodes("predict_test_split"), catalog)
@@ -195,7 +195,7 @@ def test_the_worst_predictions_are_one_line_of_pandas(
     assert len(joined) == 3
 
 
-def test_robustness_has_a_row_for_each_perturbation_when_asked_for(catalog: DataCatalog) -> None:
+def test_robustness_has_one_row_per_perturbation_if_enabled(catalog: DataCatalog) -> None:
     asked = catalog.load("params:evaluate").model_copy(update={"robustness": True})
     catalog["params:evaluate"] = MemoryDataset(asked, copy_mode="assign")
     nodes = create_pipeline().only_nodes("predict_test_split", "measure_robustness")

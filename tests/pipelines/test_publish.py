@@ -5,19 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnist_localization.config import DatasetSettings, PublishSettings
+from mnist_localization.config import PublishSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation import with_fingerprints
 from mnist_localization.pipelines.publish.nodes import collect_gallery, render_html_report
 from support.sample_report import evaluate_settings, sample_report
+from support.settings import section
 from support.small_publications import SmallLocalizer
 from support.small_stores import SIDE, make_store
 
 
 @pytest.fixture
 def dataset():
-    return DatasetSettings(
+    return section(
+        "dataset",
         image={"height": SIDE, "width": SIDE, "channels": 1},
         class_names=("small", "large"),
         whole_pixel_boxes=True,
@@ -50,13 +52,13 @@ def test_the_page_shows_the_images_of_the_test_split(dataset, store, predictions
     for reason, count in {"worst": 2, "mistake": 3, "random": 4}.items():
         assert sum(reason in item.reasons for item in gallery) == count
     for item in gallery:
-        assert item.record.file == store.annotations["file"][item.row]
-        assert np.array_equal(item.record.image, store.read([item.row])[0])
+        assert item.annotated.file == store.annotations["file"][item.row]
+        assert np.array_equal(item.annotated.image, store.read([item.row])[0])
 
     rest = sample_report(names=("small", "large"), images=60, gallery=(0, 0, 0))
     page = render_html_report(dataset, gallery, predictions, rest.metrics, rest.history, rest.card)
     assert page.startswith("<!doctype html>")
-    assert all(f"{item.record.file}: true class" in page for item in gallery)
+    assert all(f"{item.annotated.file}: true class" in page for item in gallery)
 
 
 def test_predictions_of_another_model_are_told_or_refused_before_anything_is_published(

@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_localization.config import DatasetSettings, ImageSettings
 from mnist_localization.reporting import annotation_sample
+from support.settings import image_settings, section
 from support.small_stores import make_store
 
-DATASET = DatasetSettings(
-    image=ImageSettings(height=40, width=40, channels=1),
+DATASET = section(
+    "dataset",
+    image=image_settings(height=40, width=40, channels=1),
     class_names=("small", "large"),
     whole_pixel_boxes=True,
 )

@@ -1,4 +1,4 @@
-"""A small report to render: made up, but of the form that the stages leave."""
+"""A small report with made-up results, of the types that the stages save."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,13 @@ from mnist_localization.data.boxes import (
     paired_iou,
 )
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.evaluation import Metrics, ScoredSplit, evaluation_metrics, training_facts
+from mnist_localization.evaluation import Metrics, ScoredSplit, evaluate_predictions, training_facts
 from mnist_localization.models.provenance import Provenance
+from mnist_localization.reporting.charts import ChartData
 from mnist_localization.reporting.gallery import GalleryItem, collect
-from mnist_localization.reporting.html import render_page
+from mnist_localization.reporting.html.report import render_page
 from support.dataset_cards import make_card
+from support.settings import section
 
 _CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_evaluate.yml"
 _FRAME = 28
@@ -29,11 +31,12 @@ _FRAME = 28
 
 @dataclass
 class Report:
-    """What a page is made of."""
+    """Everything a page is made of."""
 
     dataset: DatasetSettings
     gallery: list[GalleryItem]
     predictions: pd.DataFrame
+    baseline_predictions: pd.DataFrame
     metrics: Metrics
     history: pd.DataFrame
     card: DatasetCard
@@ -46,15 +49,12 @@ class Report:
         """Replace facts of the images that were scored."""
         self.change_metrics(dataset=self.metrics.dataset.model_copy(update=fields))
 
+    @property
+    def chart_data(self) -> ChartData:
+        return ChartData(self.metrics, self.predictions, self.baseline_predictions, self.dataset)
+
     def render(self) -> str:
-        return render_page(
-            self.dataset,
-            self.gallery,
-            self.predictions,
-            metrics=self.metrics,
-            history=self.history,
-            card=self.card,
-        )
+        return render_page(self.chart_data, self.gallery, self.history, self.card)
 
 
 class _Images:
@@ -73,10 +73,11 @@ def sample_report(
     gallery=(48, 24, 48),
     seed=0,
 ) -> Report:
-    """A report on frames of noise, which compress worse than anything real."""
+    """Return a report on frames of noise, which compress worse than real images."""
     rng = np.random.default_rng(seed)
     height, width, channels = shape
-    dataset = DatasetSettings(
+    dataset = section(
+        "dataset",
         image={"height": height, "width": width, "channels": channels},
         class_names=names,
         whole_pixel_boxes=True,
@@ -103,19 +104,25 @@ def sample_report(
     worst, mistakes, random = gallery
     settings = GallerySettings(worst=worst, mistakes=mistakes, random=random)
     items = collect(table, _Images(table, pixels), settings, names, seed)
-    return Report(dataset, items, table, _metrics(table, dataset), _history(), make_card())
+    constant = _mean_box(table)
+    metrics = _metrics(table, constant, dataset)
+    return Report(dataset, items, table, constant, metrics, _history(), make_card())
 
 
 def evaluate_settings(**changes: Any) -> EvaluateSettings:
-    """The section `evaluate` of the base configuration, with changes."""
+    """Return the section `evaluate` of the base configuration with changes."""
     return EvaluateSettings(**yaml.safe_load(_CONF.read_text("utf-8"))["evaluate"] | changes)
 
 
-def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> Metrics:
-    constant = table.copy()
-    for column in BOX_COLUMNS:
-        constant[f"pred_{column}"] = constant[f"raw_{column}"] = table[column].mean()
-    constant = constant.assign(predicted_label=0, confidence=1.0)
+def _mean_box(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions of the baseline `mean_box`."""
+    boxes = np.tile(table[list(BOX_COLUMNS)].mean(), (len(table), 1))
+    constant = table.assign(baseline="mean_box", predicted_label=0, confidence=1.0)
+    constant[list(PREDICTED_BOX_COLUMNS)] = constant[list(RAW_BOX_COLUMNS)] = boxes
+    return constant.assign(iou=paired_iou(table[list(BOX_COLUMNS)], boxes))
+
+
+def _metrics(table: pd.DataFrame, constant: pd.DataFrame, dataset: DatasetSettings) -> Metrics:
     baselines = {"mean_box": constant, "center_of_mass": None}
     scored = ScoredSplit(
         source="upstream",
@@ -138,7 +145,7 @@ def _metrics(table: pd.DataFrame, dataset: DatasetSettings) -> Metrics:
             },
         )
     )
-    return evaluation_metrics(
+    return evaluate_predictions(
         table, baselines, evaluate_settings(), dataset, 0, scored=scored, training=training
     )
 

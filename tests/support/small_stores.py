@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mnist_localization.config import ImageSettings
 from mnist_localization.data.images import ImageStore, SplitSpec
 from mnist_localization.data.images.store import write_store
+from support.settings import image_settings
 
 SIDE = 40
 CLASS_SIDES = (8, 16)
@@ -37,7 +37,7 @@ def make_store(folder: Path, count: int, seed: int, split: str = "train") -> Ima
         annotations=annotations,
         images=images,
         images_key=f"{seed}",
-        image=ImageSettings(height=SIDE, width=SIDE, channels=1),
+        image=image_settings(height=SIDE, width=SIDE, channels=1),
         max_image_mb=1.0,
     )
     write_store(request, folder / f"{split}_split")

@@ -9,7 +9,7 @@ from mnist_localization.config.base import (
 )
 from mnist_localization.config.data import (
     AnnotateSettings,
-    AnnotationFormat,
+    AnnotationSettings,
     CheckSettings,
     CsvSettings,
     DatasetSettings,
@@ -46,7 +46,7 @@ from mnist_localization.config.train import (
 
 __all__ = [
     "AnnotateSettings",
-    "AnnotationFormat",
+    "AnnotationSettings",
     "AugmentationSettings",
     "CheckSettings",
     "CompareSettings",

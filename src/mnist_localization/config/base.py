@@ -11,6 +11,7 @@ from mnist_localization.registry import module_names
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
 
 
 def _plain_file_name(value: str) -> str:

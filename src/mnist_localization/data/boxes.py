@@ -1,4 +1,4 @@
-"""Arithmetic of boxes in NumPy: relative corners `xmin, ymin, xmax, ymax` in [0, 1]."""
+"""Arithmetic of boxes in NumPy. Unless noted, corners are relative: `xmin, ymin, xmax, ymax`."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,29 +17,67 @@ PLACEMENT_COLUMNS = ("placed_left", "placed_top", "placed_width", "placed_height
 
 FloatArray = npt.NDArray[np.float64]
 
+_VERTICAL_FIRST = ("yxyx", "center_yxhw")
 
-def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
-    """Intersection over union of each box with its partner (Jaccard index of their areas).
+
+def relative_corners(
+    boxes: npt.ArrayLike, box_format: str, heights: npt.ArrayLike, widths: npt.ArrayLike
+) -> FloatArray:
+    """Convert boxes of any format to relative corners.
 
     Args:
-        boxes: Corners, `[n, 4]`.
-        others: Corners, `[n, 4]`.
+        boxes: Boxes, `[n, 4]`.
+        box_format: `xyxy`, `yxyx`, `xywh`, `center_xywh` or `center_yxhw` in pixels, or one of
+            them with the prefix `rel_`, named as in `keras.utils.bounding_boxes`.
+        heights: Rows of each image, `[n]`; not used for relative formats.
+        widths: Columns of each image, `[n]`; not used for relative formats.
 
     Returns:
-        IoU in [0, 1], `[n]`; 0 where the union has no area.
+        Corners relative to each image, `[n, 4]`.
     """
-    a = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    b = np.asarray(others, dtype=np.float64).reshape(-1, 4)
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    intersection = np.prod(np.clip(sides, 0.0, None), axis=1)
-    union = _area(a) + _area(b) - intersection
-    iou: FloatArray = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
-    # Rounding may give a box and itself a hair more than 1.
-    return np.minimum(iou, 1.0)
+    kind = box_format.removeprefix("rel_")
+    values = _as_boxes(boxes)
+    first, second = values[:, :2], values[:, 2:]
+    if kind == "xywh":
+        second = first + second
+    elif kind.startswith("center_"):
+        first, second = first - second / 2, first + second / 2
+    corners = np.hstack([first, second])
+    if kind in _VERTICAL_FIRST:
+        corners = _with_axes_swapped(corners)
+    return corners if box_format.startswith("rel_") else corners / _sides(heights, widths)
+
+
+def from_relative_corners(
+    corners: npt.ArrayLike, box_format: str, heights: npt.ArrayLike, widths: npt.ArrayLike
+) -> FloatArray:
+    """Convert relative corners to boxes of any format; the inverse of `relative_corners`.
+
+    Args:
+        corners: Corners relative to each image, `[n, 4]`.
+        box_format: See `relative_corners`.
+        heights: Rows of each image, `[n]`; not used for relative formats.
+        widths: Columns of each image, `[n]`; not used for relative formats.
+
+    Returns:
+        Boxes, `[n, 4]`.
+    """
+    kind = box_format.removeprefix("rel_")
+    values = _as_boxes(corners)
+    if not box_format.startswith("rel_"):
+        values = values * _sides(heights, widths)
+    if kind in _VERTICAL_FIRST:
+        values = _with_axes_swapped(values)
+    low, high = values[:, :2], values[:, 2:]
+    if kind == "xywh":
+        return np.hstack([low, high - low])
+    if kind.startswith("center_"):
+        return np.hstack([(low + high) / 2, high - low])
+    return values
 
 
 def pixel_corners(boxes: npt.ArrayLike, height: npt.ArrayLike, width: npt.ArrayLike) -> FloatArray:
-    """Relative corners as corners in pixels: 0.53 of a width of 100 is 53.0.
+    """Convert relative corners to pixels: 0.53 of a width of 100 is 53.0.
 
     Args:
         boxes: Relative corners, `[n, 4]`.
@@ -49,25 +87,50 @@ def pixel_corners(boxes: npt.ArrayLike, height: npt.ArrayLike, width: npt.ArrayL
     Returns:
         Corners in pixels, `[n, 4]`.
     """
-    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    sides = np.broadcast_arrays(width, height, width, height)
-    return corners * np.stack(sides, axis=-1).astype(np.float64)
+    return _as_boxes(boxes) * _sides(height, width)
 
 
-def image_sizes(
-    table: pd.DataFrame, height: int, width: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Height and width of each row's image, in pixels, `[n]` each.
+def whole_pixels(corners: npt.ArrayLike) -> FloatArray:
+    """Round pixel corners to whole pixels; halves go up, so that equal inputs stay equal."""
+    return np.floor(np.asarray(corners, dtype=np.float64) + 0.5)
+
+
+def clip_boxes(boxes: npt.ArrayLike) -> FloatArray:
+    """Clip corners to the image and put them in order.
+
+    A box whose corners are in the wrong order gets its middle as both corners, so that it has no
+    area and an IoU of 0.
 
     Args:
-        table: A table of predictions; it holds the sizes where they differ.
-        height: Rows of the images where it does not.
-        width: Columns of the images where it does not.
+        boxes: Corners, `[n, 4]`, finite.
+
+    Returns:
+        Corners, `[n, 4]`, in [0, 1] and ordered.
     """
-    if SIZE_COLUMNS[0] in table:
-        heights, widths = table[list(SIZE_COLUMNS)].to_numpy(np.int64).T
-        return heights, widths
-    return np.full(len(table), height), np.full(len(table), width)
+    inside = np.clip(_as_boxes(boxes), 0.0, 1.0)
+    low, high = inside[:, :2], inside[:, 2:]
+    middle = (low + high) / 2
+    inverted = low > high
+    return np.hstack([np.where(inverted, middle, low), np.where(inverted, middle, high)])
+
+
+def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
+    """Return the intersection over union of each box with its partner (Jaccard index).
+
+    Args:
+        boxes: Corners, `[n, 4]`.
+        others: Corners, `[n, 4]`.
+
+    Returns:
+        IoU in [0, 1], `[n]`; 0 if the union has no area.
+    """
+    a, b = _as_boxes(boxes), _as_boxes(others)
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    intersection = np.prod(np.clip(sides, 0.0, None), axis=1)
+    union = _areas(a) + _areas(b) - intersection
+    iou: FloatArray = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    # Rounding may give slightly more than 1 for a box and itself.
+    return np.minimum(iou, 1.0)
 
 
 def input_corners(annotations: pd.DataFrame) -> FloatArray:
@@ -82,48 +145,74 @@ def input_corners(annotations: pd.DataFrame) -> FloatArray:
     return annotations[list(columns)].to_numpy(np.float64)
 
 
-def whole_pixels(corners: npt.ArrayLike) -> FloatArray:
-    """Pixel corners at the nearest whole pixel; halves go up, so equal inputs stay equal."""
-    return np.floor(np.asarray(corners, dtype=np.float64) + 0.5)
-
-
-def clip_boxes(boxes: npt.ArrayLike) -> FloatArray:
-    """Boxes inside the image, with their corners in order.
-
-    Corners outside [0, 1] move to the border. A box whose corners are in the wrong order
-    encloses nothing: its two sides meet half-way, so that it has no area and an IoU of 0,
-    which is also what the order of the corners says.
+def image_sizes(
+    table: pd.DataFrame, height: int, width: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return height and width of each row's image in pixels, `[n]` each.
 
     Args:
-        boxes: Corners, `[n, 4]`, finite.
-
-    Returns:
-        Corners, `[n, 4]`, in [0, 1] and ordered.
+        table: A table of predictions, with `SIZE_COLUMNS` if the sizes differ.
+        height: Rows of all images if the table has no sizes.
+        width: Columns of all images if the table has no sizes.
     """
-    inside = np.clip(np.asarray(boxes, dtype=np.float64).reshape(-1, 4), 0.0, 1.0)
-    low, high = inside[:, :2], inside[:, 2:]
-    middle = (low + high) / 2
-    inverted = low > high
-    return np.hstack([np.where(inverted, middle, low), np.where(inverted, middle, high)])
-
-
-def _area(boxes: FloatArray) -> FloatArray:
-    area: FloatArray = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1)
-    return area
+    if SIZE_COLUMNS[0] in table:
+        heights, widths = table[list(SIZE_COLUMNS)].to_numpy(np.int64).T
+        return heights, widths
+    return np.full(len(table), height), np.full(len(table), width)
 
 
 def typical_size(corners: npt.ArrayLike) -> tuple[float, float] | None:
-    """Width and height that most boxes have.
+    """Return the median width and height of boxes if most boxes have it.
 
     Args:
         corners: Relative corners, `[n, 4]`, n > 0.
 
     Returns:
-        The median width and height, where at least half of the boxes are within a hundredth
-        of both; none where sizes vary.
+        Width and height; `None` if less than half of the boxes are within 1 % of both.
     """
     boxes = np.asarray(corners, dtype=np.float64)
     sizes = boxes[:, 2:] - boxes[:, :2]
     median = np.median(sizes, axis=0)
     near = (np.abs(sizes - median) <= 0.01 * median).all(axis=1)
     return (float(median[0]), float(median[1])) if near.mean() >= 0.5 else None
+
+
+def centers_of_mass(images: npt.NDArray[np.uint8]) -> FloatArray:
+    """Return the mean pixel index of each image, weighted by intensity.
+
+    Args:
+        images: Pixels, uint8, `[n, height, width, channels]`.
+
+    Returns:
+        Column and row in pixels, `[n, 2]`; half the size for an image without any intensity.
+    """
+    columns = images.sum(axis=(1, 3), dtype=np.float64)
+    rows = images.sum(axis=(2, 3), dtype=np.float64)
+    return np.stack([_weighted_mean_index(columns), _weighted_mean_index(rows)], axis=1)
+
+
+def _weighted_mean_index(weights: FloatArray) -> FloatArray:
+    length, total = weights.shape[1], weights.sum(axis=1)
+    mean: FloatArray = np.divide(
+        weights @ np.arange(length), total, out=np.full_like(total, length / 2), where=total > 0
+    )
+    return mean
+
+
+def _as_boxes(values: npt.ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float64).reshape(-1, 4)
+
+
+def _sides(heights: npt.ArrayLike, widths: npt.ArrayLike) -> FloatArray:
+    """Return the length in pixels that each of four corners is relative to, `[..., 4]`."""
+    sides = np.broadcast_arrays(widths, heights, widths, heights)
+    return np.stack(sides, axis=-1).astype(np.float64)
+
+
+def _with_axes_swapped(corners: FloatArray) -> FloatArray:
+    return corners[:, [1, 0, 3, 2]]
+
+
+def _areas(boxes: FloatArray) -> FloatArray:
+    areas: FloatArray = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1)
+    return areas

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_localization.data.boxes import typical_size
+from mnist_localization.data.boxes import centers_of_mass, typical_size
 from mnist_localization.data.images import ImageStore
-from mnist_localization.data.images.moments import centers_of_mass
 
 # Training images that are looked at, spread over the split.
 _LOOKED_AT = 8192

@@ -19,11 +19,14 @@ from mnist_localization.data.boxes import (
 from mnist_localization.data.images import ImageStore, SplitSpec
 from mnist_localization.data.images.store import write_store
 from mnist_localization.errors import ImageError
-from mnist_localization.evaluation import predict_store, score
 from mnist_localization.evaluation.baselines import predict_baselines
+from mnist_localization.evaluation.metrics import Outcomes
+from mnist_localization.evaluation.predictions import predict_store
+from mnist_localization.evaluation.scores import score
 from mnist_localization.reporting.gallery import collect
 from mnist_localization.reporting.html.box_layers import box_sets
 from mnist_localization.reporting.html.cards import tile
+from support.settings import image_settings
 
 # Height and width of each image; the third has the size of the model's input.
 SIZES = [(40, 80), (90, 30), (32, 48), (20, 20), (200, 210), (64, 96)]
@@ -104,7 +107,7 @@ def test_predictions_are_in_the_frame_of_each_file(store):
     assert (np.abs(given - BOXES).max(axis=1) <= coarseness).all()
     assert table["iou"].min() > 0.7
     assert table["iou"][2] == 1.0
-    scores = score(table, LETTERBOXED, 2)
+    scores = score(Outcomes(table, LETTERBOXED, 2))
     assert scores["exact_box"] >= 1 / 6
 
 
@@ -121,18 +124,18 @@ def test_the_gallery_shows_images_without_padding_and_speaks_of_the_files_pixels
     table = predict_store(SeesBrightness(), store, 4)
     items = collect(table, store, GallerySettings(worst=6, mistakes=0, random=0), ["a", "b"], 1)
     for item in items:
-        number = int(item.record.file.split(".")[0])
-        shown = item.record.image
-        assert item.record.size == SIZES[number]
+        number = int(item.annotated.file.split(".")[0])
+        shown = item.annotated.image
+        assert item.annotated.size == SIZES[number]
         height, width = SIZES[number]
         assert shown.shape[1] / shown.shape[0] == pytest.approx(width / height, rel=0.08)
-        (true,) = item.record.box_layers["ground_truth"]
+        (true,) = item.annotated.box_layers["ground_truth"]
         rows, columns, _ = shown.shape
         left, top, right, bottom = np.rint(true.corners * np.array([columns, rows] * 2)).astype(int)
         inside = shown[top:bottom, left:right, 0]
         assert (inside > 127).mean() > 0.85
         assert (shown[..., 0] > 127).sum() < inside.size * 1.2
-        entry = tile(item, ["a", "b"], box_sets([item.record]))
+        entry = tile(item, ["a", "b"], box_sets([item.annotated]))
         assert (entry["height"], entry["width"]) == SIZES[number]
         assert f'viewBox="0 0 {width} {height}"' in entry["overlay"]
 
@@ -141,17 +144,17 @@ def test_baselines_answer_in_the_frame_of_each_file(store):
     answers = predict_baselines(store, store, whole_pixel_boxes=True)
     assert set(answers["baseline"]) == {"mean_box"}
     assert answers[list(SIZE_COLUMNS)].to_numpy().tolist() == [list(s) for s in SIZES]
-    assert score(answers, LETTERBOXED, 2)["mean_iou"] < 0.8
+    assert score(Outcomes(answers, LETTERBOXED, 2))["mean_iou"] < 0.8
 
 
 def test_without_letterboxing_another_size_is_an_error(spec, tmp_path):
-    strict = replace(spec, image=ImageSettings(height=32, width=48, channels=1))
+    strict = replace(spec, image=image_settings(height=32, width=48, channels=1))
     with pytest.raises(ImageError, match=r"0\.png.*80x40.*letterbox"):
         write_store(strict, tmp_path / "strict")
 
 
 def test_without_conversion_other_channels_are_an_error(spec, tmp_path):
-    strict = replace(spec, image=ImageSettings(height=32, width=48, channels=1, letterbox=True))
+    strict = replace(spec, image=image_settings(height=32, width=48, channels=1, letterbox=True))
     with pytest.raises(ImageError, match=r"1\.png.*3 channels.*convert_channels"):
         write_store(strict, tmp_path / "strict")
 
@@ -162,7 +165,7 @@ def test_images_of_the_inputs_size_are_stored_the_same_with_and_without_letterbo
     table = spec.annotations.iloc[[2]]
     stores = []
     for letterbox in (False, True):
-        image = ImageSettings(height=32, width=48, channels=1, letterbox=letterbox)
+        image = image_settings(height=32, width=48, channels=1, letterbox=letterbox)
         folder = tmp_path / str(letterbox)
         write_store(replace(spec, annotations=table, image=image), folder)
         stores.append(ImageStore(folder))

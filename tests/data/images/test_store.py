@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config import ImageSettings
 from mnist_localization.data.images import ImageStore, SplitSpec, decode_split
 from mnist_localization.data.images.store import write_store
 from mnist_localization.datasets import ImageSplitDataset
 from mnist_localization.errors import ImageError
+from support.settings import image_settings
 
 COUNT = 11
 
@@ -32,7 +32,7 @@ def spec(tmp_path):
             "ymax": 0.9,
         }
     )
-    image = ImageSettings(height=6, width=8, channels=1)
+    image = image_settings(height=6, width=8, channels=1)
     return SplitSpec("train", "synthetic", "train", annotations, folder, "key", image, 1.0)
 
 

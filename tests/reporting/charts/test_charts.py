@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from mnist_localization.config import DatasetSettings, ImageSettings
+from mnist_localization.config import DatasetSettings
 from mnist_localization.evaluation import SHOWN_CLASSES, Metrics
 from mnist_localization.reporting import (
     class_scores,
@@ -16,12 +16,14 @@ from mnist_localization.reporting import (
     reliability_diagram,
 )
 from support.scoring_tables import class_entry, make_metrics
+from support.settings import image_settings, section
 
 
 @pytest.fixture
 def dataset() -> DatasetSettings:
-    return DatasetSettings(
-        image=ImageSettings(height=50, width=100, channels=1),
+    return section(
+        "dataset",
+        image=image_settings(height=50, width=100, channels=1),
         class_names=("3", "7"),
         whole_pixel_boxes=True,
     )

@@ -1,25 +1,19 @@
-"""Annotations: files that are not trusted become a checked table, and tables become files."""
+"""Annotations: files of several formats, read into one validated table and written back."""
 
-from mnist_localization.data.annotations.reading import read_annotations
-from mnist_localization.data.annotations.table import (
-    COLUMNS,
+from mnist_localization.data.annotations.reading import (
+    AnnotationReport,
     Annotations,
-    BadRow,
-    RawRow,
+    annotate_dataset,
     describe,
-    require_good,
+    raise_on_bad_rows,
+    read_annotations,
 )
-from mnist_localization.data.annotations.writing import as_coco, as_voc, as_yolo
 
 __all__ = [
-    "COLUMNS",
+    "AnnotationReport",
     "Annotations",
-    "BadRow",
-    "RawRow",
-    "as_coco",
-    "as_voc",
-    "as_yolo",
+    "annotate_dataset",
     "describe",
+    "raise_on_bad_rows",
     "read_annotations",
-    "require_good",
 ]

@@ -1,172 +1,252 @@
-"""Annotation files of any supported format, checked row by row into one table."""
+"""Annotation files of any registered format, validated row by row into one table."""
 
+import logging
 import math
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
-from mnist_localization.config import AnnotationFormat
-from mnist_localization.data.annotations.conversion import relative_corners
-from mnist_localization.data.annotations.formats.coco import coco_rows
-from mnist_localization.data.annotations.formats.csv import csv_rows
-from mnist_localization.data.annotations.formats.voc import voc_rows
-from mnist_localization.data.annotations.formats.yolo import yolo_rows
-from mnist_localization.data.annotations.table import (
-    COLUMNS,
-    Annotations,
+from mnist_localization.config import AnnotateSettings, AnnotationSettings, DatasetSettings
+from mnist_localization.data.annotations.formats import (
     BadRow,
     Fault,
     RawRow,
+    ReadContext,
     RowError,
+    load_format,
 )
-from mnist_localization.data.boxes import FloatArray
+from mnist_localization.data.boxes import ANNOTATION_COLUMNS, FloatArray, relative_corners
+from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SUFFIXES, read_header
 from mnist_localization.data.images.decode import printable
 from mnist_localization.errors import AnnotationError, ImageError
 
-# What rounding may add to a corner that lies on the image's border: little where the corner
-# itself is written, more where it is the sum of a rounded center and half a rounded side.
-_CORNER_ROUNDING = 1e-6
-_ROUNDING = 1e-4
-# Characters of a box that is none, as a message shows it.
+logger = logging.getLogger(__name__)
+
+# What rounding may add to a corner on the border of the image. It is more if the corner is the
+# sum of a rounded center and half a rounded side.
+_CORNER_TOLERANCE = 1e-6
+_TOLERANCE = 1e-4
+# Characters of an invalid box that a message shows.
 _SHOWN = 80
-_OURS = AnnotationFormat()
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The rows of one split, good and bad.
+
+    Attributes:
+        table: Good rows, columns `ANNOTATION_COLUMNS`.
+        bad_rows: Rows that cannot be used.
+        unannotated_images: Number of images without a good row.
+    """
+
+    table: pd.DataFrame
+    bad_rows: tuple[BadRow, ...]
+    unannotated_images: int
+
+
+class Range(BaseModel):
+    """Smallest and largest value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min: float
+    max: float
+
+
+class SplitReport(BaseModel):
+    """Counts and box statistics of the annotations of one split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    good_rows: int
+    bad_rows: int
+    bad_rows_listed: tuple[str, ...]
+    unannotated_images: int
+    images_per_class: dict[str, int]
+    relative_box_size: dict[str, Range]
+
+
+class AnnotationReport(BaseModel):
+    """The dataset `annotation_report`; `test` is `None` if the dataset has no test set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    train: SplitReport
+    test: SplitReport | None = None
+
+
+def annotate_dataset(
+    settings: AnnotateSettings,
+    dataset: DatasetSettings,
+    dataset_card: DatasetCard,
+    raw_folder: Path,
+) -> tuple[pd.DataFrame, pd.DataFrame, AnnotationReport]:
+    """Parse and validate the annotations of the fetched dataset.
+
+    Args:
+        settings: The section `annotate`.
+        dataset: The section `dataset`.
+        dataset_card: Description of the fetched dataset.
+        raw_folder: Parent of the folders of all sources.
+
+    Returns:
+        The training table, the test table (columns `ANNOTATION_COLUMNS`; empty if the dataset has
+        no test set), and a report.
+
+    Raises:
+        AnnotationError: There are bad rows and `annotate.on_bad_rows` is `error`, a split has no
+            good row, or an annotation file is not of its format.
+    """
+    folder = raw_folder / dataset_card.folder
+    annotations = {
+        name: read_annotations(
+            folder / files.annotations,
+            folder / files.images,
+            dataset.class_names,
+            dataset.annotations,
+        )
+        for name, files in dataset_card.splits.items()
+    }
+    drop = settings.on_bad_rows == "drop"
+    raise_on_bad_rows(annotations, drop_bad_rows=drop, listed=settings.listed_bad_rows)
+    for name, split in annotations.items():
+        if split.bad_rows:
+            logger.warning("Dropped %d bad rows of %s.", len(split.bad_rows), name)
+        logger.info("Annotated %d %s images.", len(split.table), name)
+    report = AnnotationReport(
+        **{
+            name: describe(split, dataset.class_names, settings.listed_bad_rows)
+            for name, split in annotations.items()
+        }
+    )
+    train = annotations["train"].table
+    test = annotations["test"].table if "test" in annotations else train.iloc[:0]
+    return train, test, report
 
 
 def read_annotations(
-    path: Path,
-    images: Path,
-    class_names: Sequence[str],
-    settings: AnnotationFormat = _OURS,
+    path: Path, images: Path, class_names: Sequence[str], settings: AnnotationSettings
 ) -> Annotations:
-    """Read and check the annotations of one split.
+    """Read and validate the annotations of one split.
 
     Args:
-        path: A CSV (UTF-8 with or without a byte order mark, lines ending in LF or CRLF), a
-            COCO JSON file, or a folder of YOLO text files or Pascal VOC XML files.
-        images: Folder that holds the images it names.
-        class_names: Name of each class, in the order of the labels. A label is a class' name
-            or, where no class has that name, its number.
-        settings: Format of the annotations; by default a CSV with the columns
-            `file, label, xmin, ymin, xmax, ymax`, with or without a header, boxes relative.
+        path: Annotation file or folder, of the format that the settings name.
+        images: Folder of the images that it names.
+        class_names: Name of each class, in the order of the labels. A label is the name of a
+            class or, if no class has that name, its number.
+        settings: The section `dataset.annotations`.
 
     Raises:
         AnnotationError: The file is missing or not of that format.
     """
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
+    annotation_format = load_format(settings.format)
     files = frozenset(_files_below(images))
-    check = _RowCheck(images, files, class_names)
-    parsed: list[tuple[RawRow, int, tuple[float, ...]]] = []
+    parser = _RowParser(images, files, class_names)
+    parsed: list[_ParsedRow] = []
     bad: list[BadRow] = []
-    for row in map(_with_plain_name, _rows(path, files, settings)):
-        if isinstance(row, BadRow):
-            bad.append(row)
+    for row in annotation_format.read(path, ReadContext(files, settings)):
+        normalized = _with_normalized_name(row)
+        if isinstance(normalized, BadRow):
+            bad.append(normalized)
             continue
         try:
-            parsed.append((row, *check(row)))
+            parsed.append(parser.parse(normalized))
         except RowError as error:
-            bad.append(_bad(row, error.fault, str(error)))
-    table, faulty = _checked_table(parsed, images, settings.box_format)
+            bad.append(_bad_row(normalized, error.fault, str(error)))
+    box_format = annotation_format.box_format or settings.csv_boxes
+    table, faulty = _validated_table(parsed, images, box_format)
     others = files.difference(table["file"])
     unannotated = sum(PurePosixPath(name).suffix.lower() in SUFFIXES for name in others)
-    bad = sorted([*bad, *faulty], key=lambda row: (row.csv, row.line))
+    bad = sorted([*bad, *faulty], key=lambda row: (row.source, row.line))
     return Annotations(table, tuple(bad), unannotated)
 
 
-def _with_plain_name(row: RawRow | BadRow) -> RawRow | BadRow:
-    """`./a.png` and `deep//c.png` as a listing of the folder calls them."""
-    plain = posixpath.normpath(row.file) if row.file else ""
-    return row if row.file == plain else replace(row, file=plain)
+def raise_on_bad_rows(
+    annotations: Mapping[str, Annotations], *, drop_bad_rows: bool, listed: int
+) -> None:
+    """Raise an error if there are bad rows to keep, or if a split has no good row.
+
+    Args:
+        annotations: Annotations by the name of the split.
+        drop_bad_rows: Whether bad rows are allowed.
+        listed: Number of bad rows that the message lists at most.
+
+    Raises:
+        AnnotationError: Lists the bad rows with file, line and reason.
+    """
+    bad = [row for split in annotations.values() for row in split.bad_rows]
+    listing = "\n".join(f"  {row}" for row in bad[:listed])
+    if len(bad) > listed:
+        listing += f"\n  ... and {len(bad) - listed} more"
+    if bad and not drop_bad_rows:
+        raise AnnotationError(
+            f"{len(bad)} bad rows of annotations:\n{listing}\nCorrect them, or drop them with "
+            "`--params annotate.on_bad_rows=drop`."
+        )
+    for name, split in annotations.items():
+        if split.table.empty:
+            raise AnnotationError(f"the {name} annotations have no good row\n{listing}".strip())
 
 
-def _rows(
-    path: Path, files: frozenset[str], settings: AnnotationFormat
-) -> Iterator[RawRow | BadRow]:
-    if settings.format == "csv":
-        return csv_rows(path, settings.csv)
-    if settings.format == "coco":
-        return coco_rows(path)
-    if settings.format == "yolo":
-        return yolo_rows(path, files)
-    return voc_rows(path)
+def describe(annotations: Annotations, class_names: Sequence[str], listed: int) -> SplitReport:
+    """Return counts and box statistics of one split.
+
+    Args:
+        annotations: Annotations of the split.
+        class_names: Name of each class, in the order of the labels.
+        listed: Number of bad rows that are listed at most.
+    """
+    table = annotations.table
+    counts = table["label"].value_counts()
+    sides = {"width": table["xmax"] - table["xmin"], "height": table["ymax"] - table["ymin"]}
+    return SplitReport(
+        rows=len(table) + len(annotations.bad_rows),
+        good_rows=len(table),
+        bad_rows=len(annotations.bad_rows),
+        bad_rows_listed=tuple(str(row) for row in annotations.bad_rows[:listed]),
+        unannotated_images=annotations.unannotated_images,
+        images_per_class={
+            name: int(counts.get(label, 0)) for label, name in enumerate(class_names)
+        },
+        relative_box_size={
+            side: Range(min=float(values.min()), max=float(values.max()))
+            for side, values in sides.items()
+        },
+    )
 
 
-def _checked_table(
-    parsed: Sequence[tuple[RawRow, int, tuple[float, ...]]], images: Path, box_format: str
-) -> tuple[pd.DataFrame, list[BadRow]]:
-    """Good rows with relative corners, and those whose box or image is not right."""
-    bad: list[BadRow] = []
-    sizes = np.ones((len(parsed), 2))
-    if not box_format.startswith("rel_"):
-        for index, (row, _, _) in enumerate(parsed):
-            try:
-                header = read_header(images / row.file)
-                sizes[index] = header.height, header.width
-            except ImageError as error:
-                bad.append(_bad(row, "unreadable image", str(error)))
-                sizes[index] = np.nan
-    boxes = np.array([box for _, _, box in parsed], dtype=np.float64).reshape(-1, 4)
-    corners = relative_corners(boxes, box_format, sizes)
-    good: list[tuple[str, int, float, float, float, float]] = []
-    seen: set[str] = set()
-    for (row, label, box), relative, size in zip(parsed, corners, sizes, strict=True):
-        if math.isnan(size[0]):
-            continue
-        try:
-            xmin, ymin, xmax, ymax = _inside(relative, box, box_format, size)
-            if row.file in seen:
-                raise RowError("annotated twice", f"the image {row.file!r} is annotated twice")
-        except RowError as error:
-            bad.append(_bad(row, error.fault, str(error)))
-            continue
-        seen.add(row.file)
-        good.append((row.file, label, xmin, ymin, xmax, ymax))
-    return pd.DataFrame(good, columns=list(COLUMNS)), bad
+@dataclass(frozen=True)
+class _ParsedRow:
+    """A row whose image exists, with its label and the four numbers of its box."""
+
+    row: RawRow
+    label: int
+    box: tuple[float, ...]
 
 
-def _inside(
-    relative: FloatArray, box: Sequence[float], box_format: str, size: FloatArray
-) -> tuple[float, float, float, float]:
-    ours = box_format == "rel_xyxy"
-    tolerance = _CORNER_ROUNDING if ours else _ROUNDING
-    inside = np.clip(relative, 0.0, 1.0)
-    if not _is_ordered(relative):
-        order = "xmin < xmax and ymin < ymax" if ours else f"it encloses nothing ({box_format})"
-        raise RowError("invalid box", f"the box {tuple(box)} is not ordered: {order}")
-    # A box within the tolerance beyond the border has nothing left inside.
-    if np.abs(relative - inside).max() > tolerance or not _is_ordered(inside):
-        where = "[0, 1]; corners are relative to the image"
-        if not box_format.startswith("rel_"):
-            where = f"the image of {size[1]:.0f}x{size[0]:.0f} pixels ({box_format})"
-        elif not ours:
-            where = f"the image; it is relative to it ({box_format})"
-        raise RowError("box outside the image", f"the box {tuple(box)} leaves {where}")
-    xmin, ymin, xmax, ymax = inside.tolist()
-    return xmin, ymin, xmax, ymax
-
-
-def _is_ordered(corners: FloatArray) -> bool:
-    return bool(corners[0] < corners[2] and corners[1] < corners[3])
-
-
-class _RowCheck:
-    """What can be said of a row by itself: its image, its label, its four numbers."""
+class _RowParser:
+    """Parses label, box and file name of single rows."""
 
     def __init__(self, folder: Path, images: frozenset[str], class_names: Sequence[str]) -> None:
         self._folder = folder
         self._images = images
         self._labels = {name: label for label, name in enumerate(class_names)}
 
-    def __call__(self, row: RawRow) -> tuple[int, tuple[float, ...]]:
-        label, box = self._label(row.label), _numbers(row.box)
+    def parse(self, row: RawRow) -> _ParsedRow:
+        parsed = _ParsedRow(row, self._label(row.label), _numbers(row.box))
         self._check_file(row.file)
-        return label, box
+        return parsed
 
     def _label(self, text: str) -> int:
         if text in self._labels:
@@ -175,7 +255,7 @@ class _RowCheck:
             return int(text)
         raise RowError(
             "unknown label",
-            f"unknown label {text!r}; dataset.class_names holds {len(self._labels)}",
+            f"unknown label {text!r}; dataset.class_names has {len(self._labels)} names",
         )
 
     def _check_file(self, file: str) -> None:
@@ -193,20 +273,86 @@ class _RowCheck:
             )
 
 
+def _validated_table(
+    parsed: Sequence[_ParsedRow], images: Path, box_format: str
+) -> tuple[pd.DataFrame, list[BadRow]]:
+    """Return good rows with relative corners, and rows whose box or image is faulty."""
+    bad: list[BadRow] = []
+    sizes = np.ones((len(parsed), 2))
+    if not box_format.startswith("rel_"):
+        for index, each in enumerate(parsed):
+            try:
+                header = read_header(images / each.row.file)
+                sizes[index] = header.height, header.width
+            except ImageError as error:
+                bad.append(_bad_row(each.row, "unreadable image", str(error)))
+                sizes[index] = np.nan
+    boxes = np.array([each.box for each in parsed], dtype=np.float64)
+    corners = relative_corners(boxes, box_format, sizes[:, 0], sizes[:, 1])
+    good: list[tuple[str, int, float, float, float, float]] = []
+    seen: set[str] = set()
+    for each, relative, size in zip(parsed, corners, sizes, strict=True):
+        if math.isnan(size[0]):
+            continue
+        row = each.row
+        try:
+            xmin, ymin, xmax, ymax = _clipped(relative, each.box, box_format, size)
+            if row.file in seen:
+                raise RowError("annotated twice", f"the image {row.file!r} is annotated twice")
+        except RowError as error:
+            bad.append(_bad_row(row, error.fault, str(error)))
+            continue
+        seen.add(row.file)
+        good.append((row.file, each.label, xmin, ymin, xmax, ymax))
+    return pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS)), bad
+
+
+def _clipped(
+    relative: FloatArray, box: Sequence[float], box_format: str, size: FloatArray
+) -> tuple[float, float, float, float]:
+    """Return corners inside the image; raise if rounding does not explain what is outside."""
+    as_corners = box_format == "rel_xyxy"
+    tolerance = _CORNER_TOLERANCE if as_corners else _TOLERANCE
+    inside = np.clip(relative, 0.0, 1.0)
+    if not _is_ordered(relative):
+        rule = "xmin < xmax and ymin < ymax" if as_corners else f"it has no area ({box_format})"
+        raise RowError("invalid box", f"the box {tuple(box)} is not ordered: {rule}")
+    # A box that lies within the tolerance outside the border has no area left inside.
+    if np.abs(relative - inside).max() > tolerance or not _is_ordered(inside):
+        frame = "[0, 1]; corners are relative to the image"
+        if not box_format.startswith("rel_"):
+            frame = f"the image of {size[1]:.0f}x{size[0]:.0f} pixels ({box_format})"
+        elif not as_corners:
+            frame = f"the image that it is relative to ({box_format})"
+        raise RowError("box outside the image", f"the box {tuple(box)} leaves {frame}")
+    xmin, ymin, xmax, ymax = inside.tolist()
+    return xmin, ymin, xmax, ymax
+
+
+def _is_ordered(corners: FloatArray) -> bool:
+    return bool(corners[0] < corners[2] and corners[1] < corners[3])
+
+
 def _numbers(values: Sequence[str | float]) -> tuple[float, ...]:
     try:
         box = tuple(float(value) for value in values)
     except (TypeError, ValueError, OverflowError):
         box = ()
     if len(box) != 4:
-        said = ",".join(map(str, values))[:_SHOWN]
-        raise RowError("invalid box", f"the box {said!r} is not four numbers")
+        shown = ",".join(map(str, values))[:_SHOWN]
+        raise RowError("invalid box", f"the box {shown!r} is not four numbers")
     if not all(math.isfinite(value) for value in box):
         raise RowError("invalid box", f"the box {box} is not finite")
     return box
 
 
-def _bad(row: RawRow, fault: Fault, reason: str) -> BadRow:
+def _with_normalized_name(row: RawRow | BadRow) -> RawRow | BadRow:
+    """Return the row with `./a.png` and `deep//c.png` named as in a listing of the folder."""
+    name = posixpath.normpath(row.file) if row.file else ""
+    return row if row.file == name else replace(row, file=name)
+
+
+def _bad_row(row: RawRow, fault: Fault, reason: str) -> BadRow:
     return BadRow(row.source, row.line, reason, fault, row.file)
 
 

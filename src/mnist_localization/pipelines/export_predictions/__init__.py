@@ -1,5 +1,34 @@
-"""The pipeline `formats`, on demand: predictions as other tools read them."""
+"""Pipeline `export_predictions`: write predictions in the annotation formats of other tools."""
 
-from mnist_localization.pipelines.export_predictions.pipeline import create_pipeline
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["create_pipeline"]
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from mnist_localization.config import DatasetSettings
+from mnist_localization.data.annotations.formats import load_format
+from mnist_localization.registry import module_names
+
+
+def create_pipeline() -> Pipeline:
+    """Write the predictions in each registered annotation format, as `predictions_<format>`."""
+    return Pipeline(
+        [
+            Node(
+                func=_writer(name),
+                inputs=["params:dataset", "predictions"],
+                outputs=f"predictions_{name}",
+                name=f"write_predictions_{name}",
+            )
+            for name in module_names("data/annotations/formats")
+        ],
+        tags="export_predictions",
+    )
+
+
+def _writer(name: str) -> Callable[[DatasetSettings, pd.DataFrame], Any]:
+    def write_predictions(dataset: DatasetSettings, predictions: pd.DataFrame) -> Any:
+        return load_format(name).write(predictions, dataset.class_names, dataset.image)
+
+    return write_predictions

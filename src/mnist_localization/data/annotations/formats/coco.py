@@ -1,23 +1,41 @@
-"""Annotations as COCO JSON: https://cocodataset.org/#format-data."""
+"""COCO: one JSON document, boxes in pixels (https://cocodataset.org/#format-data)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_localization.data.annotations.table import BadRow, RawRow
+import pandas as pd
+
+from mnist_localization.config import ImageSettings
+from mnist_localization.data.annotations.formats import (
+    AnnotationFormat,
+    BadRow,
+    RawRow,
+    ReadContext,
+    predicted_boxes,
+)
+from mnist_localization.data.boxes import image_sizes
 from mnist_localization.errors import AnnotationError
 
+_BOX_FORMAT = "xywh"
+# Ten-thousandths of a pixel; the rest is rounding.
+_DIGITS = 4
 
-def coco_rows(path: Path) -> Iterator[RawRow | BadRow]:
-    """The objects of a COCO file; `line` counts its annotations from 1.
 
-    The label is the name of the category, or its id where the file has no categories.
+def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+    """Yield the objects of a COCO file; `line` counts its annotations from 1.
+
+    The label is the name of the category, or its id if the file has no categories.
+
+    Args:
+        path: The JSON file.
+        context: Not used.
 
     Raises:
-        AnnotationError: The file is no COCO JSON.
+        AnnotationError: The file is not COCO JSON.
     """
-    document = _document(path)
+    document = _read_document(path)
     files = {image.get("id"): image.get("file_name") for image in document["images"]}
     names = {category.get("id"): category.get("name") for category in document["categories"]}
     for number, annotation in enumerate(document["annotations"], start=1):
@@ -29,21 +47,65 @@ def coco_rows(path: Path) -> Iterator[RawRow | BadRow]:
         elif not isinstance(box, list):
             yield BadRow(path.name, number, "the annotation has no bbox", "invalid box", file)
         elif label in (None, ""):
-            # Its id is no label: ids may start anywhere.
+            # The id cannot replace the name, because ids may start anywhere.
             reason = f"no category with a name has the id {category!r}"
             yield BadRow(path.name, number, reason, "unknown label", file)
         else:
             yield RawRow(path.name, number, file, str(label), box)
 
 
-def _document(path: Path) -> dict[str, list[dict[str, Any]]]:
+def write_predictions(
+    predictions: pd.DataFrame, class_names: Sequence[str], image: ImageSettings
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the predicted boxes as a COCO document.
+
+    Args:
+        predictions: The table `predictions`.
+        class_names: Name of each class, in the order of the labels.
+        image: Shape of the images, if the table does not have their sizes.
+
+    Returns:
+        `images`, `categories` (ids from 1), and `annotations` with `bbox` (left, top, width,
+        height in pixels) and `score`.
+    """
+    sizes = zip(*image_sizes(predictions, image.height, image.width), strict=True)
+    boxes = predicted_boxes(predictions, _BOX_FORMAT, image).round(_DIGITS).tolist()
+    labels, scores = predictions["predicted_label"], predictions["confidence"]
+    return {
+        "images": [
+            {"id": number, "file_name": file, "height": int(height), "width": int(width)}
+            for number, (file, (height, width)) in enumerate(
+                zip(predictions["file"], sizes, strict=True), start=1
+            )
+        ],
+        "categories": [
+            {"id": number, "name": name} for number, name in enumerate(class_names, start=1)
+        ],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": label + 1,
+                "bbox": box,
+                "area": round(box[2] * box[3], _DIGITS),
+                "iscrowd": 0,
+                "score": score,
+            }
+            for number, (label, box, score) in enumerate(
+                zip(labels.tolist(), boxes, scores.tolist(), strict=True), start=1
+            )
+        ],
+    }
+
+
+def _read_document(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         document = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise AnnotationError(f"{path}: this is no JSON in UTF-8 ({error}); correct it") from error
+        raise AnnotationError(f"{path}: not valid UTF-8 JSON ({error}); correct it") from error
     if not isinstance(document, dict):
         raise AnnotationError(
-            f"{path}: COCO JSON is an object, this is a {type(document).__name__}"
+            f"{path}: COCO JSON must be an object, but this is a {type(document).__name__}"
         )
     found = {}
     for key in ("images", "annotations", "categories"):
@@ -54,6 +116,10 @@ def _document(path: Path) -> dict[str, list[dict[str, Any]]]:
     for entry in (*found["images"], *found["annotations"], *found["categories"]):
         for key in ("id", "image_id", "category_id"):
             if not isinstance(entry.get(key), int | str | None):
-                said = f"{path}: {key} {entry[key]!r} is neither a whole number nor text"
-                raise AnnotationError(said)
+                raise AnnotationError(
+                    f"{path}: {key} {entry[key]!r} is neither a whole number nor text"
+                )
     return found
+
+
+FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)

@@ -1,43 +1,54 @@
-"""Annotations as CSV, with any names of the columns."""
+"""CSV with one row per image and configurable column names."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mnist_localization.config import CsvSettings
-from mnist_localization.data.annotations.table import COLUMNS, BadRow, RawRow
+import pandas as pd
+
+from mnist_localization.config import CsvSettings, ImageSettings
+from mnist_localization.data.annotations.formats import (
+    AnnotationFormat,
+    BadRow,
+    RawRow,
+    ReadContext,
+    predicted_boxes,
+)
+from mnist_localization.data.boxes import ANNOTATION_COLUMNS
 from mnist_localization.data.images import SUFFIXES
 from mnist_localization.errors import AnnotationError
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the cells of a row are.
+    """Position of the cells in a row.
 
     Attributes:
         order: Index of file, label and the four numbers of the box.
-        width: Cells of a row.
-        expected: The columns, in words.
+        width: Number of cells.
+        expected: Description of the columns for messages.
         has_header: Whether the first row names the columns.
     """
 
-    order: Sequence[int] = tuple(range(len(COLUMNS)))
-    width: int = len(COLUMNS)
-    expected: str = ",".join(COLUMNS)
+    order: Sequence[int] = tuple(range(len(ANNOTATION_COLUMNS)))
+    width: int = len(ANNOTATION_COLUMNS)
+    expected: str = ",".join(ANNOTATION_COLUMNS)
     has_header: bool = False
 
 
-def csv_rows(path: Path, settings: CsvSettings) -> Iterator[RawRow | BadRow]:
-    """Rows of a CSV; blank lines do not count.
+def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+    """Yield the rows of a CSV; blank lines are skipped.
 
-    Where the configuration names the columns, there must be a header with them, and other
-    columns do not matter. Otherwise the columns are `file, label, xmin, ymin, xmax, ymax`: in
-    this order, or as a header of these names says.
+    If `dataset.annotations.csv.columns` names the columns, the file must have a header with them;
+    other columns are ignored. Otherwise the columns are `file, label, xmin, ymin, xmax, ymax`, in
+    this order or in the order of a header with these names.
 
     Raises:
-        AnnotationError: The file is no CSV in UTF-8, or its header lacks a named column.
+        AnnotationError: The file is not a UTF-8 CSV, or its header lacks a named column.
     """
+    settings = context.settings.csv
     layout: _Layout | None = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -52,24 +63,47 @@ def csv_rows(path: Path, settings: CsvSettings) -> Iterator[RawRow | BadRow]:
                         continue
                 yield _parsed(path.name, reader.line_num, cells, layout)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{path}: this is no CSV in UTF-8 ({error}); correct it") from error
+        raise AnnotationError(f"{path}: not a valid UTF-8 CSV ({error}); correct it") from error
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def write_predictions(
+    predictions: pd.DataFrame, class_names: Sequence[str], image: ImageSettings
+) -> dict[str, str]:
+    """Return the predicted boxes as one CSV that the default settings read.
+
+    Args:
+        predictions: The table `predictions`.
+        class_names: Name of each class, in the order of the labels.
+        image: Shape of the images; not used.
+
+    Returns:
+        `predictions.csv` with a header and relative corners, by its name.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(ANNOTATION_COLUMNS)
+    boxes = predicted_boxes(predictions, "rel_xyxy", image).tolist()
+    labels = predictions["predicted_label"].tolist()
+    for file, label, box in zip(predictions["file"], labels, boxes, strict=True):
+        writer.writerow([file, class_names[label], *(f"{corner:.8f}" for corner in box)])
+    return {"predictions.csv": text.getvalue()}
+
+
 def _layout(path: Path, first: Sequence[str], settings: CsvSettings) -> _Layout:
-    """What the first row that is not blank says of the columns."""
+    """Return the layout that the first row that is not blank implies."""
     if settings.columns:
         order = _order(path, first, settings.columns)
         return _Layout(order, len(first), "as the header", has_header=True)
     names = [name.lower() for name in first]
-    if sorted(names) == sorted(COLUMNS):
-        return _Layout(_order(path, names, COLUMNS), has_header=True)
-    if _names_other_columns(first):
+    if sorted(names) == sorted(ANNOTATION_COLUMNS):
+        return _Layout(_order(path, names, ANNOTATION_COLUMNS), has_header=True)
+    if _is_header_with_other_names(first):
         raise AnnotationError(
-            f"{path}: the first row, {','.join(first)}, is neither an image with its box nor a "
-            f"header with the expected names, {','.join(COLUMNS)}; name the columns, in that "
-            "order, in dataset.annotations.csv.columns"
+            f"{path}: the first row, {','.join(first)}, is neither an annotated image nor a "
+            f"header with the expected names, {','.join(ANNOTATION_COLUMNS)}; name the columns, "
+            "in that order, in dataset.annotations.csv.columns"
         )
     return _Layout()
 
@@ -83,10 +117,10 @@ def _order(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]
     return [names.index(name) for name in wanted]
 
 
-def _names_other_columns(row: Sequence[str]) -> bool:
-    """Six words, and no image: read by position, its columns would be silently mixed up."""
+def _is_header_with_other_names(row: Sequence[str]) -> bool:
+    """Return whether a row is six words and no image, so that its order is not known."""
     return (
-        len(row) == len(COLUMNS)
+        len(row) == len(ANNOTATION_COLUMNS)
         and PurePosixPath(row[0]).suffix.lower() not in SUFFIXES
         and all(cell and not _is_number(cell) for cell in row)
     )
@@ -106,3 +140,6 @@ def _parsed(source: str, line: int, cells: Sequence[str], layout: _Layout) -> Ra
         return BadRow(source, line, reason)
     file, label, *box = (cells[index] for index in layout.order)
     return RawRow(source, line, file, label, box)
+
+
+FORMAT = AnnotationFormat(box_format=None, read=read_rows, write=write_predictions)

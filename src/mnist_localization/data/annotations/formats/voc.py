@@ -1,60 +1,112 @@
-"""Annotations as Pascal VOC XML: one file for each image, corners in pixels."""
+"""Pascal VOC: one XML file per image, corners in pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
-from mnist_localization.data.annotations.table import BadRow, RawRow
+import pandas as pd
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from mnist_localization.config import ImageSettings
+from mnist_localization.data.annotations.formats import (
+    AnnotationFormat,
+    BadRow,
+    RawRow,
+    ReadContext,
+    predicted_boxes,
+    text_names,
+)
+from mnist_localization.data.boxes import BOX_COLUMNS, image_sizes
 from mnist_localization.data.images.decode import printable
 from mnist_localization.errors import AnnotationError
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_MOST_BYTES = 2**20
+_BOX_FORMAT = "xyxy"
+_MAX_BYTES = 2**20
+# Ten-thousandths of a pixel; the rest is rounding.
+_DIGITS = 4
 
 
-def voc_rows(folder: Path) -> Iterator[RawRow | BadRow]:
-    """The objects of a folder of Pascal VOC files; `line` counts the objects of each from 1.
+def read_rows(folder: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+    """Yield the objects of a folder of Pascal VOC files; `line` counts those of a file from 1.
+
+    Args:
+        folder: Folder of the XML files, subfolders included.
+        context: Not used.
 
     Raises:
-        AnnotationError: There is no such file, or one is no XML, declares a document type
-            (the way to entities and to other files), or is larger than 1 MiB.
+        AnnotationError: The folder has no XML file, or one is not XML, declares a document type
+            (which could define entities or refer to other files), or is larger than 1 MiB.
     """
     paths = sorted(folder.rglob("*.xml"))
     if not paths:
-        raise AnnotationError(f"{folder}: holds no .xml file; Pascal VOC has one for each image")
+        raise AnnotationError(f"{folder}: holds no .xml file; Pascal VOC has one per image")
     for path in paths:
         source = printable(path.relative_to(folder).as_posix())
-        root = _parsed(path)
+        root = _parse(path)
         file = (root.findtext("filename") or "").strip()
-        for number, found in enumerate(root.iter("object"), start=1):
-            label = (found.findtext("name") or "").strip()
-            box = [(found.findtext(f"bndbox/{name}") or "").strip() for name in _CORNERS]
+        for number, item in enumerate(root.iter("object"), start=1):
+            label = (item.findtext("name") or "").strip()
+            box = [(item.findtext(f"bndbox/{name}") or "").strip() for name in BOX_COLUMNS]
             yield RawRow(source, number, file, label, box)
 
 
-def _parsed(path: Path) -> Element:
+def write_predictions(
+    predictions: pd.DataFrame, class_names: Sequence[str], image: ImageSettings
+) -> dict[str, str]:
+    """Return the predicted boxes as one Pascal VOC XML per image.
+
+    Args:
+        predictions: The table `predictions`.
+        class_names: Name of each class, in the order of the labels.
+        image: Gives the channels, and the size of the images if the table does not have it.
+
+    Returns:
+        Texts by file name.
+    """
+    files = predictions["file"].tolist()
+    heights, widths = image_sizes(predictions, image.height, image.width)
+    labels = predictions["predicted_label"].tolist()
+    boxes = predicted_boxes(predictions, _BOX_FORMAT, image).round(_DIGITS).tolist()
+    texts = [
+        _text(file, (width, height, image.channels), class_names[label], box)
+        for file, width, height, label, box in zip(
+            files, widths.tolist(), heights.tolist(), labels, boxes, strict=True
+        )
+    ]
+    return dict(zip(text_names(files, ".xml"), texts, strict=True))
+
+
+def _parse(path: Path) -> Element:
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise AnnotationError(f"{path}: larger than 1 MiB, too large for the XML of one image")
-        text = path.read_bytes()
+        root: Element = fromstring(path.read_bytes(), forbid_dtd=True)
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-
-    def refuse(*_: object) -> None:
+    except DefusedXmlException as error:
         raise AnnotationError(
             f"{path}: declares a document type, which annotations do not need; remove its "
             "<!DOCTYPE ...>"
-        )
+        ) from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise AnnotationError(f"{path}: not valid XML ({error}); correct it") from error
+    return root
 
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise AnnotationError(f"{path}: this is no XML ({error}); correct it") from error
-    return builder.close()
+
+def _text(file: str, size: tuple[int, int, int], label: str, box: Sequence[float]) -> str:
+    root = Element("annotation")
+    SubElement(root, "filename").text = file
+    dimensions = SubElement(root, "size")
+    for name, value in zip(("width", "height", "depth"), size, strict=True):
+        SubElement(dimensions, name).text = str(value)
+    item = SubElement(root, "object")
+    SubElement(item, "name").text = label
+    corners = SubElement(item, "bndbox")
+    for name, corner in zip(BOX_COLUMNS, box, strict=True):
+        SubElement(corners, name).text = f"{corner:g}" if corner.is_integer() else str(corner)
+    indent(root)
+    return tostring(root, encoding="unicode") + "\n"
+
+
+FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)

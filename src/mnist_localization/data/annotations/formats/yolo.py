@@ -1,61 +1,91 @@
-"""Annotations as YOLO text files: one for each image, `class x y width height`, relative."""
+"""YOLO: one text file per image, lines `class x y width height`, centers and sizes relative."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from mnist_localization.data.annotations.table import BadRow, RawRow
+import pandas as pd
+
+from mnist_localization.config import ImageSettings
+from mnist_localization.data.annotations.formats import (
+    AnnotationFormat,
+    BadRow,
+    RawRow,
+    ReadContext,
+    predicted_boxes,
+    text_names,
+)
 from mnist_localization.data.images import SUFFIXES
 from mnist_localization.data.images.decode import printable
 from mnist_localization.errors import AnnotationError
 
-# Names of the classes, as some tools leave them among the annotations.
-_NO_ANNOTATIONS = ("classes.txt", "obj.names.txt")
+_BOX_FORMAT = "rel_center_xywh"
+# Class names, which some tools write to the folder of the annotations.
+_CLASS_FILES = ("classes.txt", "obj.names.txt")
 
 
-def yolo_rows(folder: Path, images: frozenset[str]) -> Iterator[RawRow | BadRow]:
-    """The objects of a folder of YOLO text files.
+def read_rows(folder: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+    """Yield the objects of a folder of YOLO text files.
 
     Args:
-        folder: The text files, named as the images are; sub-folders match too.
-        images: Names of the images, relative to their folder.
+        folder: Folder of the text files, named as the images, subfolders included.
+        context: Gives the names of the images.
 
     Raises:
-        AnnotationError: There is no such file, or one is no text in UTF-8.
+        AnnotationError: The folder has no text file, or one is not UTF-8 text.
     """
     by_stem: dict[str, list[str]] = {}
-    for name in sorted(images):
+    for name in sorted(context.images):
         image = PurePosixPath(name)
         if image.suffix.lower() in SUFFIXES:
             by_stem.setdefault(str(image.with_suffix("")), []).append(name)
-    texts = [path for path in sorted(folder.rglob("*.txt")) if path.name not in _NO_ANNOTATIONS]
+    texts = [path for path in sorted(folder.rglob("*.txt")) if path.name not in _CLASS_FILES]
     if not texts:
-        raise AnnotationError(f"{folder}: holds no .txt file; YOLO has one for each image")
+        raise AnnotationError(f"{folder}: holds no .txt file; YOLO has one per image")
     for path in texts:
-        below = path.relative_to(folder)
-        source = printable(below.as_posix())
-        candidates = by_stem.get(below.with_suffix("").as_posix(), [])
-        if len(candidates) != 1:
-            found = ", ".join(candidates) or "none"
-            yield BadRow(
-                source, 1, f"one image must have this name, found {found}", "missing image"
-            )
-            continue
-        yield from _objects(path, source, candidates[0])
+        relative = path.relative_to(folder)
+        source = printable(relative.as_posix())
+        candidates = by_stem.get(relative.with_suffix("").as_posix(), [])
+        if len(candidates) == 1:
+            yield from _objects(path, source, candidates[0])
+        else:
+            reason = f"one image must have this name, found {', '.join(candidates) or 'none'}"
+            yield BadRow(source, 1, reason, "missing image")
+
+
+def write_predictions(
+    predictions: pd.DataFrame, class_names: Sequence[str], image: ImageSettings
+) -> dict[str, str]:
+    """Return the predicted boxes as one YOLO text per image.
+
+    Args:
+        predictions: The table `predictions`.
+        class_names: Not used; YOLO files have the labels.
+        image: Not used; YOLO boxes are relative.
+
+    Returns:
+        Texts by file name.
+    """
+    boxes = predicted_boxes(predictions, _BOX_FORMAT, image).tolist()
+    labels = predictions["predicted_label"].tolist()
+    lines = [
+        " ".join([str(label), *(f"{value:.8f}" for value in box)]) + "\n"
+        for label, box in zip(labels, boxes, strict=True)
+    ]
+    return dict(zip(text_names(predictions["file"].tolist(), ".txt"), lines, strict=True))
 
 
 def _objects(path: Path, source: str, image: str) -> Iterator[RawRow | BadRow]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path}: this is no text in UTF-8 ({error}); correct it") from error
+        raise AnnotationError(f"{path}: not valid UTF-8 text ({error}); correct it") from error
     for number, line in enumerate(lines, start=1):
         cells = line.split()
         if len(cells) == 5:
             yield RawRow(source, number, image, cells[0], cells[1:])
         elif cells:
-            yield BadRow(
-                source,
-                number,
-                f"{len(cells)} values, expected 5: class x y width height",
-                file=image,
-            )
+            reason = f"{len(cells)} values, expected 5: class x y width height"
+            yield BadRow(source, number, reason, file=image)
+
+
+FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)

@@ -1,0 +1,104 @@
+"""Every registered format writes predictions that it reads back as the same boxes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from mnist_localization.config import AnnotationSettings
+from mnist_localization.data.annotations import read_annotations
+from mnist_localization.data.annotations.formats import AnnotationFormat, load_format
+from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
+from mnist_localization.evaluation import prediction_table
+from mnist_localization.registry import module_names
+from support.annotation_files import annotation_settings
+from support.settings import image_settings
+
+FORMATS = module_names("data/annotations/formats")
+NAMES = ("ant & bee, both", '<cat> "x"', "dog")
+IMAGE = image_settings(height=50, width=100)
+FILES = ["a.png", "deep/b.jpg", "c.png"]
+
+
+@pytest.fixture(params=["one size", "mixed sizes"])
+def predictions(request, tmp_path) -> pd.DataFrame:
+    boxes = np.array([[0.1, 0.2, 0.55, 0.9], [0, 0, 1, 1], [1 / 3, 0.25, 2 / 3, 0.5]])
+    annotations = pd.DataFrame(boxes, columns=list(BOX_COLUMNS)).assign(file=FILES, label=0)
+    table = prediction_table(annotations, [2, 1, 0], [0.9, 0.8, 0.7], boxes, boxes)
+    sizes = [(50, 100)] * 3
+    if request.param == "mixed sizes":
+        sizes = [(50, 100), (31, 77), (200, 60)]
+        table[list(SIZE_COLUMNS)] = sizes
+    for file, (height, width) in zip(FILES, sizes, strict=True):
+        (tmp_path / "images" / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (width, height)).save(tmp_path / "images" / file)
+    return table
+
+
+def save(written: dict, folder: Path) -> Path:
+    """Save a JSON document or texts by file name, as the catalog does, and return the path."""
+    folder.mkdir()
+    texts = {name: text for name, text in written.items() if isinstance(text, str)}
+    if not texts:
+        (folder / "document.json").write_text(json.dumps(written), "utf-8")
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return files[0] if len(files) == 1 else folder
+
+
+def test_the_formats_are_the_modules_of_the_folder():
+    assert set(FORMATS) >= {"csv", "coco", "yolo", "voc"}
+    for name in FORMATS:
+        assert isinstance(load_format(name), AnnotationFormat)
+
+
+def test_an_unknown_format_is_rejected_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'pascal' is not a module .*coco, csv, voc, yolo"):
+        AnnotationSettings(**annotation_settings().model_dump() | {"format": "pascal"})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_predictions_are_read_back(predictions, tmp_path, name):
+    written = load_format(name).write(predictions, NAMES, IMAGE)
+    path = save(written, tmp_path / name)
+    annotations = read_annotations(
+        path, tmp_path / "images", NAMES, annotation_settings(format=name)
+    )
+    assert annotations.bad_rows == ()
+    table = annotations.table.set_index("file").loc[FILES]
+    assert table["label"].tolist() == predictions["predicted_label"].tolist()
+    np.testing.assert_allclose(
+        table[list(BOX_COLUMNS)].to_numpy(),
+        predictions[list(PREDICTED_BOX_COLUMNS)].to_numpy(),
+        atol=2e-6,
+    )
+
+
+def test_the_coco_tools_read_the_document(predictions, tmp_path):
+    written = load_format("coco").write(predictions, NAMES, IMAGE)
+    coco = COCO(save(written, tmp_path / "coco"))
+    assert [cat["name"] for cat in coco.loadCats(coco.getCatIds())] == list(NAMES)
+    (first,) = coco.loadAnns(coco.getAnnIds(imgIds=[1]))
+    np.testing.assert_allclose(first["bbox"], [10, 10, 45, 35])
+    assert (first["score"], first["area"]) == (0.9, 1575)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("yolo", ".txt"), ("voc", ".xml")])
+def test_text_files_are_named_as_the_images(predictions, name, suffix):
+    written = load_format(name).write(predictions, NAMES, IMAGE)
+    assert set(written) == {f"{stem}{suffix}" for stem in ("a", "deep/b", "c")}
+
+
+def test_images_that_differ_only_in_their_suffix_keep_it():
+    boxes = np.tile([0.1, 0.2, 0.5, 0.9], (2, 1))
+    annotations = pd.DataFrame(boxes, columns=list(BOX_COLUMNS))
+    annotations = annotations.assign(file=["a.png", "a.jpg"], label=0)
+    table = prediction_table(annotations, [0, 1], [1, 1], boxes, boxes)
+    written = load_format("yolo").write(table, NAMES, IMAGE)
+    assert set(written) == {"a.png.txt", "a.jpg.txt"}

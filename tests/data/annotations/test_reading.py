@@ -1,0 +1,233 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mnist_localization.config import AnnotateSettings
+from mnist_localization.data.annotations import (
+    Annotations,
+    annotate_dataset,
+    describe,
+    raise_on_bad_rows,
+    read_annotations,
+)
+from mnist_localization.data.boxes import BOX_COLUMNS
+from mnist_localization.errors import AnnotationError
+from support.annotation_files import (
+    NAMES,
+    OBJECTS,
+    VOC,
+    annotation_settings,
+    read,
+    write_coco,
+    write_images,
+    write_voc,
+    write_yolo,
+)
+from support.dataset_cards import make_card
+from support.settings import section
+
+GOOD = "a.png,0,0.1,0.2,0.38,0.48"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.png", "b.png", "deep/c.png"):
+        Image.new("L", (8, 8)).save(folder / name)
+    return folder
+
+
+def read_csv(images: Path, text: str) -> Annotations:
+    path = images.parent / "rows.csv"
+    path.write_text(text, "utf-8")
+    return read(path, images)
+
+
+def test_a_missing_annotation_file_is_an_error(images):
+    with pytest.raises(AnnotationError, match=r"none\.csv: missing; run"):
+        read(images / "none.csv", images)
+
+
+def test_file_names_are_normalized(images):
+    rows = ["./a.png,0,0,0,1,1", "deep//./c.png,0,0,0,1,1", "deep/../b.png,0,0,0,1,1"]
+    rows += ["deep/../a.png,0,0,0,1,1"]
+    annotations = read_csv(images, "\n".join(rows))
+    assert annotations.table["file"].tolist() == ["a.png", "deep/c.png", "b.png"]
+    assert [(bad.fault, bad.file) for bad in annotations.bad_rows] == [("annotated twice", "a.png")]
+    assert annotations.unannotated_images == 0
+
+
+def test_a_label_is_a_class_name_or_else_a_number(images):
+    annotations = read_csv(images, "a.png,bee,0,0,1,1\nb.png,2,0,0,1,1\n")
+    assert annotations.table["label"].tolist() == [1, 2]
+    path = images.parent / "rows.csv"
+    numbered = read_annotations(path, images, ("2", "bee", "0"), annotation_settings())
+    assert numbered.table["label"].tolist() == [1, 0]
+
+
+def test_a_missing_image_is_reported_with_the_searched_folder(images):
+    (bad,) = read_csv(images, "x.png,0,0,0,1,1\n").bad_rows
+    assert f"'x.png' does not exist in {images}" in str(bad)
+
+
+def test_an_annotated_file_without_image_suffix_does_not_count_as_unannotated(images):
+    (images / "photo").touch()
+    assert read_csv(images, "photo,0,0,0,1,1\n").unannotated_images == 3
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [("-0.0000005,0,1.0000005,0.5", (0.0, 0.0, 1.0, 0.5)), ("0,0,1.00001,0.5", None)],
+)
+def test_rounding_at_the_border_is_clipped_and_more_is_rejected(images, box, expected):
+    annotations = read_csv(images, f"a.png,0,{box}\n")
+    if expected:
+        assert tuple(annotations.table.loc[0, list(BOX_COLUMNS)]) == expected
+    else:
+        assert [bad.fault for bad in annotations.bad_rows] == ["box outside the image"]
+
+
+def test_a_box_that_clipping_leaves_without_area_is_rejected(images):
+    (bad,) = read_csv(images, "a.png,0,1.0000001,0,1.0000002,0.5\n").bad_rows
+    assert bad.fault == "box outside the image"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("x.png,0,0.1,0.2,0.3,0.4", "does not exist"),
+        ("../a.png,0,0.1,0.2,0.3,0.4", "leaves the folder"),
+        ("/etc/passwd,0,0.1,0.2,0.3,0.4", "leaves the folder"),
+        ("deep\\c.png,0,0.1,0.2,0.3,0.4", "leaves the folder"),
+        ("b.png,3,0.1,0.2,0.3,0.4", "unknown label"),
+        ("b.png,-1,0.1,0.2,0.3,0.4", "unknown label"),
+        ("b.png,,0.1,0.2,0.3,0.4", "unknown label"),
+        ("b.png,0,nan,0.2,0.3,0.4", "not finite"),
+        ("b.png,0,0.1,0.2,inf,0.4", "not finite"),
+        ("b.png,0,0.1,0.2,1.01,0.4", r"leaves \[0, 1\]"),
+        ("b.png,0,-0.01,0.2,0.3,0.4", r"leaves \[0, 1\]"),
+        ("b.png,0,0.3,0.2,0.1,0.4", "not ordered"),
+        ("b.png,0,0.1,0.2,0.1,0.4", "not ordered"),
+        ("b.png,0,0.1,0.2,zero,0.4", "not four numbers"),
+        ("b.png,0,0.1,0.2,0.3", "5 columns, expected 6"),
+        ("a.png,0,0.1,0.2,0.3,0.4", "annotated twice"),
+    ],
+)
+def test_a_bad_row_is_listed_with_file_line_and_reason(images, row, reason):
+    annotations = read_csv(images, f"{GOOD}\n{row}\n")
+    assert len(annotations.table) == 1
+    (bad,) = annotations.bad_rows
+    assert (bad.source, bad.line) == ("rows.csv", 2)
+    with pytest.raises(AnnotationError, match=rf"rows.csv, line 2: .*{reason}"):
+        raise_on_bad_rows({"train": annotations}, drop_bad_rows=False, listed=5)
+
+
+def test_dropped_bad_rows_are_counted_in_the_report(images):
+    annotations = read_csv(images, f"{GOOD}\nx.png,0,0,0,1,1\nb.png,9,0,0,1,1\n")
+    raise_on_bad_rows({"train": annotations}, drop_bad_rows=True, listed=5)
+    report = describe(annotations, NAMES, listed=1)
+    assert (report.rows, report.good_rows, report.bad_rows) == (3, 1, 2)
+    assert len(report.bad_rows_listed) == 1
+    assert report.images_per_class == {"ant": 1, "bee": 0, "cat": 0}
+    assert report.relative_box_size["width"].max == pytest.approx(0.28)
+
+
+def test_a_long_list_of_bad_rows_is_shortened(images):
+    rows = "\n".join(f"x{number}.png,0,0,0,1,1" for number in range(30))
+    annotations = read_csv(images, rows)
+    with pytest.raises(AnnotationError, match="30 bad rows(.|\n)*and 28 more"):
+        raise_on_bad_rows({"train": annotations}, drop_bad_rows=False, listed=2)
+
+
+def test_a_split_without_good_rows_is_an_error_even_if_bad_rows_are_dropped(images):
+    annotations = read_csv(images, "x.png,0,0,0,1,1\n")
+    with pytest.raises(AnnotationError, match="test annotations have no good row"):
+        raise_on_bad_rows({"test": annotations}, drop_bad_rows=True, listed=2)
+
+
+def annotate(images: Path, **settings) -> tuple:
+    root = images.parent
+    images.rename(root / "train")
+    card = make_card(folder=".").model_copy(
+        update={"splits": {"train": make_card().splits["train"]}}
+    )
+    dataset = section("dataset", class_names=NAMES)
+    return annotate_dataset(section("annotate", **settings), dataset, card, root)
+
+
+def test_without_a_test_set_the_test_table_is_empty(images):
+    (images.parent / "train.csv").write_text(f"{GOOD}\nx.png,0,0,0,1,1\n", "utf-8")
+    train, test, report = annotate(images, on_bad_rows="drop")
+    assert train["file"].tolist() == ["a.png"]
+    assert (len(test), list(test)) == (0, list(train))
+    assert (report.train.bad_rows, report.test) == (1, None)
+
+
+def test_bad_rows_stop_the_stage_by_default(images):
+    (images.parent / "train.csv").write_text(f"{GOOD}\nx.png,0,0,0,1,1\n", "utf-8")
+    assert isinstance(section("annotate"), AnnotateSettings)
+    with pytest.raises(AnnotationError, match=r"train\.csv, line 2"):
+        annotate(images)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_an_image_whose_name_is_not_utf8_is_a_bad_row(tmp_path):
+    images = write_images(tmp_path / "all")
+    folder = write_yolo(images)
+    for path in (images / "a.png", folder / "a.txt"):
+        path.rename(path.with_stem(os.fsdecode(b"\xff")))
+    annotations = read(folder, images, format="yolo")
+    (bad,) = annotations.bad_rows
+    assert "is not Unicode text; rename the file" in str(bad)
+    str(bad).encode("utf-8")
+    assert len(annotations.table) == len(OBJECTS) - 1
+
+
+@pytest.mark.parametrize("file", ["../secret.png", "/etc/passwd", "deep/../../secret.png", "..\\a"])
+def test_no_format_can_name_a_file_outside_the_folder_of_the_images(images, file):
+    Image.new("L", (8, 8)).save(images.parent / "secret.png")
+    paths = {
+        "coco": write_coco(images, images=[{"id": 10, "file_name": file}]),
+        "voc": write_voc(images),
+    }
+    (paths["voc"] / "0.xml").write_text(VOC.format(1, 2, 3, 4, file=file, name="ant"), "utf-8")
+    for name, path in paths.items():
+        annotations = read(path, images, format=name)
+        assert "path outside the folder" in [bad.fault for bad in annotations.bad_rows]
+        assert file not in annotations.table["file"].tolist()
+
+
+def test_an_image_whose_size_cannot_be_read_is_a_bad_row(tmp_path):
+    images = write_images(tmp_path / "all")
+    (images / "a.png").write_bytes(b"no image")
+    annotations = read(write_coco(images), images, format="coco")
+    assert [(bad.fault, bad.file) for bad in annotations.bad_rows] == [
+        ("unreadable image", "a.png")
+    ]
+    assert len(annotations.table) == len(OBJECTS) - 1
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "mnist_localization.pipelines.annotate",
+        "mnist_localization.pipelines.check",
+        "mnist_localization.pipelines.export_predictions",
+    ],
+)
+def test_annotations_are_read_and_checked_without_tensorflow(module):
+    code = f"""
+import sys
+import {module}
+from mnist_localization.registry import load_modules
+load_modules("data/annotations/formats")
+from mnist_localization.data.boxes import relative_corners
+relative_corners([[1, 2, 3, 4]], "center_xywh", 10, 10)
+assert not {{"tensorflow", "keras"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
