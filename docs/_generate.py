@@ -9,9 +9,9 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from mnist_localization import config
 from mnist_localization.config import Settings
+from mnist_localization.evaluation.metrics import all_metrics
 from mnist_localization.registry import load_modules, module_names
 
 ROOT = Path(__file__).parents[1]
@@ -297,8 +298,96 @@ def summary(documented: Any) -> str:
     return " ".join(text.split("\n\n")[0].split())
 
 
+def training_defaults() -> str:
+    """Return a table of the training defaults of each architecture."""
+    defaults = {
+        name: {
+            path: _yaml(value) for path, value in _flattened(module.ARCHITECTURE.training_defaults)
+        }
+        for name, module in load_modules("models/architectures").items()
+    }
+    keys = sorted({key for values in defaults.values() for key in values})
+    rows = [
+        (f"`train.{key}`", *(_code(values.get(key, "")) for values in defaults.values()))
+        for key in keys
+    ]
+    return table(("key", *map(_code, defaults)), rows)
+
+
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def described_modules(folder: str) -> str:
+    """Return a table of the modules in a registry folder with the summary of their docstrings."""
+    rows = [(_code(name), summary(module)) for name, module in load_modules(folder).items()]
+    return table(("name", "description"), rows)
+
+
+def metrics() -> str:
+    """Return a table of the metrics."""
+    rows = [
+        (
+            _code(metric.key),
+            metric.title,
+            metric.unit,
+            metric.interval or "",
+            "higher" if metric.higher_is_better else "lower",
+            metric.description,
+        )
+        for metric in all_metrics()
+    ]
+    return table(("key", "title", "unit", "95 % interval", "better", "description"), rows)
+
+
+def charts() -> str:
+    """Return a table of the charts."""
+    rows = [
+        (_code(name), module.CHART.title, module.CHART.caption)
+        for name, module in load_modules("reporting/charts").items()
+    ]
+    return table(("name", "title", "caption"), rows)
+
+
+def annotation_formats() -> str:
+    """Return a table of the annotation formats."""
+    rows = [
+        (
+            _code(name),
+            _code(module.FORMAT.box_format or "") or "`dataset.annotations.csv_boxes`",
+            summary(module),
+        )
+        for name, module in load_modules("data/annotations/formats").items()
+    ]
+    return table(("name", "box format", "description"), rows)
+
+
+def export_formats() -> str:
+    """Return a table of the export formats."""
+    rows = [
+        (_code(name), _code(module.FORMAT.file_name), summary(module))
+        for name, module in load_modules("export/formats").items()
+    ]
+    return table(("name", "file", "description"), rows)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
+    "annotation_formats": annotation_formats,
+    "architectures": partial(described_modules, "models/architectures"),
+    "charts": charts,
+    "export_formats": export_formats,
+    "losses": partial(described_modules, "models/losses"),
+    "metrics": metrics,
     "parameters": parameter_tables,
+    "training_defaults": training_defaults,
 }
 
 
