@@ -9,12 +9,16 @@ from pycocotools.cocoeval import COCOeval
 
 from mnist_localization.config import ImageSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
-from mnist_localization.evaluation import score
-from mnist_localization.evaluation.average_precision import IOU_THRESHOLDS, average_precisions
+from mnist_localization.evaluation.metrics import Outcomes
+from mnist_localization.evaluation.metrics.average_precision import (
+    IOU_THRESHOLDS,
+    average_precisions,
+)
+from mnist_localization.evaluation.scores import score
 
 
 def coco_stats(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """AP, AP50, AP75 as COCO's own code computes them."""
+    """AP, AP50, AP75 computed by pycocotools."""
     size = 1000.0
 
     def xywh(row: np.ndarray) -> list[float]:
@@ -51,22 +55,22 @@ def coco_stats(predictions: pd.DataFrame, classes: int) -> np.ndarray:
     return evaluation.stats[:3]
 
 
-def test_average_precision_is_that_of_pycocotools(
+def test_average_precision_equals_that_of_pycocotools(
     random_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    scores = score(random_predictions, image, classes=4)
+    scores = score(Outcomes(random_predictions, image, 4))
     ours = [scores["ap"], scores["ap_50"], scores["ap_75"]]
     assert ours == pytest.approx(coco_stats(random_predictions, 4), abs=1e-6)
     assert 0.1 < scores["ap"] < scores["ap_50"] < 1
 
 
-def test_average_precision_is_that_of_pycocotools_when_classes_are_missing(
+def test_average_precision_equals_that_of_pycocotools_when_classes_are_missing(
     random_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
     # No image of class 3, though it is predicted; class 2 exists but is never predicted.
     table = random_predictions[random_predictions["label"] != 3].copy()
     table.loc[table["predicted_label"] == 2, "predicted_label"] = 1
-    scores = score(table, image, classes=5)
+    scores = score(Outcomes(table, image, 5))
     ours = [scores["ap"], scores["ap_50"], scores["ap_75"]]
     assert ours == pytest.approx(coco_stats(table, 5), abs=1e-6)
 

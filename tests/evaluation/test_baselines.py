@@ -13,7 +13,7 @@ from mnist_localization.evaluation.baselines import (
 from support.scoring_tables import StoreMaker, annotations
 
 
-def test_mean_box_answers_the_mean_and_the_most_frequent_class_of_the_training_rows() -> None:
+def test_mean_box_predicts_mean_and_most_frequent_class_of_the_training_rows() -> None:
     training = annotations(
         np.array([2, 1, 2, 0]), np.array([[0.0, 0.2, 0.4, 0.6], [0.2, 0.2, 0.6, 0.6]] * 2)
     )
@@ -36,7 +36,7 @@ def test_center_of_mass_finds_every_box_on_a_dark_background(make_pasted: StoreM
     np.testing.assert_allclose((given - raw)[~edge], 0.5)
 
 
-def test_center_of_mass_is_not_rounded_where_boxes_lie_between_pixels(
+def test_center_of_mass_is_not_rounded_if_boxes_lie_between_pixels(
     make_pasted: StoreMaker,
 ) -> None:
     training, split = make_pasted("train"), make_pasted("test", seed=1)
@@ -45,7 +45,7 @@ def test_center_of_mass_is_not_rounded_where_boxes_lie_between_pixels(
     assert 0.8 < table["iou"].mean() < 0.95
 
 
-def test_an_image_without_any_intensity_has_its_box_in_the_middle() -> None:
+def test_the_box_of_a_black_image_is_in_the_middle() -> None:
     black = np.zeros((1, 40, 60, 1), np.uint8)
     np.testing.assert_allclose(
         centered_boxes(black, [10, 12]) * [60, 40, 60, 40], [[25, 14, 35, 26]]
@@ -64,7 +64,7 @@ def test_color_counts_by_its_intensity() -> None:
     ("background", "grow", "reason"),
     [(40, 0, "background is not dark"), (0, 4, "differ in size, by up to 4.0 pixels")],
 )
-def test_the_closed_form_is_left_out_where_it_does_not_hold(
+def test_the_closed_form_is_left_out_if_it_does_not_apply(
     make_pasted: StoreMaker,
     caplog: pytest.LogCaptureFixture,
     background: int,
@@ -78,13 +78,13 @@ def test_the_closed_form_is_left_out_where_it_does_not_hold(
     assert reason in caplog.text
 
 
-def test_training_images_without_intensity_have_no_closed_form(make_store: StoreMaker) -> None:
+def test_black_training_images_have_no_closed_form(make_store: StoreMaker) -> None:
     black = np.zeros((3, 40, 60), np.uint8)
     store = make_store("train", black, np.array([[0, 0, 10, 12]] * 3), np.arange(3))
     assert closed_form_obstacle(store) is not None
 
 
-def test_baselines_come_in_one_table_with_the_columns_of_predictions(
+def test_baselines_are_one_table_with_the_columns_of_predictions(
     make_pasted: StoreMaker,
 ) -> None:
     split = make_pasted("test", count=7)

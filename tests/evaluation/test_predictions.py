@@ -86,10 +86,10 @@ def test_memory_does_not_grow_with_images_times_classes(make_pasted: StoreMaker)
         ("bbox", np.nan, "'bbox' is not finite"),
         ("bbox_raw", np.inf, "'bbox_raw' is not finite"),
         ("label", np.nan, "'label' is not finite"),
-        ("label", 3.0, "'label' holds values outside"),
+        ("label", 3.0, "'label' contains values outside"),
     ],
 )
-def test_a_prediction_that_is_no_number_or_probability_names_the_file(
+def test_an_invalid_prediction_is_an_error_that_names_the_file(
     make_pasted: StoreMaker, output: str, value: float, message: str
 ) -> None:
     sound = BrightestPixel()
@@ -104,7 +104,7 @@ def test_a_prediction_that_is_no_number_or_probability_names_the_file(
         predict_store(broken, make_pasted("test", count=10), batch_size=4)
 
 
-def test_boxes_that_leave_the_image_or_are_inverted_are_confined(make_pasted: StoreMaker) -> None:
+def test_boxes_outside_the_image_or_inverted_are_clipped(make_pasted: StoreMaker) -> None:
     def predictor(images: np.ndarray) -> dict[str, Any]:
         box = np.tile([0.9, -0.2, 0.3, 1.4], (len(images), 1))
         return {"label": np.eye(4)[:1].repeat(len(images), 0), "bbox": box, "bbox_raw": box}
@@ -113,3 +113,17 @@ def test_boxes_that_leave_the_image_or_are_inverted_are_confined(make_pasted: St
     row = table.loc[0, ["pred_xmin", "pred_ymin", "pred_xmax", "pred_ymax"]].tolist()
     assert row == pytest.approx([0.6, 0.0, 0.6, 1.0])
     assert table["iou"].tolist() == [0.0, 0.0]
+
+
+def test_optional_outputs_become_columns(make_pasted: StoreMaker) -> None:
+    plain = BrightestPixel()
+
+    def predictor(images: np.ndarray) -> dict[str, Any]:
+        count = len(images)
+        optional = {"bbox_confidence": np.full((count, 1), 0.8), "presence": np.full(count, 0.9)}
+        return plain(images) | optional
+
+    table = predict_store(predictor, make_pasted("test", count=6), batch_size=4)
+    assert tuple(table.columns) == (*PREDICTION_COLUMNS, "bbox_confidence", "presence")
+    assert table["bbox_confidence"].tolist() == [0.8] * 6
+    assert table["presence"].tolist() == [0.9] * 6

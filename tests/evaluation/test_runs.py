@@ -1,4 +1,3 @@
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,39 +9,45 @@ from kedro.runner import SequentialRunner
 from kedro_datasets.partitions import PartitionedDataset
 
 from mnist_localization.config import CompareSettings
-from mnist_localization.datasets import AtomicJSONDataset, AtomicParquetDataset
+from mnist_localization.datasets import AtomicParquetDataset
 from mnist_localization.errors import LocalizationError
-from mnist_localization.evaluation import chosen_records, comparison, run_record, training_facts
+from mnist_localization.evaluation.runs import (
+    RunRecord,
+    chosen_records,
+    comparison,
+    run_record,
+    training_facts,
+)
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.compare import create_pipeline
 from support.project import Project
 from support.scoring_tables import make_metrics
 
 
-def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> dict[str, Any]:
+def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> RunRecord:
     metrics = make_metrics(scores={"mean_iou": mean_iou})
     provenance = Provenance(architecture=architecture, seed=1, **training)
     return run_record(metrics, provenance, "f" * 64, f"2026-01-01T00:{minute:02}:00+00:00")
 
 
 def test_a_run_is_named_by_its_content_and_not_by_its_time() -> None:
-    assert record("a", 0.5, minute=1)["run"] == record("a", 0.5, minute=2)["run"]
-    assert record("a", 0.5, minute=1)["run"] != record("a", 0.6, minute=1)["run"]
-    assert record("a", 0.5, minute=1)["run"].startswith("a-")
+    assert record("a", 0.5, minute=1).run == record("a", 0.5, minute=2).run
+    assert record("a", 0.5, minute=1).run != record("a", 0.6, minute=1).run
+    assert record("a", 0.5, minute=1).run.startswith("a-")
 
 
-def test_a_record_keeps_the_scalars_and_where_they_come_from() -> None:
+def test_a_record_keeps_scores_dataset_and_training() -> None:
     kept = record("a", 0.5, minute=1)
-    assert kept["scores"] == {"mean_iou": 0.5, "images": 10}
-    assert kept["dataset"] == make_metrics().dataset.model_dump()
-    assert kept["training"] == {"architecture": "a", "seed": 1}
+    assert kept.scores == {"mean_iou": 0.5, "images": 10}
+    assert kept.dataset == make_metrics().dataset
+    assert kept.training == Provenance(architecture="a", seed=1)
 
 
-def test_runs_stand_side_by_side_with_the_parameters_that_differ() -> None:
+def test_the_comparison_lists_all_scores_and_the_parameters_that_differ() -> None:
     first = record("a", 0.5, minute=1, settings={"epochs": 3, "batch_size": 8})
     second = record("b", 0.75, minute=2, settings={"epochs": 5, "batch_size": 8})
     table = comparison([first, second])
-    assert table.columns.tolist() == ["section", "quantity", first["run"], second["run"]]
+    assert table.columns.tolist() == ["section", "quantity", first.run, second.run]
     rows = {row[1]: row[2:] for row in table.itertuples(index=False, name=None)}
     assert rows["mean_iou"] == ("0.5", "0.75")
     assert rows["source"] == ("upstream", "upstream")
@@ -51,7 +56,7 @@ def test_runs_stand_side_by_side_with_the_parameters_that_differ() -> None:
     assert not {"seed", "settings.batch_size"} & rows.keys()
 
 
-def test_how_a_model_was_trained_is_told_in_one_level_and_once() -> None:
+def test_training_facts_are_flat_and_unique() -> None:
     provenance = {
         "architecture": "glimpse",
         "seed": 3,
@@ -75,41 +80,47 @@ def test_a_quantity_that_only_one_run_has_leaves_the_other_empty() -> None:
     assert table[table["quantity"] == "settings.crop"].iloc[0].tolist()[2:] == ["", "28"]
 
 
-def test_the_latest_runs_are_taken_where_none_is_named() -> None:
+def test_the_latest_runs_are_selected_if_none_is_named() -> None:
     records = [record("c", 0.3, 3), record("a", 0.1, 1), record("b", 0.2, 2)]
     chosen = chosen_records(records, runs=(), latest=2)
-    assert [each["training"]["architecture"] for each in chosen] == ["b", "c"]
+    assert [each.training.architecture for each in chosen] == ["b", "c"]
 
 
-def test_named_runs_are_taken_in_the_order_of_their_names() -> None:
+def test_named_runs_are_selected_in_the_given_order() -> None:
     records = [record("a", 0.1, 1), record("b", 0.2, 2), record("c", 0.3, 3)]
-    ends = records[0]["run"][-4:]
+    ends = records[0].run[-4:]
     chosen = chosen_records(records, runs=("c-", ends), latest=2)
-    assert [each["training"]["architecture"] for each in chosen] == ["c", "a"]
+    assert [each.training.architecture for each in chosen] == ["c", "a"]
 
 
 @pytest.mark.parametrize("runs", [("x",), ("a-", "a-"), ("",)])
-def test_a_name_that_fits_not_exactly_one_run_is_an_error_that_lists_them(
+def test_a_name_that_matches_no_run_or_several_is_an_error_that_lists_the_runs(
     runs: tuple[str, ...],
 ) -> None:
     records = [record("a", 0.1, 1), record("b", 0.2, 2)]
-    with pytest.raises(LocalizationError, match=f"{records[0]['run']}, {records[1]['run']}"):
+    with pytest.raises(LocalizationError, match=f"{records[0].run}, {records[1].run}"):
         chosen_records(records, runs, latest=2)
 
 
 def test_one_run_alone_cannot_be_compared() -> None:
-    with pytest.raises(LocalizationError, match="takes two evaluated runs, and on disk is: a-"):
+    with pytest.raises(LocalizationError, match="needs two evaluated runs, but on disk is: a-"):
         chosen_records([record("a", 0.1, 1)], runs=(), latest=2)
 
 
-def test_the_comparison_reads_what_past_runs_left_on_disk(
+def test_the_pipeline_compares_the_records_on_disk(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     history = PartitionedDataset(
-        path=str(tmp_path / "runs"), dataset=AtomicJSONDataset, filename_suffix=".json"
+        path=str(tmp_path / "runs"),
+        dataset={
+            "type": "mnist_localization.datasets.TypedJSONDataset",
+            "model": "mnist_localization.evaluation.runs.RunRecord",
+            "stage": "evaluate",
+        },
+        filename_suffix=".json",
     )
     for each in (record("a", 0.5, 1), record("b", 0.75, 2)):
-        history.save({each["run"]: each})  # each by its own `kedro run`
+        history.save({each.run: each})  # each by its own `kedro run`
     (tmp_path / "runs" / ".part-c.json").write_text('{"half')
     catalog = DataCatalog(
         {
@@ -135,8 +146,8 @@ def test_the_command_compares_the_runs_that_are_named(tmp_path: Path) -> None:
         record("b", 0.75, 3, settings={"epochs": 5, "optimizer": {"rate": 0.002}}),
     ]
     for each in records:
-        (folder / f"{each['run']}.json").write_text(json.dumps(each), "utf-8")
-    first, _, last = (each["run"] for each in records)
+        (folder / f"{each.run}.json").write_text(each.model_dump_json(), "utf-8")
+    first, _, last = (each.run for each in records)
     said = project.run("--pipeline=compare", "--params", f"compare.runs={first} {last}")
     table = pd.read_parquet(project.data / "08_reporting" / "run_comparison.parquet")
     assert table.columns.tolist() == ["section", "quantity", first, last]

@@ -9,17 +9,18 @@ from sklearn.metrics import accuracy_score
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import LocalizationError
-from mnist_localization.evaluation import (
+from mnist_localization.evaluation.metrics import Outcomes, all_metrics
+from mnist_localization.evaluation.scores import (
     Metrics,
     ScoredSplit,
     baseline_remarks,
-    evaluation_metrics,
+    evaluate_predictions,
     score,
     score_intervals,
 )
 from support.scoring_tables import make_metrics
 
-DESIGN_KEYS = {
+PER_IMAGE_KEYS = {
     *("label_accuracy", "mean_iou", "mean_iou_raw", "median_iou"),
     *("iou_at_50", "iou_at_75", "iou_at_90", "iou_at_95", "loc_accuracy", "exact_box"),
 }
@@ -34,7 +35,7 @@ def evaluated(
     scored = ScoredSplit(
         source="synthetic", split="test", images=len(predictions), fingerprint="f" * 64
     )
-    return evaluation_metrics(
+    return evaluate_predictions(
         predictions, baselines or {}, settings, dataset, 1, scored=scored, training={"seed": 1}
     )
 
@@ -42,7 +43,7 @@ def evaluated(
 def test_scores_of_four_known_predictions(
     four_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    scores = score(four_predictions, image, classes=4)
+    scores = score(Outcomes(four_predictions, image, 4))
     assert scores["label_accuracy"] == 0.5
     assert scores["mean_iou"] == pytest.approx(0.5)
     # The first raw box is 0.4 of 20 pixels to the right: 19.6 / 20.4.
@@ -58,18 +59,18 @@ def test_a_box_is_exact_when_all_edges_round_to_the_pixels_of_the_true_box(
 ) -> None:
     one = four_predictions.head(1).copy()
     one["pred_xmin"] = 0.2049  # 20.49 of 100 pixels
-    assert score(one, image, 4)["exact_box"] == 1.0
+    assert score(Outcomes(one, image, 4))["exact_box"] == 1.0
     one["pred_xmin"] = 0.2051
-    assert score(one, image, 4)["exact_box"] == 0.0
+    assert score(Outcomes(one, image, 4))["exact_box"] == 0.0
     # The same shift relative to half as many pixels of height stays within the pixel.
     one["pred_xmin"], one["pred_ymin"] = 0.2, 0.2051
-    assert score(one, image, 4)["exact_box"] == 1.0
+    assert score(Outcomes(one, image, 4))["exact_box"] == 1.0
 
 
 def test_scores_agree_with_plain_counting(
     random_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    scores = score(random_predictions, image, classes=4)
+    scores = score(Outcomes(random_predictions, image, 4))
     right = random_predictions["label"] == random_predictions["predicted_label"]
     assert scores["label_accuracy"] == accuracy_score(
         random_predictions["label"], random_predictions["predicted_label"]
@@ -81,24 +82,24 @@ def test_scores_agree_with_plain_counting(
     assert scores["loc_accuracy"] <= min(scores["label_accuracy"], scores["iou_at_50"])
 
 
-def test_metrics_hold_every_key_of_the_design_as_plain_json(
+def test_metrics_document_has_every_key_and_loads_back_to_the_same_metrics(
     random_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
     baselines = {"mean_box": random_predictions, "center_of_mass": None}
     metrics = evaluated(random_predictions, settings, dataset, baselines)
     text = json.dumps(metrics.model_dump(mode="json"), allow_nan=False)
     document = json.loads(text)
-    assert document.keys() >= DESIGN_KEYS | {"intervals", "intervals_method", "ap", "baselines"}
-    assert all(type(document[key]) is float for key in DESIGN_KEYS)
+    assert document.keys() >= PER_IMAGE_KEYS | {"intervals", "intervals_method", "ap", "baselines"}
+    assert all(type(document[key]) is float for key in PER_IMAGE_KEYS)
     assert document["images"] == 200
     assert document["baselines"]["center_of_mass"] is None
     own = {key: document[key] for key in document["baselines"]["mean_box"]}
     assert document["baselines"]["mean_box"] == own
-    assert own.keys() >= DESIGN_KEYS | {"images"}
+    assert own.keys() >= PER_IMAGE_KEYS | {"images"}
     assert Metrics.model_validate(document) == metrics
 
 
-def test_metrics_are_json_even_where_classes_and_regions_are_empty(
+def test_metrics_are_json_if_classes_and_regions_are_empty(
     four_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
     metrics = evaluated(four_predictions.head(1), settings, dataset)
@@ -107,13 +108,13 @@ def test_metrics_are_json_even_where_classes_and_regions_are_empty(
     assert metrics.per_class[3].recall is None
 
 
-def test_every_interval_holds_its_score_and_names_its_method(
+def test_every_interval_contains_its_score_and_has_a_method(
     random_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    scores = score(random_predictions, image, classes=4)
-    intervals, methods = score_intervals(random_predictions, image, resamples=300, seed=3)
-    assert intervals.keys() == methods.keys()
-    assert intervals.keys() == DESIGN_KEYS
+    scores = score(Outcomes(random_predictions, image, 4))
+    intervals = score_intervals(Outcomes(random_predictions, image, 4), resamples=300, seed=3)
+    methods = {metric.key: metric.interval for metric in all_metrics()}
+    assert intervals.keys() == PER_IMAGE_KEYS
     for name, (low, high) in intervals.items():
         assert 0 <= low <= scores[name] <= high <= 1, name
         assert methods[name] == ("bootstrap" if name.startswith(("mean", "median")) else "wilson")
@@ -122,14 +123,15 @@ def test_every_interval_holds_its_score_and_names_its_method(
 def test_the_same_seed_gives_the_same_intervals(
     random_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    first, _ = score_intervals(random_predictions, image, resamples=50, seed=3)
-    again, _ = score_intervals(random_predictions, image, resamples=50, seed=3)
-    other, _ = score_intervals(random_predictions, image, resamples=50, seed=4)
+    outcomes = Outcomes(random_predictions, image, 4)
+    first = score_intervals(outcomes, resamples=50, seed=3)
+    again = score_intervals(outcomes, resamples=50, seed=3)
+    other = score_intervals(outcomes, resamples=50, seed=4)
     assert first == again
     assert first["mean_iou"] != other["mean_iou"]
 
 
-def test_a_label_that_the_dataset_has_not_is_named(
+def test_a_label_outside_the_classes_is_an_error_that_names_the_file(
     four_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
     wrong = four_predictions.assign(predicted_label=[0, 1, 7, 3])
@@ -139,7 +141,7 @@ def test_a_label_that_the_dataset_has_not_is_named(
         evaluated(four_predictions.head(0), settings, dataset)
 
 
-def test_only_a_model_that_trails_a_baseline_is_told_so() -> None:
+def test_remarks_name_the_baselines_that_the_model_does_not_beat() -> None:
     def remarks(model: float, closed_form: float | None) -> list[str]:
         baselines = {
             "mean_box": {"mean_iou": 0.1},
@@ -153,7 +155,7 @@ def test_only_a_model_that_trails_a_baseline_is_told_so() -> None:
         "the model does not beat a constant box: mean IoU 0.0500, baseline mean_box 0.1000"
     ]
     assert remarks(0.9, 1.0) == [
-        "the model trails the closed form: mean IoU 0.9000, baseline center_of_mass 1.0000"
+        "the model is worse than the closed form: mean IoU 0.9000, baseline center_of_mass 1.0000"
     ]
 
 
@@ -162,5 +164,5 @@ def test_iou_does_not_depend_on_the_stored_column(
 ) -> None:
     perfect = random_predictions.copy()
     perfect[list(PREDICTED_BOX_COLUMNS)] = perfect[list(BOX_COLUMNS)].to_numpy()
-    assert score(perfect, image, 4)["mean_iou"] == pytest.approx(1.0)
-    assert np.isclose(score(perfect, image, 4)["exact_box"], 1.0)
+    assert score(Outcomes(perfect, image, 4))["mean_iou"] == pytest.approx(1.0)
+    assert np.isclose(score(Outcomes(perfect, image, 4))["exact_box"], 1.0)

@@ -29,7 +29,7 @@ def meta(split: str, fingerprint: str) -> SplitMetadata:
     return SplitMetadata(split, "synthetic", "train", fingerprint * 64, "key")
 
 
-def test_a_model_of_other_splits_is_told_with_both_names() -> None:
+def test_a_model_of_other_splits_is_reported_with_both_fingerprints() -> None:
     provenance = Provenance(train_fingerprint="a" * 64, validation_fingerprint="b" * 64)
     assert stale_model(provenance, [meta("train", "a"), meta("validation", "b")]) == []
     (mismatch,) = stale_model(provenance, [meta("train", "c"), meta("validation", "b")])
@@ -37,18 +37,18 @@ def test_a_model_of_other_splits_is_told_with_both_names() -> None:
     assert "train_split on disk is cccccccccccc" in mismatch
 
 
-def test_a_foreign_model_that_knows_nothing_is_not_called_stale() -> None:
+def test_a_model_without_provenance_is_not_stale() -> None:
     assert stale_model(Provenance(), [meta("train", "a")]) == []
 
 
-def test_a_card_of_another_source_is_told_with_both_names() -> None:
+def test_a_card_of_another_source_is_reported_with_both_sources() -> None:
     assert stale_card(make_card(source="synthetic"), meta("test", "a")) == []
     (mismatch,) = stale_card(make_card(source="upstream"), meta("test", "a"))
     assert "test split on disk is of the source 'synthetic'" in mismatch
     assert "dataset_card is of 'upstream'" in mismatch
 
 
-def test_predictions_of_another_model_or_split_are_told(tmp_path: Path) -> None:
+def test_predictions_of_another_model_or_split_are_reported(tmp_path: Path) -> None:
     model, test = Model([1, 2], [3]), meta("test", "a")
     with_fingerprints(pd.DataFrame({"iou": [1.0]}), model, test).to_parquet(tmp_path / "p.parquet")
     loaded = pd.read_parquet(tmp_path / "p.parquet")
@@ -62,13 +62,13 @@ def test_predictions_of_another_model_or_split_are_told(tmp_path: Path) -> None:
     assert len(stale_predictions(loaded, Model([1], [2, 3]), test)) == 1
 
 
-def test_stamping_leaves_the_table_that_was_given_alone() -> None:
+def test_adding_fingerprints_does_not_change_the_original_table() -> None:
     table = pd.DataFrame({"iou": [1.0]})
     assert with_fingerprints(table, Model([1]), meta("test", "a")).attrs
     assert table.attrs == {}
 
 
-def test_stale_inputs_are_a_warning_or_an_error_as_configured(
+def test_mismatches_are_a_warning_or_an_error_as_configured(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     handle_stale(["this is old", "so is that"], "warn")

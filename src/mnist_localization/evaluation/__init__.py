@@ -1,4 +1,4 @@
-"""Scoring: the table of predictions, and everything that is said of it."""
+"""Predictions of a split, their scores, breakdowns and baselines, and records of runs."""
 
 from mnist_localization.evaluation.breakdowns import (
     SHOWN_CLASSES,
@@ -17,8 +17,14 @@ from mnist_localization.evaluation.runs import (
     run_record,
     training_facts,
 )
-from mnist_localization.evaluation.scores import Metrics, ScoredSplit, score, score_intervals
-from mnist_localization.evaluation.scoring import baseline_remarks, evaluation_metrics
+from mnist_localization.evaluation.scores import (
+    Metrics,
+    ScoredSplit,
+    baseline_remarks,
+    evaluate_predictions,
+    score,
+    score_intervals,
+)
 from mnist_localization.evaluation.staleness import (
     Localizer,
     handle_stale,
@@ -39,7 +45,7 @@ __all__ = [
     "baseline_remarks",
     "chosen_records",
     "comparison",
-    "evaluation_metrics",
+    "evaluate_predictions",
     "handle_stale",
     "model_fingerprint",
     "most_confused",

@@ -1,7 +1,7 @@
-"""Baselines that a learned model has to beat, in plain arithmetic.
+"""Baselines without learning, to compare a model with.
 
-`mean_box` answers the same for every image. `center_of_mass` is the closed form for one object
-of fixed size on a dark background: the box lies around the center of the intensity.
+`mean_box` predicts the same for every image. `center_of_mass` is the closed form for one object
+of fixed size on a dark background: a box around the center of the intensity.
 """
 
 import logging
@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.data.boxes import SIZE_COLUMNS, input_corners, pixel_corners, whole_pixels
+from mnist_localization.data.boxes import (
+    centers_of_mass,
+    input_corners,
+    pixel_corners,
+    whole_pixels,
+)
 from mnist_localization.data.images import ImageStore
-from mnist_localization.data.images.moments import centers_of_mass
 from mnist_localization.evaluation.predictions import (
-    PREDICTION_COLUMNS,
     AnnotatedImages,
     prediction_table,
 )
@@ -24,32 +27,39 @@ logger = logging.getLogger(__name__)
 
 MEAN_BOX = "mean_box"
 CENTER_OF_MASS = "center_of_mass"
-BASELINES = (MEAN_BOX, CENTER_OF_MASS)
+# Name of each baseline to a phrase that completes "This baseline ...".
+BASELINES = {
+    MEAN_BOX: ("always predicts the mean box and the most frequent class of the training images"),
+    CENTER_OF_MASS: (
+        "predicts a box of fixed size around the center of the image's brightness, without "
+        "learning, and the most frequent class"
+    ),
+}
 
 FloatArray = npt.NDArray[np.float64]
 
-# Boxes count as of one size when their sides differ by less than this, in pixels.
+# Boxes have one size if their sides differ by less than this, in pixels.
 _SIZE_TOLERANCE = 0.01
-# A background counts as dark when it holds less than this share of the intensity.
+# A background is dark if it contains less than this share of the intensity.
 _DARK_SHARE = 0.01
-# Training images that are looked at to decide this, spread over the split.
-_LOOKED_AT = 256
+# Training images that are examined for this, spread over the split.
+_EXAMINED = 256
 _BATCH = 512
 
 
 def predict_baselines(
     training: ImageStore, split: ImageStore, whole_pixel_boxes: bool
 ) -> pd.DataFrame:
-    """Answers of all baselines that apply.
+    """Predict a split with all baselines that apply.
 
     Args:
-        training: The training split, all that the baselines learn from.
+        training: The training split, from which the baselines take sizes and frequencies.
         split: The split to predict.
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
 
     Returns:
-        One row for each baseline and image: the column `baseline`, then those of the table
-        `predictions`. A baseline that does not apply has no rows; the reason is logged.
+        One row per baseline and image: the column `baseline`, then those of the table
+        `predictions`. A baseline that does not apply has no rows, and the reason is logged.
     """
     tables = {MEAN_BOX: mean_box(training.annotations, split.annotations)}
     if reason := closed_form_obstacle(training):
@@ -57,20 +67,19 @@ def predict_baselines(
     else:
         snaps = whole_pixel_boxes and not (training.resized or split.resized)
         tables[CENTER_OF_MASS] = center_of_mass(training, split, snaps)
-    answers = pd.concat(tables, names=["baseline"]).reset_index(level="baseline")
-    sizes = [name for name in SIZE_COLUMNS if name in answers]
-    return answers[["baseline", *PREDICTION_COLUMNS, *sizes]].reset_index(drop=True)
+    table = pd.concat(tables, names=["baseline"]).reset_index(level="baseline")
+    return table.reset_index(drop=True)
 
 
 def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """The mean box and the most frequent class of the training rows, for every image.
+    """Predict the mean box and the most frequent class of the training rows for every image.
 
     Args:
-        training: Annotations to learn from.
-        annotations: Annotations to predict, `n` rows.
+        training: Annotations of the training images.
+        annotations: Annotations of the images to predict, `n` rows.
 
     Returns:
-        `n` rows, columns of the table `predictions`; the confidence is that class's share.
+        `n` rows, columns of the table `predictions`; the confidence is the share of the class.
     """
     box = input_corners(training).mean(axis=0)
     boxes = np.tile(box, (len(annotations), 1))
@@ -80,17 +89,17 @@ def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
 def center_of_mass(
     training: ImageStore, split: AnnotatedImages, whole_pixel_boxes: bool
 ) -> pd.DataFrame:
-    """A box of the training boxes' size around the center of each image's intensity.
+    """Predict a box of the training boxes' size around the center of each image's intensity.
 
-    Applies where `closed_form_obstacle` finds nothing.
+    Applies if `closed_form_obstacle` returns `None`.
 
     Args:
-        training: The training split: gives the size and the most frequent class.
+        training: The training split: source of the size and the most frequent class.
         split: The split to predict, `n` images; read in batches.
-        whole_pixel_boxes: Whether to move the boxes to the nearest whole pixel.
+        whole_pixel_boxes: Whether to round the boxes to whole pixels.
 
     Returns:
-        `n` rows, columns of the table `predictions`; `raw_*` before that move.
+        `n` rows, columns of the table `predictions`; `raw_*` are not rounded.
     """
     size = box_size(training)
     raw = np.concatenate([centered_boxes(images, size) for images in _batches(split)])
@@ -99,11 +108,11 @@ def center_of_mass(
 
 
 def closed_form_obstacle(training: ImageStore) -> str | None:
-    """Why the closed form does not hold for this data; nothing where it does."""
+    """Return why the closed form does not apply to a dataset, or `None` if it does."""
     spread = np.ptp(_box_sides(training), axis=0).max()
     if spread > _SIZE_TOLERANCE:
         return f"the training boxes differ in size, by up to {spread:.1f} pixels"
-    rows = np.unique(np.linspace(0, len(training) - 1, _LOOKED_AT).astype(int))
+    rows = np.unique(np.linspace(0, len(training) - 1, _EXAMINED).astype(int))
     corners = whole_pixels(_pixel_boxes(training)[rows]).astype(int)
     total = outside = 0.0
     for image, (xmin, ymin, xmax, ymax) in zip(training.read(rows), corners, strict=True):
@@ -117,16 +126,16 @@ def closed_form_obstacle(training: ImageStore) -> str | None:
 
 
 def box_size(training: ImageStore) -> FloatArray:
-    """Median width and height of the training boxes, in pixels, `[2]`."""
-    # Relative corners carry rounding errors, and half a size decides ties between pixels.
+    """Return the median width and height of the training boxes, in pixels, `[2]`."""
+    # Half a size decides ties between pixels, so remove the rounding errors of relative corners.
     return np.round(np.median(_box_sides(training), axis=0), 6)
 
 
 def centered_boxes(images: npt.NDArray[np.uint8], size: npt.ArrayLike) -> FloatArray:
-    """Boxes of one size around the center of each image's intensity.
+    """Return boxes of one size around the center of each image's intensity.
 
     The center is the mean of the pixel indices, weighted by intensity; the first edge lies
-    half a size before it. An image without any intensity has its box in the middle.
+    half a size before it. The box of a black image is in the middle.
 
     Args:
         images: `[n, height, width, channels]`, uint8.
@@ -144,7 +153,7 @@ def centered_boxes(images: npt.NDArray[np.uint8], size: npt.ArrayLike) -> FloatA
 
 
 def snapped(boxes: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
-    """Relative corners moved to the nearest whole pixel of images of a shape."""
+    """Round relative corners to whole pixels of images of a shape (height, width, channels)."""
     height, width, _ = shape
     return whole_pixels(pixel_corners(boxes, height, width)) / [width, height, width, height]
 
@@ -160,7 +169,7 @@ def _box_sides(store: ImageStore) -> FloatArray:
 
 
 def _most_frequent(training: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """The label that most rows have (the smallest of several), and its share."""
+    """Return the most frequent label (the smallest of several) and its share."""
     shares = training["label"].value_counts(normalize=True).sort_index()
     return np.asarray(shares.idxmax()), np.asarray(shares.max())
 

@@ -1,7 +1,7 @@
 """Breakdowns of the errors: by kind, in pixels, by class, by position, by confidence."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,9 @@ from mnist_localization.data.boxes import (
     image_sizes,
     pixel_corners,
 )
-from mnist_localization.evaluation.average_precision import average_precisions
+from mnist_localization.evaluation.metrics.average_precision import average_precisions
+from mnist_localization.evaluation.metrics.boxes import FOUND_IOU
 
-# IoU from which on a box counts as found.
-FOUND_IOU = 0.5
 # A matrix or one bar per class is not readable with more classes; the worst ones are shown.
 SHOWN_CLASSES = 20
 _LISTED_CONFUSIONS = 20
@@ -132,9 +131,12 @@ def pixel_errors(predictions: pd.DataFrame, image: ImageSettings) -> dict[str, P
 
 def confusion_matrix(predictions: pd.DataFrame, classes: int) -> tuple[tuple[int, ...], ...]:
     """Count images by true label (row) and predicted label (column), `[classes][classes]`."""
-    cells = predictions["label"].to_numpy() * classes + predictions["predicted_label"].to_numpy()
-    counts = np.bincount(cells, minlength=classes * classes)
-    return tuple(tuple(row) for row in counts.reshape(classes, classes).tolist())
+    from sklearn import metrics
+
+    counts = metrics.confusion_matrix(
+        predictions["label"], predictions["predicted_label"], labels=range(classes)
+    )
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def most_confused(matrix: Sequence[Sequence[int]]) -> list[Confusion]:
@@ -176,27 +178,31 @@ def worst_classes(entries: Sequence[ClassScores]) -> list[ClassScores]:
 
 def per_class(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[ClassScores, ...]:
     """Score each class, in the order of the labels."""
-    true = predictions["label"].to_numpy()
-    predicted = predictions["predicted_label"].to_numpy()
+    from sklearn.metrics import precision_recall_fscore_support
+
+    labels = range(len(class_names))
+    precision, recall, _, _ = precision_recall_fscore_support(
+        predictions["label"], predictions["predicted_label"], labels=labels, zero_division=np.nan
+    )
     iou = predictions["iou"].to_numpy()
+    means = _group_means(
+        predictions["label"].to_numpy(),
+        len(class_names),
+        mean_iou=iou,
+        iou_at_50=iou >= FOUND_IOU,
+    )
     ap = average_precisions(predictions, len(class_names)).mean(axis=1)
-    entries = []
-    for label, name in enumerate(class_names):
-        own = true == label
-        hits = own & (predicted == label)
-        entries.append(
-            ClassScores(
-                label=label,
-                name=name,
-                images=int(own.sum()),
-                precision=_mean(hits[predicted == label]),
-                recall=_mean(hits[own]),
-                mean_iou=_mean(iou[own]),
-                iou_at_50=_mean(iou[own] >= FOUND_IOU),
-                ap=float(ap[label]) if own.any() else None,
-            )
+    return tuple(
+        ClassScores(
+            label=label,
+            name=class_names[label],
+            precision=_none_if_nan(precision[label]),
+            recall=_none_if_nan(recall[label]),
+            ap=_none_if_nan(ap[label]),
+            **means[label],
         )
-    return tuple(entries)
+        for label in labels
+    )
 
 
 def by_position(predictions: pd.DataFrame, grid: int) -> tuple[RegionScores, ...]:
@@ -212,25 +218,20 @@ def by_position(predictions: pd.DataFrame, grid: int) -> tuple[RegionScores, ...
     corners = predictions[list(BOX_COLUMNS)].to_numpy(np.float64)
     centers = (corners[:, :2] + corners[:, 2:]) / 2
     columns, rows = np.minimum((centers * grid).astype(int), grid - 1).T
-    iou = predictions["iou"].to_numpy()
-    right = (predictions["label"] == predictions["predicted_label"]).to_numpy()
-    entries = []
-    for row, column in np.ndindex(grid, grid):
-        inside = (rows == row) & (columns == column)
-        entries.append(
-            RegionScores(
-                row=row,
-                column=column,
-                images=int(inside.sum()),
-                mean_iou=_mean(iou[inside]),
-                label_accuracy=_mean(right[inside]),
-            )
-        )
-    return tuple(entries)
+    means = _group_means(
+        rows * grid + columns,
+        grid * grid,
+        mean_iou=predictions["iou"].to_numpy(),
+        label_accuracy=(predictions["label"] == predictions["predicted_label"]).to_numpy(),
+    )
+    return tuple(
+        RegionScores(row=region // grid, column=region % grid, **group)
+        for region, group in enumerate(means)
+    )
 
 
 def calibration(predictions: pd.DataFrame, bins: int) -> Calibration:
-    """Compute the expected calibration error of the labels.
+    """Compute the expected calibration error (ECE) of the labels.
 
     C. Guo et al., "On Calibration of Modern Neural Networks" (2017): the gap between accuracy
     and mean confidence of each bin, weighted by the bin's share of the images.
@@ -240,30 +241,46 @@ def calibration(predictions: pd.DataFrame, bins: int) -> Calibration:
         bins: Number of bins of equal width over [0, 1].
     """
     confidence = predictions["confidence"].to_numpy(np.float64)
-    right = (predictions["label"] == predictions["predicted_label"]).to_numpy()
+    correct = (predictions["label"] == predictions["predicted_label"]).to_numpy()
     edges = np.linspace(0.0, 1.0, bins + 1)
-    member = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    entries = []
-    error = 0.0
-    for index in range(bins):
-        inside = member == index
-        images = int(inside.sum())
-        if images:
-            error += images * abs(right[inside].mean() - confidence[inside].mean())
-        entries.append(
-            CalibrationBin(
-                low=float(edges[index]),
-                high=float(edges[index + 1]),
-                images=images,
-                confidence=_mean(confidence[inside]),
-                accuracy=_mean(right[inside]),
-            )
-        )
-    return Calibration(ece=float(error / len(predictions)), bins=tuple(entries))
+    members = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    means = _group_means(members, bins, confidence=confidence, accuracy=correct)
+    entries = tuple(
+        CalibrationBin(low=edges[index], high=edges[index + 1], **group)
+        for index, group in enumerate(means)
+    )
+    gaps = np.bincount(members, weights=correct - confidence, minlength=bins)
+    return Calibration(ece=float(np.abs(gaps).sum() / len(predictions)), bins=entries)
 
 
-def _mean(values: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float | None:
-    return float(values.mean()) if values.size else None
+def _group_means(
+    groups: npt.NDArray[np.integer[Any]], count: int, **values: npt.NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Return the number of `images` and the means of values in the groups 0 to `count - 1`.
+
+    Args:
+        groups: Group of each image, `[n]`.
+        count: Number of groups.
+        **values: Values of each image, `[n]`.
+
+    Returns:
+        One entry per group; a mean without images is `None`.
+    """
+    images = np.bincount(groups, minlength=count)
+    with np.errstate(invalid="ignore"):
+        means = {
+            name: np.bincount(groups, weights=column, minlength=count) / images
+            for name, column in values.items()
+        }
+    return [
+        {"images": int(images[group])}
+        | {name: _none_if_nan(column[group]) for name, column in means.items()}
+        for group in range(count)
+    ]
+
+
+def _none_if_nan(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _spread(distances: npt.NDArray[np.float64]) -> PixelErrors:

@@ -1,4 +1,4 @@
-"""The table `predictions`: one row an image, what was annotated beside what was predicted."""
+"""The table `predictions`: one row per image with its annotation and its prediction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -30,10 +30,16 @@ PREDICTION_COLUMNS = (
     *RAW_BOX_COLUMNS,
     "iou",
 )
+# Outputs that a model may have, `[n]` or `[n, 1]` each; columns of the same name.
+OPTIONAL_OUTPUTS = ("bbox_confidence", "presence")
+
+# Tolerated rounding error of a probability in 32 bits.
+_TOLERANCE = 1e-4
 
 Images = npt.NDArray[np.uint8]
-# Images [n, height, width, channels] to the arrays `label` [n, classes], `bbox` and
-# `bbox_raw` [n, 4].
+FloatArray = npt.NDArray[np.float64]
+# Images [n, height, width, channels] to the arrays `label` [n, classes], `bbox` and `bbox_raw`
+# [n, 4] and, if the model has them, those of `OPTIONAL_OUTPUTS`.
 Predictor = Callable[[Images], Mapping[str, npt.ArrayLike]]
 
 
@@ -44,56 +50,48 @@ class AnnotatedImages(Protocol):
     shape: tuple[int, int, int]
 
     def __len__(self) -> int:
-        """Number of images."""
+        """Return the number of images."""
 
     def read(self, indices: npt.NDArray[np.integer[Any]], /) -> Images:
-        """Images of the given rows, `[n, height, width, channels]`."""
-
-
-# What rounding in 32 bits may add to a probability.
-_TOLERANCE = 1e-4
+        """Return the images of the given rows, `[n, height, width, channels]`."""
 
 
 def predict_store(
     predictor: Predictor, store: AnnotatedImages, batch_size: int, name: str = "predict"
 ) -> pd.DataFrame:
-    """Predict every image of a split, batch by batch.
+    """Predict every image of a split in batches.
 
-    Beside the table there is one batch in memory, whatever the number of classes. Every batch
-    has the same shape, the last one filled up with copies that are cut off again, so that the
-    model is traced once.
+    Only one batch of images and probabilities is in memory at a time. All batches have the same
+    shape, so that the model is traced once: the last one is filled up with repeated images.
 
     Args:
-        predictor: Gives `label` (probabilities), `bbox` and `bbox_raw` (relative corners).
+        predictor: Returns `label` (probabilities), `bbox` and `bbox_raw` (relative corners), and
+            any of `OPTIONAL_OUTPUTS`.
         store: The split.
         batch_size: Images predicted at once.
-        name: Stands before the progress bar.
+        name: Label of the progress bar.
 
     Returns:
-        One row an image, columns as from `prediction_table`.
+        One row per image, see `prediction_table`.
 
     Raises:
-        ModelError: A prediction is not finite or no probability. Names the file.
+        ModelError: A prediction is not finite, or is not a probability.
     """
     files = store.annotations["file"].tolist()
     size = min(batch_size, len(store))
-    answers = []
+    batches = []
     with tqdm(total=len(store), desc=name, unit="image", disable=None) as bar:
         for start in range(0, len(store), size):
             rows = np.arange(start, min(start + size, len(store)))
-            filled = np.resize(rows, size)
             outputs = {
                 name: np.asarray(values, dtype=np.float64)[: len(rows)]
-                for name, values in predictor(store.read(filled)).items()
+                for name, values in predictor(store.read(np.resize(rows, size))).items()
             }
-            _check(outputs, files[rows[0] : rows[-1] + 1])
-            label = outputs["label"]
-            answers.append(
-                (label.argmax(axis=1), label.max(axis=1), outputs["bbox"], outputs["bbox_raw"])
-            )
+            _check(outputs, files[start : start + size])
+            batches.append(_columns(outputs))
             bar.update(len(rows))
-    labels, confidence, bbox, raw = (np.concatenate(parts) for parts in zip(*answers, strict=True))
-    return prediction_table(store.annotations, labels, confidence, bbox, raw)
+    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return prediction_table(store.annotations, **columns)
 
 
 def prediction_table(
@@ -102,55 +100,71 @@ def prediction_table(
     confidence: npt.ArrayLike,
     boxes: npt.ArrayLike,
     raw_boxes: npt.ArrayLike,
+    **optional: npt.ArrayLike,
 ) -> pd.DataFrame:
-    """Annotations with what was predicted for them.
+    """Combine annotations and predictions into one table.
 
     All boxes of the result are relative to the original images: annotated boxes are kept, and if
     images were fitted into the model input, predicted boxes are transformed back.
 
     Args:
-        annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`; where images were
+        annotations: `n` rows, columns `file, label, xmin, ymin, xmax, ymax`; if images were
             fitted in, also `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         labels: Predicted labels, `[n]`.
         confidence: Probability of the predicted label, `[n]`, in [0, 1].
         boxes: Corners given to the user, relative to the model input, `[n, 4]`; clipped.
         raw_boxes: The same before any snapping, `[n, 4]`; clipped.
+        **optional: Values of `OPTIONAL_OUTPUTS`, `[n]`, in [0, 1].
 
     Returns:
-        `n` rows, columns `PREDICTION_COLUMNS`, and `SIZE_COLUMNS` where images were fitted in.
+        `n` rows, columns `PREDICTION_COLUMNS`, then the optional ones, then `SIZE_COLUMNS` if
+        images were fitted in.
     """
+    table = annotations[["file", "label", *BOX_COLUMNS]].reset_index(drop=True)
+    predicted, raw = np.asarray(boxes, np.float64), np.asarray(raw_boxes, np.float64)
     fitted_in = PLACEMENT_COLUMNS[0] in annotations
-    kept = ["file", "label", *BOX_COLUMNS]
-    table = annotations[kept].reset_index(drop=True)
-    given, raw = np.asarray(boxes, np.float64), np.asarray(raw_boxes, np.float64)
     if fitted_in:
         placed = annotations[list(PLACEMENT_COLUMNS)].to_numpy()
-        given, raw = into_original(given, placed), into_original(raw, placed)
+        predicted, raw = into_original(predicted, placed), into_original(raw, placed)
     table["predicted_label"] = np.asarray(labels, dtype=np.int64)
     table["confidence"] = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
-    table[list(PREDICTED_BOX_COLUMNS)] = clip_boxes(given)
+    table[list(PREDICTED_BOX_COLUMNS)] = clip_boxes(predicted)
     table[list(RAW_BOX_COLUMNS)] = clip_boxes(raw)
     table["iou"] = paired_iou(
         table[list(BOX_COLUMNS)].to_numpy(), table[list(PREDICTED_BOX_COLUMNS)].to_numpy()
     )
+    for name, values in optional.items():
+        table[name] = np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
     if fitted_in:
         table[list(SIZE_COLUMNS)] = annotations[list(SIZE_COLUMNS)].to_numpy()
     return table
 
 
-def _check(outputs: Mapping[str, npt.NDArray[np.float64]], files: list[str]) -> None:
+def _columns(outputs: Mapping[str, FloatArray]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arguments of `prediction_table` for the outputs of a batch."""
+    columns = {
+        "labels": outputs["label"].argmax(axis=1),
+        "confidence": outputs["label"].max(axis=1),
+        "boxes": outputs["bbox"],
+        "raw_boxes": outputs["bbox_raw"],
+    }
+    optional = {name: outputs[name].ravel() for name in OPTIONAL_OUTPUTS if name in outputs}
+    return columns | optional
+
+
+def _check(outputs: Mapping[str, FloatArray], files: list[str]) -> None:
     for name, values in outputs.items():
-        wrong = ~np.isfinite(values).all(axis=1)
+        wrong = ~np.isfinite(values.reshape(len(files), -1)).all(axis=1)
         if wrong.any():
             raise ModelError(
                 f"{files[int(wrong.argmax())]}: the model's output {name!r} is not finite "
                 f"({int(wrong.sum())} of {len(files)} images of this batch); the training has "
-                "diverged: lower train.learning_rate and train again"
+                "diverged, so lower train.learning_rate and train again"
             )
     label = outputs["label"]
     wrong = (label.min(axis=1) < -_TOLERANCE) | (label.max(axis=1) > 1 + _TOLERANCE)
     if wrong.any():
         raise ModelError(
-            f"{files[int(wrong.argmax())]}: the model's output 'label' holds values outside "
-            "0..1; the head must give probabilities, such as a softmax does"
+            f"{files[int(wrong.argmax())]}: the model's output 'label' contains values outside "
+            "0..1; the head must return probabilities, for example those of a softmax"
         )

@@ -1,4 +1,4 @@
-"""How model and closed form fare when the images are perturbed."""
+"""Scores of model and closed form on perturbed images."""
 
 import pandas as pd
 
@@ -30,34 +30,33 @@ def robustness_table(
     batch_size: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Label accuracy and mean IoU under each perturbation.
+    """Score label accuracy and mean IoU under each perturbation.
 
-    Where the object is scaled, boxes do not lie on whole pixels: neither model nor closed
-    form is snapped there.
+    Boxes of scaled objects do not lie on whole pixels, so there neither the boxes of the model
+    nor those of the closed form are snapped.
 
     Args:
         predictor: The model, as for `predict_store`.
-        training: Gives the clutter, and what the closed form learns.
-        split: The split that is perturbed.
+        training: Training split: the source of the clutter and of the closed form.
+        split: The split to perturb.
         whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
         batch_size: Images predicted at once.
         seed: Seed of the perturbations.
 
     Returns:
-        One row a perturbation, columns `ROBUSTNESS_COLUMNS`; no value for the closed form
-        where it does not apply.
+        One row per perturbation, columns `ROBUSTNESS_COLUMNS`; NaN for the closed form if it
+        does not apply.
     """
     whole_pixel_boxes = whole_pixel_boxes and not (training.resized or split.resized)
     has_closed_form = closed_form_obstacle(training) is None
     rows = []
     for perturbation in standard_perturbations(ink_fragments(training, seed)):
         images = PerturbedImages(split, perturbation, seed)
-        predictions = predict_store(predictor, images, batch_size, perturbation.name)
         snaps = perturbation.scale is None
+        predictions = predict_store(predictor, images, batch_size, perturbation.name)
         row = [perturbation.name, *_scores(predictions if snaps else _unsnapped(predictions))]
         if has_closed_form:
-            answers = center_of_mass(training, images, whole_pixel_boxes and snaps)
-            row += _scores(answers)
+            row += _scores(center_of_mass(training, images, whole_pixel_boxes and snaps))
         else:
             row += [None, None]
         rows.append(row)
@@ -67,8 +66,8 @@ def robustness_table(
 
 
 def _scores(predictions: pd.DataFrame) -> list[float]:
-    right = predictions["label"] == predictions["predicted_label"]
-    return [float(right.mean()), float(predictions["iou"].mean())]
+    correct = predictions["label"] == predictions["predicted_label"]
+    return [float(correct.mean()), float(predictions["iou"].mean())]
 
 
 def _unsnapped(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -1,135 +1,180 @@
-"""What past evaluations scored, and how two of them differ."""
+"""Records of evaluated runs, and their comparison."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
+from mnist_localization.config import CompareSettings
 from mnist_localization.errors import LocalizationError
-from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.evaluation.scores import Metrics, ScoredSplit
 from mnist_localization.models.provenance import Provenance
 
-# A record's sections, in the order of the comparison.
-_SECTIONS = ("scores", "dataset", "training")
-# What a reader wants to know of a training, beside its settings; the rest is for programs.
-_TRAINING = (
-    *("architecture", "seed", "source", "train_images", "validation_images"),
+logger = logging.getLogger(__name__)
+
+_TRAINING_FACTS = (
+    "architecture",
+    "seed",
+    "source",
+    "train_images",
+    "validation_images",
     "validated_on",
 )
 
-Record = Mapping[str, Any]
+
+class RunRecord(BaseModel):
+    """The record that is kept of one evaluation.
+
+    Attributes:
+        run: Name made of architecture and content; equal evaluations have equal names.
+        evaluated_at: Time of the evaluation, ISO 8601.
+        model_fingerprint: SHA-256 of the model's weights.
+        scores: Key of a metric to its value, and the number of `images`.
+        dataset: The images that were scored.
+        training: Facts about the training that the model carries.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    evaluated_at: str
+    model_fingerprint: str
+    scores: dict[str, float | int]
+    dataset: ScoredSplit
+    training: Provenance
 
 
 def run_record(
-    metrics: Metrics,
-    provenance: Provenance,
-    model_fingerprint: str,
-    evaluated_at: str,
-) -> dict[str, Any]:
-    """What is kept of one evaluation.
+    metrics: Metrics, provenance: Provenance, model_fingerprint: str, evaluated_at: str
+) -> RunRecord:
+    """Create the record of an evaluation.
 
     Args:
         metrics: The dataset `metrics`.
         provenance: Facts about the training that the model carries.
         model_fingerprint: SHA-256 of the model's weights.
         evaluated_at: Time of the evaluation, ISO 8601.
-
-    Returns:
-        `run` (a name made from architecture and content: the same evaluation has the same
-        one), `evaluated_at`, `model_fingerprint`, `scores`, `dataset` and `training`.
     """
-    content = {
-        "model_fingerprint": model_fingerprint,
-        "scores": {**metrics.scores, "images": metrics.images},
-        "dataset": metrics.dataset.model_dump(),
-        "training": provenance.to_json(),
-    }
+    scores = {**metrics.scores, "images": metrics.images}
+    content = [
+        model_fingerprint,
+        scores,
+        metrics.dataset.model_dump(mode="json"),
+        provenance.to_json(),
+    ]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-    name = f"{provenance.architecture or 'model'}-{digest}"
-    return {"run": name, "evaluated_at": evaluated_at, **content}
+    return RunRecord(
+        run=f"{provenance.architecture or 'model'}-{digest}",
+        evaluated_at=evaluated_at,
+        model_fingerprint=model_fingerprint,
+        scores=scores,
+        dataset=metrics.dataset,
+        training=provenance,
+    )
 
 
 def training_facts(provenance: Provenance) -> dict[str, Any]:
-    """How a model was trained, for a reader.
+    """Summarize the training of a model as flat names and values.
 
     Args:
-        provenance: Facts about the training that the model carries; its `settings` may be nested.
+        provenance: Facts about the training that the model carries.
 
     Returns:
         Architecture, seed, source, numbers of images, the split it was validated on, and each
-        of its settings, an inner one by a name such as `optimizer.momentum`; what is not known
-        is left out.
+        setting, a nested one under a name such as `optimizer.momentum`. Unknown facts are left
+        out.
     """
     known = provenance.to_json()
-    told = {name: known[name] for name in _TRAINING if name in known}
-    # Where a setting has the name of a fact, as the architecture has, it is said once.
-    return told | {
-        name: value
-        for name, value in _flat(provenance.settings).items()
-        if name not in told
-    }
+    facts = {name: known[name] for name in _TRAINING_FACTS if name in known}
+    return _flat(provenance.settings) | facts
 
 
-def chosen_records(records: Sequence[Record], runs: Sequence[str], latest: int) -> list[Record]:
-    """Records to compare, the earlier evaluation first unless they are named.
+def compare_runs(
+    settings: CompareSettings, run_history: dict[str, Callable[[], RunRecord]]
+) -> pd.DataFrame:
+    """Compare scores, dataset and training of evaluated runs; node of the pipeline `compare`.
 
     Args:
-        records: All records that there are.
-        runs: Names of runs, or how they begin or end; in this order.
-        latest: How many of the latest are taken where no run is named.
+        settings: The section `compare`.
+        run_history: Name of a record to the function that loads it.
+
+    Returns:
+        The dataset `run_comparison`, see `comparison`.
+    """
+    # Names with a leading dot are temporary files of a killed save.
+    records = [load() for name, load in run_history.items() if not name.startswith(".")]
+    table = comparison(chosen_records(records, settings.runs, settings.latest))
+    logger.info("Comparison of runs:\n%s", table.to_string(index=False))
+    return table
+
+
+def chosen_records(
+    records: Sequence[RunRecord], runs: Sequence[str], latest: int
+) -> list[RunRecord]:
+    """Select the records to compare.
+
+    Args:
+        records: All records.
+        runs: Names of runs, or their first or last characters; the records have this order.
+        latest: Number of latest records to select if no run is named, the earliest first.
 
     Raises:
-        LocalizationError: There are fewer than two records, or a name fits none, several,
-            or one that is already taken.
+        LocalizationError: There are fewer than two records, or a name matches no record,
+            several, or one that was already selected.
     """
-    by_time = sorted(records, key=lambda record: str(record["evaluated_at"]))
-    known = ", ".join(record["run"] for record in by_time) or "none"
+    by_time = sorted(records, key=lambda record: record.evaluated_at)
+    known = ", ".join(record.run for record in by_time) or "no run"
     if not runs:
         if len(by_time) < 2:
             raise LocalizationError(
-                f"A comparison takes two evaluated runs, and on disk is: {known}; train and "
-                "evaluate again with other parameters first"
+                f"A comparison needs two evaluated runs, but on disk is: {known}; train and "
+                "evaluate again with other parameters"
             )
         return by_time[-latest:]
-    chosen: list[Record] = []
+    chosen: list[RunRecord] = []
     for name in runs:
-        fitting = [
+        matching = [
             record
             for record in by_time
-            if record not in chosen
-            and (record["run"].startswith(name) or record["run"].endswith(name))
+            if record not in chosen and (record.run.startswith(name) or record.run.endswith(name))
         ]
-        if len(fitting) != 1:
+        if len(matching) != 1:
             raise LocalizationError(
-                f"compare.runs: {name!r} fits {len(fitting)} runs besides those before it, and has "
-                f"to fit one; on disk are: {known}"
+                f"compare.runs: {name!r} matches {len(matching)} of the remaining runs, but must "
+                f"match exactly one; on disk are: {known}"
             )
-        chosen.append(fitting[0])
+        chosen.append(matching[0])
     return chosen
 
 
-def comparison(records: Sequence[Record]) -> pd.DataFrame:
-    """Runs side by side.
+def comparison(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Build a table that compares runs.
 
     Args:
         records: At least two records.
 
     Returns:
-        One row a quantity, all columns text: `section` (`scores`, `dataset` or `training`),
-        `quantity`, and one column for each run. Scores and dataset are complete; of the
-        training there is what differs. Empty text stands where a run has no such quantity.
+        One row per quantity, all columns text: `section` (`run`, `scores`, `dataset` or
+        `training`), `quantity`, and one column per run. Scores and dataset are complete; of the
+        training only differences are listed. The text is empty if a run lacks the quantity.
     """
-    rows = [("run", "evaluated_at", [str(record["evaluated_at"]) for record in records])]
-    for section in _SECTIONS:
-        columns = [_flat(record[section]) for record in records]
-        # As a mapping, to keep the order of the first record that has the quantity.
+    rows = [("run", "evaluated_at", [record.evaluated_at for record in records])]
+    sections = {
+        "scores": [dict(record.scores) for record in records],
+        "dataset": [record.dataset.model_dump() for record in records],
+        "training": [_flat(record.training.to_json()) for record in records],
+    }
+    for section, columns in sections.items():
+        # A dict keeps the order of the first record that has the quantity.
         for quantity in {name: None for column in columns for name in column}:
             values = [_text(quantity, column.get(quantity)) for column in columns]
             if section != "training" or len(set(values)) > 1:
                 rows.append((section, quantity, values))
-    names = [str(record["run"]) for record in records]
+    names = [record.run for record in records]
     table = pd.DataFrame([values for _, _, values in rows], columns=names, dtype=str)
     table.insert(0, "section", [section for section, _, _ in rows])
     table.insert(1, "quantity", [quantity for _, quantity, _ in rows])
@@ -151,6 +196,4 @@ def _text(quantity: str, value: Any) -> str:
         return ""
     if quantity.endswith("fingerprint"):
         return str(value)[:12]
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,6 +1,6 @@
-"""Scores of a table of predictions: the scalars, which model and baselines share."""
+"""The dataset `metrics`: scores, intervals, breakdowns and baselines of one evaluation."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,26 @@ from pydantic import (
     model_validator,
 )
 
-from mnist_localization.config import ImageSettings
-from mnist_localization.data.boxes import (
-    BOX_COLUMNS,
-    PREDICTED_BOX_COLUMNS,
-    RAW_BOX_COLUMNS,
-    image_sizes,
-    paired_iou,
-    pixel_corners,
-    whole_pixels,
-)
-from mnist_localization.evaluation.average_precision import average_precisions
+from mnist_localization.config import DatasetSettings, EvaluateSettings
+from mnist_localization.errors import ModelError
 from mnist_localization.evaluation.breakdowns import (
-    FOUND_IOU,
     Calibration,
     ClassScores,
     PixelErrors,
     RegionScores,
+    by_position,
+    calibration,
+    confusion_matrix,
+    error_types,
+    per_class,
+    pixel_errors,
 )
-from mnist_localization.evaluation.intervals import (
-    BOOTSTRAP,
-    WILSON,
-    bootstrap_intervals,
-    wilson_interval,
-)
+from mnist_localization.evaluation.metrics import Metric, Outcomes, all_metrics
+
+Interval = tuple[float, float]
+
+# Values resampled at a time by the bootstrap: 16 MB of indices and values.
+_RESAMPLED_VALUES = 1_000_000
 
 
 class ScoredSplit(BaseModel):
@@ -61,14 +57,14 @@ class ScoredSplit(BaseModel):
 
 
 class Metrics(BaseModel):
-    """The dataset `metrics`: scores, intervals, breakdowns and baselines of one evaluation.
+    """Scores, intervals, breakdowns and baselines of one evaluation.
 
-    In its JSON document the scores are at the top level, next to the other fields.
+    In the JSON document the scores are at the top level, next to the other fields.
 
     Attributes:
         scores: Key of a metric to its value.
         images: Number of images.
-        intervals: Key of a metric to its 95 % interval.
+        intervals: Key of a metric to the low and high end of its 95 % interval.
         intervals_method: Key of a metric to `wilson` or `bootstrap`.
         error_types: Number of images of each kind of error.
         pixel_errors: Errors of the boxes in pixels: `center` and `edges`.
@@ -85,7 +81,7 @@ class Metrics(BaseModel):
 
     scores: dict[str, float]
     images: int
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, Interval]
     intervals_method: dict[str, str]
     error_types: dict[str, int]
     pixel_errors: dict[str, PixelErrors]
@@ -98,9 +94,25 @@ class Metrics(BaseModel):
     training: dict[str, Any]
 
     @property
+    def known_metrics(self) -> tuple[Metric, ...]:
+        """Return the registered metrics that have a score, in the order of reports."""
+        return tuple(metric for metric in all_metrics() if metric.key in self.scores)
+
+    @property
+    def headlines(self) -> tuple[Metric, ...]:
+        """Return the known metrics that reports show first."""
+        return tuple(metric for metric in self.known_metrics if metric.headline)
+
+    @property
     def known_baselines(self) -> dict[str, dict[str, float | int]]:
         """Return the scores of the baselines that apply to the dataset, by name."""
         return {name: scores for name, scores in self.baselines.items() if scores is not None}
+
+    def headline_text(self) -> str:
+        """Return the headline scores in one line."""
+        return ", ".join(
+            f"{metric.title} {metric.text(self.scores[metric.key])}" for metric in self.headlines
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -118,109 +130,154 @@ class Metrics(BaseModel):
         return {**document.pop("scores"), **document}
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What happened to each image.
-
-    Attributes:
-        shares: Name of a share to whether it holds for each image, `[n]`.
-        iou: IoU of the box given to the user, `[n]`.
-        raw_iou: IoU of the box before any snapping, `[n]`.
-    """
-
-    shares: dict[str, npt.NDArray[np.bool_]]
-    iou: npt.NDArray[np.float64]
-    raw_iou: npt.NDArray[np.float64]
-
-
-def outcomes(predictions: pd.DataFrame, image: ImageSettings) -> Outcomes:
-    """Judge each image.
-
-    A box is exact where all four of its edges, rounded to whole pixels, are those of the true
-    box, rounded in the same way.
+def evaluate_predictions(
+    predictions: pd.DataFrame,
+    baselines: Mapping[str, pd.DataFrame | None],
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    *,
+    scored: ScoredSplit,
+    training: Mapping[str, Any],
+) -> Metrics:
+    """Score a table of predictions and the baselines.
 
     Args:
-        predictions: One row an image, columns of the table `predictions`.
-        image: Shape of the images, where the table does not hold their sizes.
-    """
-    true = predictions[list(BOX_COLUMNS)].to_numpy(np.float64)
-    given = predictions[list(PREDICTED_BOX_COLUMNS)].to_numpy(np.float64)
-    iou = paired_iou(true, given)
-    right = predictions["label"].to_numpy() == predictions["predicted_label"].to_numpy()
-    sizes = image_sizes(predictions, image.height, image.width)
-    true_pixels, given_pixels = (
-        whole_pixels(pixel_corners(boxes, *sizes)) for boxes in (true, given)
-    )
-    shares = {
-        "label_accuracy": right,
-        "iou_at_50": iou >= 0.5,
-        "iou_at_75": iou >= 0.75,
-        "iou_at_90": iou >= 0.9,
-        "iou_at_95": iou >= 0.95,
-        "loc_accuracy": right & (iou >= FOUND_IOU),
-        "exact_box": (true_pixels == given_pixels).all(axis=1),
-    }
-    raw_iou = paired_iou(true, predictions[list(RAW_BOX_COLUMNS)].to_numpy(np.float64))
-    return Outcomes(shares, iou, raw_iou)
-
-
-def score(predictions: pd.DataFrame, image: ImageSettings, classes: int) -> dict[str, float]:
-    """The scalar scores of a table of predictions.
-
-    Args:
-        predictions: One row an image, columns of the table `predictions`; at least one row.
-        image: Shape of the images, where the table does not hold their sizes.
-        classes: Number of classes.
-
-    Returns:
-        `label_accuracy`, `mean_iou`, `mean_iou_raw`, `median_iou`, `iou_at_50`, `iou_at_75`,
-        `iou_at_90`, `iou_at_95`, `loc_accuracy`, `exact_box`, `ap`, `ap_50` and `ap_75`, all
-        in [0, 1].
-    """
-    judged = outcomes(predictions, image)
-    precisions = average_precisions(predictions, classes)
-    present = precisions[~np.isnan(precisions).all(axis=1)]
-    return {
-        "mean_iou": float(judged.iou.mean()),
-        "mean_iou_raw": float(judged.raw_iou.mean()),
-        "median_iou": float(np.median(judged.iou)),
-        **{name: float(held.mean()) for name, held in judged.shares.items()},
-        "ap": float(present.mean()),
-        "ap_50": float(present[:, 0].mean()),
-        "ap_75": float(present[:, 5].mean()),
-    }
-
-
-def score_intervals(
-    predictions: pd.DataFrame, image: ImageSettings, resamples: int, seed: int
-) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
-    """95 % intervals of the scores, and the method of each.
-
-    Args:
-        predictions: One row an image, columns of the table `predictions`; at least one row.
-        image: Shape of the images, where the table does not hold their sizes.
-        resamples: Resamples of the bootstrap.
+        predictions: One row per image, columns of the table `predictions`.
+        baselines: Name to the same table of a baseline; `None` if it does not apply.
+        settings: The section `evaluate`.
+        dataset: The section `dataset`.
         seed: Seed of the bootstrap.
+        scored: The images that were scored.
+        training: How the model was trained, as flat names and values.
 
-    Returns:
-        Name to `[low, high]`, and name to `wilson` (shares) or `bootstrap` (means, median).
-        Average precision has none: it is no mean over images.
+    Raises:
+        ModelError: There are no predictions, or a label is not one of the dataset's.
     """
-    judged = outcomes(predictions, image)
-    intervals = {
-        name: wilson_interval(int(held.sum()), held.size) for name, held in judged.shares.items()
-    }
-    methods = dict.fromkeys(intervals, WILSON)
-    values = {"mean_iou": judged.iou, "mean_iou_raw": judged.raw_iou, "median_iou": judged.iou}
-    statistics = {"mean_iou": _mean, "mean_iou_raw": _mean, "median_iou": _median}
-    intervals |= bootstrap_intervals(values, statistics, resamples, seed)
-    ends = {name: (low, high) for name, (low, high) in intervals.items()}
-    return ends, methods | dict.fromkeys(values, BOOTSTRAP)
+    image, classes = dataset.image, len(dataset.class_names)
+    _check_labels(predictions, classes)
+    outcomes = Outcomes(predictions, image, classes)
+    return Metrics(
+        scores=score(outcomes),
+        images=len(predictions),
+        intervals=score_intervals(outcomes, settings.bootstrap_resamples, seed),
+        intervals_method={
+            metric.key: metric.interval for metric in all_metrics() if metric.interval is not None
+        },
+        error_types=error_types(predictions),
+        pixel_errors=pixel_errors(predictions, image),
+        calibration=calibration(predictions, settings.calibration_bins),
+        per_class=per_class(predictions, dataset.class_names),
+        by_position=by_position(predictions, settings.position_grid),
+        confusion_matrix=confusion_matrix(predictions, classes),
+        baselines={
+            name: None
+            if table is None
+            else {**score(Outcomes(table, image, classes)), "images": len(table)}
+            for name, table in baselines.items()
+        },
+        dataset=scored,
+        training=dict(training),
+    )
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    return float(values.mean())
+def score(outcomes: Outcomes) -> dict[str, float]:
+    """Return the score of each registered metric, by key."""
+    return {metric.key: metric.score(outcomes) for metric in all_metrics()}
 
 
-def _median(values: npt.NDArray[np.float64]) -> float:
-    return float(np.median(values))
+def score_intervals(outcomes: Outcomes, resamples: int, seed: int) -> dict[str, Interval]:
+    """Return the 95 % interval of each registered metric that has one, by key.
+
+    Args:
+        outcomes: The predictions.
+        resamples: Number of resamples of the bootstrap.
+        seed: Seed of the bootstrap.
+    """
+    intervals = {}
+    for metric in all_metrics():
+        if metric.interval is None:
+            continue
+        values = metric.values(outcomes)
+        if metric.interval == "wilson":
+            intervals[metric.key] = wilson_interval(values)
+        else:
+            intervals[metric.key] = bootstrap_interval(values, metric.statistic, resamples, seed)
+    return intervals
+
+
+def wilson_interval(values: npt.NDArray[np.bool_]) -> Interval:
+    """Compute Wilson's score interval of a share, at 95 %.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    Unlike the normal approximation it stays within [0, 1] and has a width at shares of 0 and 1.
+
+    Args:
+        values: Whether each image counts, `[n]`, n > 0.
+    """
+    from scipy.stats import binomtest
+
+    test = binomtest(int(values.sum()), values.size)
+    low, high = test.proportion_ci(confidence_level=0.95, method="wilson")
+    return float(low), float(high)
+
+
+def bootstrap_interval(
+    values: npt.NDArray[np.float64], statistic: Callable[..., Any], resamples: int, seed: int
+) -> Interval:
+    """Compute a percentile bootstrap interval, at 95 %.
+
+    Args:
+        values: One value per image, `[n]`, n > 0.
+        statistic: Function of the values with the argument `axis`.
+        resamples: Number of samples of `n` values drawn with replacement.
+        seed: Seed of the resampling.
+    """
+    from scipy.stats import bootstrap
+
+    if values.size == 1:
+        return float(values[0]), float(values[0])
+    low, high = bootstrap(
+        (values,),
+        statistic,
+        n_resamples=resamples,
+        batch=max(1, _RESAMPLED_VALUES // values.size),
+        method="percentile",
+        confidence_level=0.95,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(low), float(high)
+
+
+def baseline_remarks(metrics: Metrics) -> list[str]:
+    """Return one sentence for each baseline that the model does not beat."""
+    remarks = []
+    mean_iou = metrics.scores["mean_iou"]
+    constant = metrics.baselines.get("mean_box")
+    if constant and mean_iou <= constant["mean_iou"]:
+        remarks.append(
+            f"the model does not beat a constant box: mean IoU {mean_iou:.4f}, baseline mean_box "
+            f"{constant['mean_iou']:.4f}"
+        )
+    closed_form = metrics.baselines.get("center_of_mass")
+    if closed_form and mean_iou < closed_form["mean_iou"]:
+        remarks.append(
+            f"the model is worse than the closed form: mean IoU {mean_iou:.4f}, baseline "
+            f"center_of_mass {closed_form['mean_iou']:.4f}"
+        )
+    return remarks
+
+
+def _check_labels(predictions: pd.DataFrame, classes: int) -> None:
+    if predictions.empty:
+        raise ModelError("there are no predictions to score because the test split is empty")
+    for column in ("label", "predicted_label"):
+        values = predictions[column]
+        unknown = predictions.loc[(values < 0) | (values >= classes)]
+        if len(unknown):
+            row = unknown.iloc[0]
+            raise ModelError(
+                f"{row['file']}: {column} is {row[column]}, but dataset.class_names has {classes} "
+                "classes; the model or the split was made for another dataset, so run "
+                "`kedro run --pipelines=split,train,evaluate`"
+            )

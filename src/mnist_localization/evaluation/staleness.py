@@ -1,4 +1,4 @@
-"""Whether model, splits and predictions belong together."""
+"""Checks that model, splits, predictions and dataset card belong together."""
 
 import hashlib
 import logging
@@ -15,20 +15,20 @@ from mnist_localization.models.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 
-# Keys of `predictions.attrs`, which Parquet keeps beside the columns.
+# Keys of `predictions.attrs`, which Parquet stores with the table.
 MODEL_FINGERPRINT = "model_fingerprint"
 SPLIT_FINGERPRINT = "split_fingerprint"
 
 
 class Localizer(Protocol):
-    """A Keras model, as far as its identity goes."""
+    """A Keras model, as far as its weights are concerned."""
 
     def get_weights(self) -> list[npt.NDArray[Any]]:
-        """All weights, in order."""
+        """Return all weights, in order."""
 
 
 def model_fingerprint(localizer: Localizer) -> str:
-    """SHA-256 of a model's weights: the same before saving and after loading."""
+    """Return the SHA-256 of a model's weights, which is the same before and after saving."""
     digest = hashlib.sha256()
     for weight in localizer.get_weights():
         digest.update(f"{weight.dtype}{weight.shape}".encode())
@@ -39,7 +39,7 @@ def model_fingerprint(localizer: Localizer) -> str:
 def with_fingerprints(
     predictions: pd.DataFrame, localizer: Localizer, test: SplitMetadata
 ) -> pd.DataFrame:
-    """The predictions with the fingerprints of what they were made from in their `attrs`."""
+    """Return the predictions with the fingerprints of model and test split in their `attrs`."""
     result = predictions.copy(deep=False)
     result.attrs = {
         MODEL_FINGERPRINT: model_fingerprint(localizer),
@@ -49,83 +49,72 @@ def with_fingerprints(
 
 
 def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list[str]:
-    """What does not fit between a model and the splits on disk.
+    """Compare a model with the splits on disk.
 
     Args:
         provenance: Facts about the training that the model carries.
         splits: The splits on disk.
 
     Returns:
-        One sentence a mismatch, naming both sides; empty where all fits or nothing is known.
+        One sentence per mismatch; empty if all match or nothing is known.
     """
-    mismatches = []
-    for meta in splits:
-        known = provenance.fingerprint(meta.split)
-        if known is not None and known != meta.fingerprint:
-            mismatches.append(
-                f"the localizer was made with the {meta.split} split {_short(known)}, but "
-                f"{meta.split}_split on disk is {_short(meta.fingerprint)} (source "
-                f"{meta.source!r}); run `kedro run --pipeline=train` to bring them together"
-            )
-    return mismatches
+    return [
+        f"the localizer was trained with the {meta.split} split {_short(known)}, but "
+        f"{meta.split}_split on disk is {_short(meta.fingerprint)} (source {meta.source!r}); run "
+        "`kedro run --pipeline=train`"
+        for meta in splits
+        if (known := provenance.fingerprint(meta.split)) and known != meta.fingerprint
+    ]
 
 
 def stale_card(dataset_card: DatasetCard, split: SplitMetadata) -> list[str]:
-    """What does not fit between the dataset card and a split on disk.
-
-    Args:
-        dataset_card: The dataset `dataset_card`.
-        split: A split on disk.
+    """Compare the dataset card with a split on disk.
 
     Returns:
-        One sentence that names both sources, or none.
+        One sentence if their sources differ, else nothing.
     """
     if dataset_card.source == split.source:
         return []
     return [
         f"the {split.split} split on disk is of the source {split.source!r}, but dataset_card is "
-        f"of {dataset_card.source!r}; run `kedro run --pipelines=fetch,annotate,split` to bring them together"
+        f"of {dataset_card.source!r}; run `kedro run --pipelines=fetch,annotate,split`"
     ]
 
 
 def stale_predictions(
     predictions: pd.DataFrame, localizer: Localizer, test: SplitMetadata
 ) -> list[str]:
-    """What does not fit between predictions, the model and the test split on disk.
+    """Compare predictions with the model and the test split on disk.
 
     Args:
-        predictions: The table `predictions`, with its `attrs`.
+        predictions: The table `predictions` with its `attrs`.
         localizer: The model on disk.
-        test: The test split on disk.
+        test: Metadata of the test split on disk.
 
     Returns:
-        One sentence a mismatch, naming both sides; empty where all fits or nothing is known.
+        One sentence per mismatch; empty if all match or nothing is known.
     """
     present = {
         MODEL_FINGERPRINT: ("localizer", model_fingerprint(localizer)),
         SPLIT_FINGERPRINT: ("test_split", test.fingerprint),
     }
-    mismatches = []
-    for key, (name, fingerprint) in present.items():
-        known = predictions.attrs.get(key)
-        if known is not None and known != fingerprint:
-            mismatches.append(
-                f"the predictions were made from the {name} {_short(known)}, but {name} on disk "
-                f"is {_short(fingerprint)}; run `kedro run --pipeline=evaluate` to bring them "
-                "together"
-            )
-    return mismatches
+    return [
+        f"the predictions were made from the {name} {_short(known)}, but {name} on disk is "
+        f"{_short(fingerprint)}; run `kedro run --pipeline=evaluate`"
+        for key, (name, fingerprint) in present.items()
+        if (known := predictions.attrs.get(key)) and known != fingerprint
+    ]
 
 
 def handle_stale(mismatches: Sequence[str], on_stale: Literal["warn", "error"]) -> None:
-    """Say aloud what does not belong together.
+    """Log mismatches as warnings, or raise an error.
 
     Args:
-        mismatches: Sentences from `stale_model`, `stale_card` and `stale_predictions`.
-        on_stale: `warn` logs each of them, `error` stops.
+        mismatches: Sentences of `stale_model`, `stale_card` and `stale_predictions`.
+        on_stale: Parameter `evaluate.on_stale`.
 
     Raises:
-        StaleError: There are mismatches, and `on_stale` is `error`.
+        StaleError: There are mismatches and `on_stale` is `error`.
     """
     if mismatches and on_stale == "error":
         raise StaleError("; ".join(mismatches) + " (or set evaluate.on_stale to warn)")
@@ -134,4 +123,4 @@ def handle_stale(mismatches: Sequence[str], on_stale: Literal["warn", "error"]) 
 
 
 def _short(fingerprint: str) -> str:
-    return str(fingerprint)[:12]
+    return fingerprint[:12]

@@ -1,5 +1,20 @@
-"""The comparison of past runs, on demand."""
+"""The pipeline `compare`: a comparison of evaluated runs, on demand."""
 
-from mnist_localization.pipelines.compare.pipeline import create_pipeline
+from kedro.pipeline import Node, Pipeline
 
-__all__ = ["create_pipeline"]
+from mnist_localization.evaluation.runs import compare_runs
+
+
+def create_pipeline() -> Pipeline:
+    """Compare evaluated runs by their records on disk."""
+    return Pipeline(
+        [
+            Node(
+                func=compare_runs,
+                inputs=["params:compare", "run_history"],
+                outputs="run_comparison",
+                name="compare_runs",
+            ),
+        ],
+        tags="compare",
+    )

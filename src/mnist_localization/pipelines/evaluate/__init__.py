@@ -1,5 +1,87 @@
-"""The stage `evaluate`."""
+"""The stage `evaluate`: predictions, scores, baselines and charts of the test split."""
 
-from mnist_localization.pipelines.evaluate.pipeline import create_pipeline
+from kedro.pipeline import Node, Pipeline
 
-__all__ = ["create_pipeline"]
+from mnist_localization.pipelines.evaluate.nodes import (
+    measure_robustness,
+    plot_scores,
+    predict_test_baselines,
+    predict_test_split,
+    record_run,
+    score_predictions,
+)
+from mnist_localization.registry import module_names
+from mnist_localization.reporting.contact_sheet import prediction_sheets
+
+
+def create_pipeline() -> Pipeline:
+    """Predict the test split, score it and the baselines, and draw the results."""
+    return Pipeline([*_scoring(), *_drawing()], tags="evaluate")
+
+
+def _scoring() -> list[Node]:
+    splits = ["train_split", "validation_split", "test_split"]
+    settings = ["params:evaluate", "params:dataset", "params:seed"]
+    return [
+        Node(
+            func=predict_test_split,
+            inputs=["params:evaluate", "localizer", *splits],
+            outputs="predictions",
+            name="predict_test_split",
+        ),
+        Node(
+            func=predict_test_baselines,
+            inputs=["params:dataset", "train_split", "test_split"],
+            outputs="baseline_predictions",
+            name="predict_test_baselines",
+        ),
+        Node(
+            func=score_predictions,
+            inputs=[
+                *settings,
+                "predictions",
+                "baseline_predictions",
+                "localizer",
+                "test_split",
+                "dataset_card",
+                "tracker",
+            ],
+            outputs="metrics",
+            name="score_predictions",
+        ),
+        Node(
+            func=record_run,
+            inputs=["metrics", "localizer"],
+            outputs="run_history",
+            name="record_run",
+        ),
+        Node(
+            func=measure_robustness,
+            inputs=[*settings, "localizer", "train_split", "test_split"],
+            outputs="robustness",
+            name="measure_robustness",
+        ),
+    ]
+
+
+def _drawing() -> list[Node]:
+    return [
+        Node(
+            func=plot_scores,
+            inputs=["params:dataset", "predictions", "baseline_predictions", "metrics"],
+            outputs=list(module_names("reporting/charts")),
+            name="plot_scores",
+        ),
+        Node(
+            func=prediction_sheets,
+            inputs=[
+                "params:evaluate",
+                "params:dataset",
+                "params:seed",
+                "predictions",
+                "test_split",
+            ],
+            outputs=["worst_predictions", "random_predictions"],
+            name="draw_contact_sheets",
+        ),
+    ]
