@@ -1,1 +1,1 @@
-"""`make bench`: what the project claims about speed, measured where it stands."""
+"""Benchmark of training speed, run time and latency, run by `make bench`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print, and keep as JSON and Markdown."""
+"""Command `python -m benchmarks`: run all measurements and write JSON and Markdown."""
 
 import argparse
 import json
@@ -14,78 +14,82 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.configuration import Configuration
-from benchmarks.processes import measured, whole_run
+from benchmarks.processes import run_pipeline, run_work
 from benchmarks.table import markdown
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
-from mnist_localization.runtime import shared_cores
+from mnist_localization.evaluation import Metrics
+from mnist_localization.files import write_text
+from mnist_localization.runtime import shared_cores, usable_cores
 
 _PACKAGES = ("tensorflow", "keras", "kedro", "numpy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; 1 where something failed.
+    """Run the benchmark and return the exit status: 0, or 1 if a measurement failed.
 
     Args:
-        arguments: Those of the command line, without the program's name.
+        arguments: Arguments of the command line, without the program name.
     """
     options = _parser().parse_args(arguments)
     project = Path.cwd()
     if not (project / "conf" / "bench").is_dir():
-        print("error: run this in the project's folder", file=sys.stderr)
+        print("error: run this in the root folder of the repository", file=sys.stderr)
         return 1
     try:
-        result = _result(project, options)
+        result = _measure(project, options)
     except LocalizationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    (folder / "benchmark.md").write_text(markdown(result), "utf-8")
+    write_text(folder / "benchmark.json", json.dumps(result, indent=2) + "\n")
+    write_text(folder / "benchmark.md", markdown(result))
     print(markdown(result))
-    print(f"Kept as {folder / 'benchmark.md'} and benchmark.json.")
+    print(f"Written to {folder / 'benchmark.md'} and benchmark.json.")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench",
-        description="Times the notebook's loop and this project, in turn, each in its own process.",
+        description="Compare the training loop of the original notebook with this project. "
+        "Each measurement runs in its own process.",
     )
     parser.add_argument(
         "--base-url",
         default="",
-        help="folder or URL of the four files; without it the synthetic source is timed",
+        help="folder or URL of the four files of the dataset; default: the synthetic source",
     )
-    parser.add_argument("--output", default="data/bench", help="folder of the result")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of the two loops")
-    parser.add_argument("--batches", type=int, default=200, help="batches timed in a turn")
-    parser.add_argument("--notebook-epochs", type=int, default=2, help="of the notebook's loop")
+    parser.add_argument("--output", default="data/bench", help="output folder")
+    parser.add_argument("--rounds", type=int, default=3, help="alternating runs of the two loops")
+    parser.add_argument("--batches", type=int, default=200, help="batches timed per round")
+    parser.add_argument(
+        "--notebook-epochs", type=int, default=2, help="epochs of the notebook loop"
+    )
     return parser
 
 
-def _result(project: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _measure(project: Path, options: argparse.Namespace) -> dict[str, Any]:
     source = (
         {"fetch.base_url": options.base_url} if options.base_url else {"fetch.source": "synthetic"}
     )
     configuration = Configuration(project)
     shutil.rmtree(configuration.data, ignore_errors=True)
-    _say("whole `kedro run` from archives to report")
-    run = whole_run(project, source)
-    # The notebook ran with what TensorFlow sets by itself, and `kedro run` sets this.
+    _print_step("`kedro run` from archives to report")
+    run = run_pipeline(project, source)
+    # `kedro run` sets these variables; the notebook ran with TensorFlow's defaults.
     ours = shared_cores()
     notebook_speeds, our_speeds = [], []
     for number in range(1, options.rounds + 1):
-        _say(f"training speed, round {number} of {options.rounds}")
-        # The notebook's batches are a quarter of ours: as many images, about as long.
-        notebook_speeds.append(measured(project, "notebook_speed", 4 * options.batches))
-        our_speeds.append(measured(project, "our_speed", options.batches, environment=ours))
-    _say(f"{options.notebook_epochs} epochs of the notebook's loop")
-    epochs = measured(project, "notebook_epochs", options.notebook_epochs)["epochs"]
-    _say("training of this project until its boxes are found")
-    training = measured(project, "our_training", environment=ours)
-    _say("latency of the model")
+        _print_step(f"training speed, round {number} of {options.rounds}")
+        # The notebook's batches have a quarter of the images.
+        notebook_speeds.append(run_work(project, "notebook_speed", 4 * options.batches))
+        our_speeds.append(run_work(project, "our_speed", options.batches, environment=ours))
+    _print_step(f"{options.notebook_epochs} epochs of the notebook loop")
+    epochs = run_work(project, "notebook_epochs", options.notebook_epochs)["epochs"]
+    _print_step("training of this project until it reaches the goals of mean IoU")
+    training = run_work(project, "our_training", environment=ours)
+    _print_step("latency of the model")
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "command": _command(options),
@@ -98,7 +102,7 @@ def _result(project: Path, options: argparse.Namespace) -> dict[str, Any]:
             "images_per_second": _median(our_speeds),
             "from_memory": _median(our_speeds, "from_memory"),
             "training": training,
-            "latency": measured(project, "latency", 100),
+            "latency": run_work(project, "latency", 100),
         },
         "rounds": {"notebook": notebook_speeds, "ours": our_speeds},
     }
@@ -109,7 +113,7 @@ def _median(rounds: Sequence[dict[str, float]], name: str = "images_per_second")
 
 
 def _command(options: argparse.Namespace) -> str:
-    """The command that measures the same again; the address is the reader's own."""
+    """Return the command that repeats the benchmark, with a placeholder for the address."""
     words = ["make bench"]
     if options.base_url:
         words.append("BASE_URL=<folder or URL of the four files>")
@@ -124,10 +128,10 @@ def _command(options: argparse.Namespace) -> str:
 
 
 def _scores(configuration: Configuration) -> dict[str, float]:
-    """What the whole run scored on the test split."""
+    """Return the scores of the `kedro run` on the test split."""
     path = configuration.data / "08_reporting" / "metrics.json"
-    metrics = json.loads(path.read_text("utf-8"))
-    return {name: metrics[name] for name in ("label_accuracy", "mean_iou", "exact_box")}
+    scores = Metrics.model_validate_json(path.read_text("utf-8")).scores
+    return {name: scores[name] for name in ("label_accuracy", "mean_iou", "exact_box")}
 
 
 def _dataset(configuration: Configuration) -> str:
@@ -139,30 +143,32 @@ def _dataset(configuration: Configuration) -> str:
 def _machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
-        "processor": _processor(),
-        "cores": _cores(),
+        "processor": _cpu_fact("model name") or platform.processor() or "unknown processor",
+        "instruction_sets": _instruction_sets(_cpu_fact("flags")),
+        "cores": usable_cores(),
         "memory_gb": memory,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in _PACKAGES},
     }
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _processor() -> str:
+def _cpu_fact(name: str) -> str:
+    """Return a line of /proc/cpuinfo of the first core, or an empty text if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        return platform.processor() or "unknown processor"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
+        return ""
+    values = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
+    return next(values, "")
 
 
-def _say(text: str) -> None:
+def _instruction_sets(flags: str) -> list[str]:
+    """Return the vector instruction sets that determine the speed of TensorFlow's kernels."""
+    known = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX"}
+    return [title for flag, title in known.items() if flag in flags.split()]
+
+
+def _print_step(text: str) -> None:
     print(f"--- {text}", file=sys.stderr, flush=True)
 
 

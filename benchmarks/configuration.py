@@ -1,4 +1,4 @@
-"""What the benchmark runs with: the project's own parameters, of the environment `bench`."""
+"""Parameters and paths of the benchmark: those of the Kedro environment `bench`."""
 
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ class Configuration:
         """Read the parameters.
 
         Args:
-            project: The project's folder.
+            project: Root folder of the repository.
         """
         self.project = project
         self.data = project / "data" / ENVIRONMENT
@@ -32,22 +32,22 @@ class Configuration:
         self._parameters: dict[str, Any] = loader["parameters"]
 
     def split(self, name: str) -> Path:
-        """Folder of a split's image store."""
+        """Return the folder of the image store of a split."""
         return self.data / "05_model_input" / f"{name}_split"
 
     @property
     def seed(self) -> int:
-        """The seed of everything."""
+        """Return the seed."""
         return int(self._parameters["seed"])
 
     @cached_property
     def train(self) -> TrainSettings:
-        """The section `train`."""
+        """Return the section `train`."""
         return TrainSettings.model_validate(self._parameters["train"])
 
     @cached_property
     def spec(self) -> "ModelSpec":
-        """What the data asks of a model."""
+        """Return the specification of a model for the training split."""
         from mnist_localization.data.images import ImageStore
         from mnist_localization.models.architecture import ModelSpec
         from mnist_localization.models.statistics import compute_box_statistics

@@ -1,8 +1,8 @@
-"""The loop of the notebook of 2020, as its report describes it, as a yardstick.
+"""Training loop of the original notebook (2020) as described in its report, as a baseline.
 
-Every image is read and decoded from its file in every epoch, the order is shuffled within
-1,024 images, batches hold 32, pixels go in as 0..255, the test split is the validation, and
-after each epoch 32 images are predicted one by one for the log.
+Each image is read and decoded from its file in every epoch, the shuffle buffer holds 1,024 images,
+the batch size is 32, pixels are not scaled (0..255), the test split is used for validation, and
+32 images are predicted one by one after each epoch for the log.
 """
 
 import time
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
-import keras
 import tensorflow as tf
 
 from benchmarks.stopwatch import Stopwatch
@@ -22,25 +21,25 @@ from mnist_localization.data.boxes import BOX_COLUMNS
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.metrics import MeanBoxIoU
 
-BATCH = 32
-_SHUFFLED_WITHIN = 1024
-_LOGGED = 32
+BATCH_SIZE = 32
+_SHUFFLE_BUFFER = 1024
+_LOGGED_IMAGES = 32
 _REPORT = {"dropout": 0.3, "regression_units": [64, 32], "rescale": False}
 
 
 class NotebookLoop:
-    """The report's model and its input pipeline."""
+    """Model and input pipeline of the report."""
 
     def __init__(
         self, train: pd.DataFrame, test: pd.DataFrame, folders: Mapping[str, Path], spec: ModelSpec
     ) -> None:
-        """Build and compile.
+        """Build and compile the model.
 
         Args:
-            train: Training annotations, all of them.
+            train: All training annotations.
             test: Test annotations.
-            folders: `train` and `test` to the folder of the images.
-            spec: What the data asks of a model.
+            folders: Image folder of `train` and `test`.
+            spec: Specification of the model.
         """
         self._spec = spec
         self._train, self._test = train, test
@@ -53,21 +52,21 @@ class NotebookLoop:
         )
 
     def images_per_second(self, batches: int) -> float:
-        """Speed of some batches, from files to updated weights.
+        """Return the training speed, including the input pipeline.
 
         Args:
-            batches: How many are timed, after a few that are not.
+            batches: Timed batches; a quarter as many run before as warm-up.
         """
         stopwatch = Stopwatch(batches // 4)
         pipeline = self._pipeline("train").take(batches // 4 + batches)
         self._model.fit(pipeline, shuffle=False, verbose=0, callbacks=[stopwatch])
-        return BATCH * stopwatch.batches_per_second
+        return BATCH_SIZE * stopwatch.batches_per_second
 
     def epoch(self) -> dict[str, float]:
-        """One whole epoch with validation and log.
+        """Train for one epoch with validation and logging.
 
         Returns:
-            `seconds`, `label_accuracy` and `mean_iou` on the validation images.
+            `seconds`, and `label_accuracy` and `mean_iou` on the test split.
         """
         started = time.perf_counter()
         validation = self._pipeline("test")
@@ -92,19 +91,14 @@ class NotebookLoop:
         }
         dataset = tf.data.Dataset.from_tensor_slices((files, targets))
         if split == "train":
-            dataset = dataset.shuffle(_SHUFFLED_WITHIN)
-        dataset = dataset.map(self._decoded, num_parallel_calls=tf.data.AUTOTUNE)
-        return dataset.batch(BATCH).prefetch(tf.data.AUTOTUNE)
+            dataset = dataset.shuffle(_SHUFFLE_BUFFER)
+        dataset = dataset.map(self._decode, num_parallel_calls=tf.data.AUTOTUNE)
+        return dataset.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
-    def _decoded(self, file: tf.Tensor, targets: Any) -> tuple[tf.Tensor, Any]:
+    def _decode(self, file: tf.Tensor, targets: Any) -> tuple[tf.Tensor, Any]:
         image = tf.io.decode_png(tf.io.read_file(file), channels=self._spec.channels)
         return tf.ensure_shape(tf.cast(image, tf.float32), self._spec.shape), targets
 
     def _log_predictions(self) -> None:
-        for image, _ in self._pipeline("test").unbatch().take(_LOGGED):
+        for image, _ in self._pipeline("test").unbatch().take(_LOGGED_IMAGES):
             self._model.predict(image[None], verbose=0)
-
-
-def seeded(seed: int) -> None:
-    """Seed all generators."""
-    keras.utils.set_random_seed(seed)

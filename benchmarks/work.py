@@ -1,4 +1,4 @@
-"""What one process of the benchmark measures. Each runs alone, so that none warms another."""
+"""Measurements of the benchmark. Each runs in its own process to avoid mutual warm-up."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks.configuration import Configuration
-from benchmarks.notebook_loop import NotebookLoop, seeded
+from benchmarks.notebook_loop import NotebookLoop
 from benchmarks.stopwatch import Stopwatch
 from mnist_localization.data.boxes import paired_iou
 from mnist_localization.data.dataset_card import DatasetCard
@@ -39,26 +39,26 @@ _GOALS = (0.9, 0.95, 0.99)
 
 
 def notebook_speed(configuration: Configuration, batches: int) -> dict[str, float]:
-    """Images a second of the notebook's loop."""
+    """Measure the training speed of the notebook loop."""
     return {"images_per_second": _notebook(configuration).images_per_second(batches)}
 
 
 def notebook_epochs(configuration: Configuration, epochs: int) -> dict[str, Any]:
-    """What some whole epochs of the notebook's loop take and reach."""
+    """Measure the time and the scores of epochs of the notebook loop."""
     loop = _notebook(configuration)
     return {"epochs": [loop.epoch() for _ in range(epochs)]}
 
 
 def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
-    """Images a second of our loop, with the real input pipeline and from memory.
+    """Measure the training speed of this project, with its input pipeline and from memory.
 
-    From memory means: the same compiled step on one batch that stays where it is.
+    From memory, the same compiled step is fed with one constant batch.
     """
     settings = configuration.train
     store = ImageStore(configuration.split("train"))
     network = _network(configuration)
     steps, together = steps_per_epoch(len(store), settings.batch_size)
-    # Keras says when so many steps are done, and not when one is.
+    # Keras reports the end of this many steps at once, not of a single one.
     warm_up, timed = (math.ceil(each / together) * together for each in (batches / 4, batches))
     phase = settings.planned_phases[0]
     compile_network(network, configuration.spec, settings, phase, steps, together)
@@ -89,10 +89,10 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
 
 
 def our_training(configuration: Configuration) -> dict[str, Any]:
-    """A training as configured, until the boxes for the user have reached each goal.
+    """Train as configured until the final boxes reach each goal of mean IoU.
 
-    Boxes are those that the saved model gives on the validation split; scoring them does not
-    count as training time.
+    The boxes are those that the saved model predicts on the validation split. The time to score
+    them does not count as training time.
     """
     train, validation = (ImageStore(configuration.split(name)) for name in ("train", "validation"))
     images, truth = (
@@ -137,7 +137,7 @@ def our_training(configuration: Configuration) -> dict[str, Any]:
 
 
 def latency(configuration: Configuration, repeats: int) -> dict[str, float]:
-    """Size of the saved model, and how long it takes for an image, a file and a batch."""
+    """Measure the size of the saved model and its latency for an image, a file and a batch."""
     path = configuration.data / "06_models" / "localizer.keras"
     model, localizer = load_localizer(path), Localizer.load(path)
     images = ImageStore(configuration.split("test")).read(np.arange(128))
@@ -163,7 +163,7 @@ def latency(configuration: Configuration, repeats: int) -> dict[str, float]:
 
 
 def _notebook(configuration: Configuration) -> NotebookLoop:
-    seeded(configuration.seed)
+    keras.utils.set_random_seed(configuration.seed)
     raw = configuration.data / "01_raw"
     card = DatasetCard.model_validate_json((raw / "dataset_card.json").read_text("utf-8"))
     tables = configuration.data / "02_intermediate"
@@ -188,12 +188,12 @@ _WORK: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Do the work that the first argument names; print its result as the last line."""
+    """Run the measurement named by the first argument and print its result as the last line."""
     name, project, *numbers = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="  %(message)s")
     result = _WORK[name](Configuration(Path(project)), *map(int, numbers))
     keras.backend.clear_session()
-    print(json.dumps(result))  # read by the process that started this one
+    print(json.dumps(result))  # read by the parent process
 
 
 if __name__ == "__main__":

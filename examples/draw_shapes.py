@@ -1,6 +1,7 @@
-"""A dataset as an engineer may bring one: color shapes on clutter, in files of many kinds.
+"""Draw an example of a custom dataset: one colored shape per image on a cluttered background.
 
-`python tests/shapes_dataset.py data/shapes` draws the pictures that conf/own_images describes.
+`python examples/draw_shapes.py data/shapes` draws the images that `conf/own_images` describes.
+The sizes, file types and color modes of the images vary.
 """
 
 import argparse
@@ -44,11 +45,17 @@ SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, Corners, tuple[int, int, int]],
 }
 
 
-def make_shapes(folder: Path, count: int, seed: int = 0) -> None:
-    """Draw a dataset: `images/` and `annotations.csv` (image, shape, left, top, width, height).
+def draw_shapes(folder: Path, count: int, seed: int = 0) -> None:
+    """Draw the dataset: the folder `images` and the table `annotations.csv`.
 
-    Heights and widths lie in 80..240 pixels, sides of the shapes in a quarter to three
-    quarters of the shorter side of the image, each side drawn by itself.
+    The table has the columns `image, id, shape, left, top, width, height`, in pixels. Heights and
+    widths of images are in 80..240 pixels. The sides of a shape are independent of each other, and
+    between a quarter and three quarters of the shorter side of the image.
+
+    Args:
+        folder: Folder to write to. Its subfolder `images` must not exist.
+        count: Number of images.
+        seed: Seed of all random choices.
     """
     random = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
@@ -57,28 +64,28 @@ def make_shapes(folder: Path, count: int, seed: int = 0) -> None:
         writer.writerow(["image", "id", "shape", "left", "top", "width", "height"])
         for number in range(count):
             shape = tuple(SHAPES)[number % len(SHAPES)]
-            image, (left, top, right, bottom) = _picture(shape, random)
+            image, (left, top, right, bottom) = _draw_image(shape, random)
             name = f"{number:05d}{_SUFFIXES[number // len(SHAPES) % len(_SUFFIXES)]}"
             _save(image, folder / "images" / name, number)
             writer.writerow([name, number, shape, left, top, right - left, bottom - top])
 
 
-def _picture(shape: str, random: np.random.Generator) -> tuple[Image.Image, Corners]:
+def _draw_image(shape: str, random: np.random.Generator) -> tuple[Image.Image, Corners]:
     width, height = random.integers(80, 241, size=2)
     shortest = min(width, height)
     wide, high = random.integers(shortest // 4, 3 * shortest // 4 + 1, size=2)
     left, top = random.integers(0, [width - wide + 1, height - high + 1])
-    image = _clutter(int(width), int(height), random)
+    image = _draw_background(int(width), int(height), random)
     draw = ImageDraw.Draw(image)
-    # Pillow draws the last row and column too.
+    # Pillow includes the last row and column.
     SHAPES[shape](draw, (left, top, left + wide - 1, top + high - 1), _color(random, bright=True))
     noise = random.normal(0, random.uniform(0, 12), (height, width, 3))
     pixels = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     return Image.fromarray(pixels), (int(left), int(top), int(left + wide), int(top + high))
 
 
-def _clutter(width: int, height: int, random: np.random.Generator) -> Image.Image:
-    """A blurred patchwork with thin lines over it, darker than any shape."""
+def _draw_background(width: int, height: int, random: np.random.Generator) -> Image.Image:
+    """Return blurred patches, darker than any shape, with thin lines."""
     patches = random.integers(0, 110, (4, 5, 3), dtype=np.uint8)
     image = Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
     image = image.filter(ImageFilter.GaussianBlur(2))
@@ -92,7 +99,7 @@ def _clutter(width: int, height: int, random: np.random.Generator) -> Image.Imag
 
 
 def _color(random: np.random.Generator, *, bright: bool) -> tuple[int, int, int]:
-    """One channel at least is bright, where it has to be."""
+    """Return a random color; at least one channel of a bright color is at least 130."""
     color = random.integers(30, 130, 3)
     if bright:
         color[random.permutation(3)[: random.integers(1, 4)]] += random.integers(100, 126)
@@ -101,7 +108,7 @@ def _color(random: np.random.Generator, *, bright: bool) -> tuple[int, int, int]
 
 
 def _save(image: Image.Image, path: Path, number: int) -> None:
-    """Of the PNGs, some have an alpha channel, and some are gray."""
+    """Save an image in the format of its suffix; some PNGs are gray or have an alpha channel."""
     if path.suffix == ".png" and number % 16 == 0:
         image.convert("RGBA" if number % 32 else "L").save(path)
     elif path.suffix in {".jpg", ".webp"}:
@@ -110,10 +117,17 @@ def _save(image: Image.Image, path: Path, number: int) -> None:
         image.save(path)
 
 
+def main() -> None:
+    """Draw the dataset into the folder named on the command line."""
+    parser = argparse.ArgumentParser(description="Draw the example dataset of conf/own_images.")
+    parser.add_argument("folder", type=Path, help="output folder, for example data/shapes")
+    parser.add_argument("--images", type=int, default=3000, help="number of images")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices")
+    options = parser.parse_args()
+    if (options.folder / "images").exists():
+        parser.error(f"{options.folder / 'images'} exists; remove it, or name another folder")
+    draw_shapes(options.folder, options.images, options.seed)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    make_shapes(given.folder, given.images, given.seed)
+    main()

@@ -23,10 +23,10 @@ def shared_cores() -> Mapping[str, str]:
     Returns:
         Names of variables and their values; what is set already is kept.
     """
-    return {_VARIABLE: os.environ.get(_VARIABLE, str(max(1, _usable_cores() // 2)))}
+    return {_VARIABLE: os.environ.get(_VARIABLE, str(max(1, usable_cores() // 2)))}
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may run on, where the system says so; else all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""`make bench` as a whole, on a dataset and a training that are small."""
+"""Test of the whole benchmark on a small dataset with a short training."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from support.project import Project, clean_environment
+from support.project import ROOT, Project, clean_environment
 
 SMALL = """
 fetch: {synthetic: {train_images: 400, test_images: 64, test_digit_share: 0.2}}
@@ -17,14 +17,14 @@ wandb: {mode: offline}
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_it_measures_everything_and_keeps_json_and_markdown(tmp_path):
+def test_the_benchmark_writes_all_measurements_as_json_and_markdown(tmp_path):
     project = Project.make(tmp_path / "project", env="bench")
     (project.path / "conf" / "bench" / "parameters.yml").write_text(SMALL)
     options = ["--rounds", "1", "--batches", "4", "--notebook-epochs", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *options],
         cwd=project.path,
-        env=clean_environment(project.path),
+        env=clean_environment(project.path) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=500,

@@ -1,17 +1,21 @@
+import copy
+from typing import Any
+
 import pytest
 
-from benchmarks.__main__ import _command, _parser
-from benchmarks.processes import measured
+from benchmarks.__main__ import _command, _instruction_sets, _parser
+from benchmarks.processes import run_work
 from benchmarks.table import markdown
 from mnist_localization.errors import LocalizationError
 from support.project import ROOT
 
-RESULT = {
+RESULT: dict[str, Any] = {
     "date": "2026-01-02",
     "command": "make bench BASE_URL=<mirror>",
     "dataset": "base_url, 60 + 10 images",
     "machine": {
         "processor": "a processor",
+        "instruction_sets": ["AVX2", "AVX-512"],
         "cores": 2,
         "memory_gb": 16.2,
         "system": "Linux x86_64, Python 3.11.7",
@@ -51,38 +55,51 @@ def row(text, start):
     return [cell.strip() for cell in found[0].strip("|").split("|")[1:]]
 
 
-def test_speeds_stand_side_by_side_with_their_ratio():
+def test_speeds_are_shown_with_their_ratio():
     text = markdown(RESULT)
-    assert row(text, "training, images/s") == ["400", "1,600", "4.0 x"]
-    assert row(text, "input pipeline's share")[1] == "94.1%"
-    assert row(text, "one epoch of the notebook") == ["120", "300", "2.50 epochs"]
+    assert row(text, "training including input pipeline") == ["400", "1,600", "4.0 x"]
+    assert row(text, "share of the speed")[1] == "94.1%"
+    assert row(text, "seconds: one epoch of the notebook") == ["120", "300", "2.50 epochs"]
     assert row(text, "stage `train`")[1] == "250.0"
     assert row(text, "label accuracy")[:2] == ["98.00%", "99.51%"]
     assert row(text, "mean IoU, test split")[:2] == ["0.4200", "0.9996"]
-    assert row(text, "one image, from its file")[1] == "4.5"
+    assert row(text, "latency of one image file")[1] == "4.5"
 
 
-def test_the_command_is_the_one_that_was_typed_but_for_the_address():
+def test_the_command_repeats_the_options_with_a_placeholder_for_the_address():
     options = _parser().parse_args(["--base-url", "/a/secret/place", "--batches", "50"])
     expected = 'make bench BASE_URL=<folder or URL of the four files> ARGS="--batches 50"'
     assert _command(options) == expected
     assert _command(_parser().parse_args([])) == "make bench"
 
 
-def test_what_was_not_reached_or_not_measured_says_so():
+def test_instruction_sets_are_read_from_the_flags_of_the_processor():
+    assert _instruction_sets("fpu sse4_2 avx2 avx512f avx512bw") == ["AVX2", "AVX-512"]
+    assert _instruction_sets("fpu avx") == []
+    older = copy.deepcopy(RESULT)
+    older["machine"]["instruction_sets"] = []
+    assert "(neither AVX2 nor AVX-512)" in markdown(older)
+
+
+def test_missing_values_are_stated():
     text = markdown(RESULT)
     assert row(text, "seconds of training until mean IoU 0.9 ")[1] == "30.0"
     assert row(text, "seconds of training until mean IoU 0.99 ")[1] == "not reached"
-    assert row(text, "peak memory")[1] == "not measured"
+    assert row(text, "peak resident memory")[1] == "not measured"
 
 
-def test_machine_date_and_command_head_the_table():
-    head = markdown(RESULT).split("| what |")[0]
-    for text in ("2026-01-02", "a processor, 2 cores, 16 GB", "keras 3.15.1", "make bench"):
+def test_the_heading_has_machine_date_and_command():
+    head = markdown(RESULT).split("| measurement |")[0]
+    for text in (
+        "2026-01-02",
+        "a processor (AVX2 and AVX-512), 2 cores, 16 GB",
+        "keras 3.15.1",
+        "make bench",
+    ):
         assert text in head
 
 
-def test_a_failed_measurement_is_named(capfd):
+def test_a_failed_measurement_is_an_error_with_its_name(capfd):
     with pytest.raises(LocalizationError, match="latency failed"):
-        measured(ROOT / "tests", "latency", 1)
+        run_work(ROOT / "tests", "latency", 1)
     assert "Traceback" in capfd.readouterr().err

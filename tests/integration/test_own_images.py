@@ -10,7 +10,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from PIL import Image
 
-from examples.draw_shapes import SHAPES, make_shapes
+from examples.draw_shapes import SHAPES, draw_shapes
 from mnist_localization.config import (
     AnnotateSettings,
     DatasetSettings,
@@ -51,7 +51,7 @@ def truth(project: Project) -> pd.DataFrame:
 def ran(tmp_path_factory):
     """The example after all stages, a look at the dataset, and the formats of other tools."""
     project = Project.make(tmp_path_factory.mktemp("own") / "project", env="own_images")
-    make_shapes(project.path / "data" / "shapes", COUNT, seed=1)
+    draw_shapes(project.path / "data" / "shapes", COUNT, seed=1)
     before = state(project.path / "data" / "shapes")
     said = project.run(
         f"--pipelines={STAGES}",
@@ -137,7 +137,7 @@ def test_an_archive_of_images_is_unpacked_beside_and_a_test_set_of_its_own_is_ke
     shapes = tmp_path / "data" / "shapes"
     shapes.mkdir(parents=True)
     for name, count, seed in (("train", 40, 2), ("test", 12, 3)):
-        make_shapes(tmp_path / name, count, seed)
+        draw_shapes(tmp_path / name, count, seed)
         shutil.make_archive(str(shapes / name), "zip", tmp_path / name / "images")
         shutil.copyfile(tmp_path / name / "annotations.csv", shapes / f"{name}.csv")
     before = state(shapes)
@@ -173,7 +173,7 @@ def test_an_archive_of_images_is_unpacked_beside_and_a_test_set_of_its_own_is_ke
     ],
 )
 def test_what_is_wrong_with_the_folder_is_one_error_that_names_it(tmp_path, params, message):
-    make_shapes(tmp_path / "data" / "shapes", 4)
+    draw_shapes(tmp_path / "data" / "shapes", 4)
     settings = FetchSettings(**example_parameters()["fetch"])
     key, _, value = params.removeprefix("fetch.folder.").partition("=")
     folder = settings.folder.model_copy(update={key: value})
@@ -193,7 +193,7 @@ def example_parameters():
 @pytest.mark.timeout(1200)
 def test_the_default_model_learns_shapes_on_clutter_by_configuration_alone(tmp_path):
     project = Project.make(tmp_path / "project", env="own_images")
-    make_shapes(project.path / "data" / "shapes", 3000)
+    draw_shapes(project.path / "data" / "shapes", 3000)
     said = project.run("--params", "wandb.mode=offline", timeout_s=1100)
     metrics = project.metrics()
     seconds = float(re.search(r"Seconds: .*train ([\d.]+)", said)[1])
