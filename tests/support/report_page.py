@@ -18,7 +18,7 @@ def visible_files(page):
 
 
 def files(items):
-    return [item.record.file for item in items]
+    return [item.annotated.file for item in items]
 
 
 def worst_first(report):

@@ -83,7 +83,7 @@ def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Pub
         )
     predictions = pd.DataFrame(
         {
-            "file": [item.record.file for item in items],
+            "file": [item.annotated.file for item in items],
             "label": [item.label for item in items],
             "predicted_label": [item.predicted_label for item in items],
             "confidence": [item.confidence for item in items],

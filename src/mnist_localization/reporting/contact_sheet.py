@@ -1,25 +1,42 @@
-"""Contact sheets: images side by side, each with its boxes, right at the pixel."""
+"""Contact sheets: images side by side, each with its boxes."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+import numpy as np
+import pandas as pd
 
-from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage
+from mnist_localization.config import (
+    DatasetSettings,
+    EvaluateSettings,
+    GallerySettings,
+    SplitSettings,
+)
+from mnist_localization.data.annotated_image import (
+    GROUND_TRUTH,
+    PREDICTIONS,
+    AnnotatedImage,
+    validate,
+)
 from mnist_localization.data.boxes import pixel_corners
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.reporting.gallery import annotated_images, collect
+
+# Matplotlib is imported only when a sheet is drawn, so that pipelines can name these nodes.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLUMNS = 6
 _TILE = 1.75  # inches
 _HEAD = 0.95  # inches, for title and legend
-_FOOT = 0.55  # inches, for the name of the axis
+_FOOT = 0.55  # inches, for the title of the axis
 _DPI = 100
-_CAPTION = 38  # letters that fit over a tile
+_CAPTION = 38  # letters that fit above a tile
 
-# Solid below dashed, light below dark: both are seen where the boxes coincide, in gray too.
+# A wide light line below a thin dark dashed line: both are visible, also in grayscale and if the
+# boxes coincide.
 _LINES: dict[str, dict[str, Any]] = {
     GROUND_TRUTH: {"color": "#7fdbff", "linewidth": 2.6, "linestyle": "solid"},
     PREDICTIONS: {"color": "#ff4136", "linewidth": 1.3, "linestyle": (0, (3, 2))},
@@ -27,25 +44,68 @@ _LINES: dict[str, dict[str, Any]] = {
 _LEGEND = {GROUND_TRUTH: "true box (solid)", PREDICTIONS: "predicted box (dashed)"}
 
 
-def contact_sheet(
-    records: Sequence[AnnotatedImage], class_names: Sequence[str], title: str
-) -> Figure:
-    """Images in rows of six, each with its true and predicted box.
+def prediction_sheets(
+    settings: EvaluateSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    predictions: pd.DataFrame,
+    test_split: SplitDataset,
+) -> tuple[Any, Any]:
+    """Draw test images with true and predicted boxes as Matplotlib figures.
 
-    Pixel `i` covers `i` to `i + 1`, so a box from x = 0.53 of a width of 100 starts at the left
-    edge of pixel 53. Images of several sizes share no axes: each says its size instead.
+    Returns:
+        The images with the lowest IoU, and a random sample.
+    """
+    count = min(settings.contact_sheet, len(predictions))
+    names = dataset.class_names
+
+    def sheet(which: str, **kinds: int) -> "Figure":
+        choice = GallerySettings(**{"worst": 0, "mistakes": 0, "random": 0, **kinds})
+        items = collect(predictions, test_split.store, choice, names, seed)
+        title = f"{count} of {len(predictions):,} test images, {which}"
+        return contact_sheet([item.annotated for item in items], names, title)
+
+    return sheet("lowest IoU first", worst=count), sheet("random sample", random=count)
+
+
+def annotation_sample(
+    settings: SplitSettings, dataset: DatasetSettings, seed: int, train_split: SplitDataset
+) -> Any:
+    """Draw a random sample of the training split with its true boxes as a Matplotlib figure."""
+    store = train_split.store
+    generator = np.random.default_rng(seed)
+    count = min(settings.contact_sheet, len(store))
+    rows = np.sort(generator.choice(len(store), size=count, replace=False))
+    images = validate(annotated_images(store.annotations.iloc[rows], store), dataset.class_names)
+    title = (
+        f"{count} of {len(store):,} images of the {store.meta.split} split (source: "
+        f"{store.meta.source}), random sample with true boxes"
+    )
+    return contact_sheet(images, dataset.class_names, title)
+
+
+def contact_sheet(
+    images: Sequence[AnnotatedImage], class_names: Sequence[str], title: str
+) -> "Figure":
+    """Draw images in rows of six, each with its true and predicted box.
+
+    Pixel `i` covers `i` to `i + 1`, so a box with xmin = 0.53 of a width of 100 starts at the left
+    edge of pixel 53. Images of several sizes share no axes: their captions state the sizes.
 
     Args:
-        records: What to show; sets other than ground truth and predictions are left out.
+        images: Images to show; layers other than ground truth and predictions are left out.
         class_names: Name of each class, in the order of the labels.
-        title: What the sheet shows.
+        title: Title of the sheet.
     """
-    columns = min(_COLUMNS, max(1, len(records)))
-    rows = max(1, math.ceil(len(records) / columns))
-    shared = len({record.size for record in records}) <= 1
-    captions = [_caption(record, class_names, shared) for record in records]
-    lines = max((caption.count("\n") + 1 for caption in captions), default=2)
-    row_height = _TILE * 1.2 + 0.15 * max(0, lines - 2)
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    columns = min(_COLUMNS, max(1, len(images)))
+    rows = max(1, math.ceil(len(images) / columns))
+    shared = len({image.size for image in images}) <= 1
+    captions = [_caption(image, class_names, shared) for image in images]
+    extra_lines = max((max(0, caption.count("\n") - 1) for caption in captions), default=0)
+    row_height = _TILE * 1.2 + 0.15 * extra_lines
     width, height = max(6.0, _TILE * columns + 0.9), row_height * rows + _HEAD + _FOOT
     figure = Figure(figsize=(width, height), dpi=_DPI)
     figure.subplots_adjust(
@@ -54,17 +114,17 @@ def contact_sheet(
         top=1 - _HEAD / height,
         bottom=_FOOT / height,
         wspace=0.08,
-        hspace=0.32 + 0.1 * max(0, lines - 2),
+        hspace=0.32 + 0.1 * extra_lines,
     )
     tiles = figure.subplots(rows, columns, squeeze=False).ravel()
     for index, tile in enumerate(tiles):
-        if index < len(records):
-            _draw(tile, records[index], captions[index])
+        if index < len(images):
+            _draw(tile, images[index], captions[index])
             left, below = index % columns == 0, index >= len(tiles) - columns
             tile.tick_params(labelleft=shared and left, labelbottom=shared and below)
         else:
             tile.set_axis_off()
-    shown = [name for name in _LINES if any(name in record.box_layers for record in records)]
+    shown = [name for name in _LINES if any(name in image.box_layers for image in images)]
     figure.suptitle(title, x=0.02, ha="left", y=1 - 0.12 / height, va="top", fontsize=12)
     figure.legend(
         handles=[Line2D([], [], **_LINES[name], label=_LEGEND[name]) for name in shown],
@@ -81,10 +141,12 @@ def contact_sheet(
     return figure
 
 
-def _draw(tile: Axes, record: AnnotatedImage, caption: str) -> None:
-    (height, width), channels = record.size, record.image.shape[2]
+def _draw(tile: "Axes", image: AnnotatedImage, caption: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    height, width = image.size
     tile.imshow(
-        record.image if channels == 3 else record.image[:, :, 0],
+        image.image if image.image.shape[2] == 3 else image.image[:, :, 0],
         cmap="gray",
         vmin=0,
         vmax=255,
@@ -92,7 +154,7 @@ def _draw(tile: Axes, record: AnnotatedImage, caption: str) -> None:
         interpolation="nearest",
     )
     for name, line in _LINES.items():
-        for box in record.box_layers.get(name, ()):
+        for box in image.box_layers.get(name, ()):
             (xmin, ymin, xmax, ymax), *_ = pixel_corners(box.corners, height, width)
             tile.add_patch(Rectangle((xmin, ymin), xmax - xmin, ymax - ymin, fill=False, **line))
     tile.set_title(caption, fontsize=7.5, pad=2)
@@ -104,17 +166,17 @@ def _draw(tile: Axes, record: AnnotatedImage, caption: str) -> None:
     last.set_horizontalalignment("right")
 
 
-def _caption(record: AnnotatedImage, class_names: Sequence[str], shared: bool) -> str:
-    height, width = record.size
-    lines = [record.file if shared else f"{record.file} ({width} x {height})"]
+def _caption(image: AnnotatedImage, class_names: Sequence[str], shared: bool) -> str:
+    height, width = image.size
+    lines = [image.file if shared else f"{image.file} ({width} x {height})"]
     true = "".join(
-        f"true {class_names[box.class_id]}" for box in record.box_layers.get(GROUND_TRUTH, ())
+        f"true {class_names[box.class_id]}" for box in image.box_layers.get(GROUND_TRUTH, ())
     )
-    for box in record.box_layers.get(PREDICTIONS, ()):
-        said = (
-            f"said {class_names[box.class_id]} ({100 * box.scores['confidence']:.0f} %), "
+    for box in image.box_layers.get(PREDICTIONS, ()):
+        predicted = (
+            f"predicted {class_names[box.class_id]} ({100 * box.scores['confidence']:.0f} %), "
             f"IoU {box.scores['iou']:.2f}"
         )
-        whole = f"{true}, {said}"
-        lines += [whole] if len(whole) <= _CAPTION else [true, said]
-    return "\n".join(lines if PREDICTIONS in record.box_layers else [*lines, true])
+        whole = f"{true}, {predicted}"
+        lines += [whole] if len(whole) <= _CAPTION else [true, predicted]
+    return "\n".join(lines if PREDICTIONS in image.box_layers else [*lines, true])

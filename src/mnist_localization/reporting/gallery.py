@@ -1,14 +1,14 @@
-"""The gallery: which test images a report shows, and the box records they are drawn from."""
+"""Images of a split with their boxes: the gallery of the reports and the sample of an epoch."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config import GallerySettings
+from mnist_localization.config import EpochSampleSettings, GallerySettings
 from mnist_localization.data.annotated_image import (
     GROUND_TRUTH,
     PREDICTIONS,
@@ -22,20 +22,21 @@ from mnist_localization.data.boxes import (
     PREDICTED_BOX_COLUMNS,
     SIZE_COLUMNS,
 )
-from mnist_localization.data.images import without_padding
+from mnist_localization.data.images import ImageStore, without_padding
 from mnist_localization.errors import StaleError
+from mnist_localization.evaluation.predictions import Predictor, prediction_table
 
 Reason = Literal["worst", "mistake", "random"]
 
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One image of the gallery, and why it is there.
+    """An image of the gallery and the reasons it was chosen for.
 
     Attributes:
-        record: The image with its true and its predicted box.
-        reasons: One or more of: `worst` by IoU, a confident `mistake` in the label, drawn at
-            `random`; in this order.
+        annotated: The image with its true and its predicted box.
+        reasons: One or more of `worst` (by IoU), `mistake` (confident, in the label) and
+            `random`, in this order.
         row: Row of the image in its split, from 0.
         label: True label.
         predicted_label: Most probable label.
@@ -43,7 +44,7 @@ class GalleryItem:
         iou: IoU of predicted and true box, in [0, 1].
     """
 
-    record: AnnotatedImage
+    annotated: AnnotatedImage
     reasons: tuple[Reason, ...]
     row: int
     label: int
@@ -53,54 +54,50 @@ class GalleryItem:
 
 
 class ImageSource(Protocol):
-    """Images that are read by row, and the table that names them in the same order."""
+    """Images that are read by row, with a table that names them in the same order."""
 
     @property
     def annotations(self) -> pd.DataFrame:
-        """One row an image, with the column `file`."""
+        """One row per image with the column `file`; see `ImageStore`."""
         ...
 
     def read(self, indices: Sequence[int], /) -> npt.NDArray[np.uint8]:
-        """Pixels of the given rows, uint8 0..255, `[n, height, width, channels]`."""
+        """Return the pixels of the given rows, uint8 0..255, `[n, height, width, channels]`."""
         ...
 
 
-def chosen_rows(
+def choose_rows(
     predictions: pd.DataFrame, settings: GallerySettings, seed: int
-) -> list[tuple[int, tuple[Reason, ...]]]:
-    """Which rows of the predictions are shown, each once, and why.
+) -> dict[int, tuple[Reason, ...]]:
+    """Choose rows of the predictions to show.
 
-    Each kind is chosen among all images: the most confident mistake is one of the mistakes
-    though it may be among the worst too, and the sample is one of the whole split. First come
-    the worst, then further mistakes, then the rest of the sample in the order of the table. Ties
-    go to the earlier row. Where there are fewer than asked for, there are fewer.
+    Each kind is chosen from all images, so a row can have several reasons. The worst images come
+    first, then further mistakes, then further images of the sample in the order of the table.
+    Ties go to the earlier row. If there are fewer images than requested, all are chosen.
 
     Args:
         predictions: Columns `label, predicted_label, confidence, iou`.
-        settings: How many of each kind.
+        settings: Number of images of each kind.
         seed: Seed of the random sample.
+
+    Returns:
+        The reasons of each chosen row.
     """
     iou = predictions["iou"].to_numpy(np.float64)
     confidence = predictions["confidence"].to_numpy(np.float64)
-    wrong = (predictions["label"] != predictions["predicted_label"]).to_numpy()
-
-    worst = np.argsort(iou, kind="stable")[: settings.worst]
-    candidates = np.flatnonzero(wrong)
-    mistakes = candidates[np.argsort(-confidence[candidates], kind="stable")][: settings.mistakes]
+    wrong = np.flatnonzero(predictions["label"] != predictions["predicted_label"])
     generator = np.random.default_rng(seed)
-    count = min(settings.random, len(predictions))
-    sample = np.sort(generator.choice(len(predictions), size=count, replace=False))
-
+    size = min(settings.random, len(predictions))
     kinds: dict[Reason, npt.NDArray[np.integer[Any]]] = {
-        "worst": worst,
-        "mistake": mistakes,
-        "random": sample,
+        "worst": np.argsort(iou, kind="stable")[: settings.worst],
+        "mistake": wrong[np.argsort(-confidence[wrong], kind="stable")][: settings.mistakes],
+        "random": np.sort(generator.choice(len(predictions), size=size, replace=False)),
     }
     chosen: dict[int, tuple[Reason, ...]] = {}
     for reason, rows in kinds.items():
         for row in rows.tolist():
             chosen[row] = (*chosen.get(row, ()), reason)
-    return list(chosen.items())
+    return chosen
 
 
 def collect(
@@ -110,85 +107,120 @@ def collect(
     class_names: Sequence[str],
     seed: int,
 ) -> list[GalleryItem]:
-    """Choose the images that are shown, and make their box records.
+    """Choose test images and return them with their boxes.
 
     Args:
-        predictions: One row an image, keyed by `file`.
+        predictions: One row per image, keyed by `file`.
         images: The split that was predicted.
-        settings: How many of each kind.
+        settings: Number of images of each kind.
         class_names: Name of each class, in the order of the labels.
         seed: Seed of the random sample.
 
     Raises:
         StaleError: A predicted file is not in the split.
-        RecordError: A box is not fit to be shown.
+        RecordError: A box cannot be drawn.
     """
-    chosen = chosen_rows(predictions, settings, seed)
-    rows = predictions.iloc[[row for row, _ in chosen]].to_dict("records")
-    where = {str(file): at for at, file in enumerate(images.annotations["file"])}
-    if unknown := [row["file"] for row in rows if row["file"] not in where]:
-        raise StaleError(
-            f"The predictions name {unknown[0]}, which is not in the test split: they belong to "
-            "another split; run `kedro run --pipeline=evaluate` again"
+    chosen = choose_rows(predictions, settings, seed)
+    table = predictions.iloc[list(chosen)]
+    annotated = validate(annotated_images(table, images), class_names)
+    return [
+        GalleryItem(
+            annotated=image,
+            reasons=reasons,
+            row=position,
+            label=int(row["label"]),
+            predicted_label=int(row["predicted_label"]),
+            confidence=float(row["confidence"]),
+            iou=float(row["iou"]),
         )
-    positions = [where[row["file"]] for row in rows]
-    pixels = _as_in_the_files(images, positions)
-    sizes = [_file_size(row) for row in rows]
-    items = [
-        _item(row, position, image, size, reasons)
-        for row, position, image, size, (_, reasons) in zip(
-            rows, positions, pixels, sizes, chosen, strict=True
+        for image, reasons, position, row in zip(
+            annotated,
+            chosen.values(),
+            _positions(table, images),
+            table.to_dict("records"),
+            strict=True,
         )
     ]
-    validate([item.record for item in items], class_names)
-    return items
 
 
-def _item(
-    row: Mapping[Hashable, Any],
-    position: int,
-    image: npt.NDArray[np.uint8],
-    file_size: tuple[int, int] | None,
-    reasons: tuple[Reason, ...],
-) -> GalleryItem:
-    confidence, iou = float(row["confidence"]), float(row["iou"])
-    label, predicted_label = int(row["label"]), int(row["predicted_label"])
-    predicted = Box(
-        corners=_corners(row, PREDICTED_BOX_COLUMNS),
-        class_id=predicted_label,
-        scores={"confidence": confidence, "iou": iou},
-    )
-    true = Box(corners=_corners(row, BOX_COLUMNS), class_id=label)
-    return GalleryItem(
-        record=AnnotatedImage(
-            file=str(row["file"]),
-            image=image,
-            box_layers={PREDICTIONS: (predicted,), GROUND_TRUTH: (true,)},
-            file_size=file_size,
-        ),
-        reasons=reasons,
-        row=position,
-        label=label,
-        predicted_label=predicted_label,
-        confidence=confidence,
-        iou=iou,
-    )
+def annotated_images(table: pd.DataFrame, images: ImageSource) -> list[AnnotatedImage]:
+    """Return images as in their files, without padding, and their boxes.
 
+    Args:
+        table: One row per image, with columns `file, label` and `BOX_COLUMNS`, and the columns
+            of the table `predictions` if predicted boxes are wanted.
+        images: The split that holds the files.
 
-def _as_in_the_files(images: ImageSource, positions: Sequence[int]) -> list[npt.NDArray[np.uint8]]:
-    """Pixels of the given rows, without padding: predictions are relative to that."""
+    Raises:
+        StaleError: A file is not in the split.
+    """
+    positions = _positions(table, images)
     pixels = list(images.read(positions))
-    if PLACEMENT_COLUMNS[0] not in images.annotations:
-        return pixels
-    placed = images.annotations[list(PLACEMENT_COLUMNS)].to_numpy()[list(positions)]
-    return [without_padding(image, place) for image, place in zip(pixels, placed, strict=True)]
+    sizes: Sequence[tuple[int, int] | None] = [None] * len(pixels)
+    placed = images.annotations.iloc[positions]
+    if PLACEMENT_COLUMNS[0] in placed:
+        placements = placed[list(PLACEMENT_COLUMNS)].to_numpy()
+        pixels = [without_padding(*pair) for pair in zip(pixels, placements, strict=True)]
+        sizes = [(int(h), int(w)) for h, w in placed[list(SIZE_COLUMNS)].to_numpy()]
+    return [
+        AnnotatedImage(str(row["file"]), image, _box_layers(row), size)
+        for row, image, size in zip(table.to_dict("records"), pixels, sizes, strict=True)
+    ]
 
 
-def _file_size(row: Mapping[Hashable, Any]) -> tuple[int, int] | None:
-    if SIZE_COLUMNS[0] not in row:
-        return None
-    height, width = (int(row[name]) for name in SIZE_COLUMNS)
-    return height, width
+class EpochSample:
+    """Fixed images of a split that are predicted again during training."""
+
+    def __init__(self, store: ImageStore, settings: EpochSampleSettings, seed: int) -> None:
+        """Draw the sample.
+
+        Args:
+            store: The split.
+            settings: Number of images, and the layers of boxes to show.
+            seed: Seed of the draw.
+        """
+        count = min(settings.images, len(store))
+        generator = np.random.default_rng(seed)
+        self._rows = np.sort(generator.choice(len(store), count, replace=False))
+        self._store, self._settings = store, settings
+
+    def predict(self, predictor: Predictor) -> list[AnnotatedImage]:
+        """Predict the sample in one batch, with the rules of the table `predictions`.
+
+        Args:
+            predictor: Returns `label` (probabilities) and `bbox` (relative corners).
+        """
+        outputs = predictor(self._store.read(self._rows))
+        label, bbox = np.asarray(outputs["label"]), np.asarray(outputs["bbox"])
+        annotations = self._store.annotations.iloc[self._rows]
+        table = prediction_table(annotations, label.argmax(axis=1), label.max(axis=1), bbox, bbox)
+        return [
+            replace(
+                image, box_layers={name: image.box_layers[name] for name in self._settings.sets}
+            )
+            for image in annotated_images(table, self._store)
+        ]
+
+
+def _positions(table: pd.DataFrame, images: ImageSource) -> list[int]:
+    """Return the row in the split of each file of a table."""
+    position = {file: at for at, file in enumerate(images.annotations["file"])}
+    if unknown := [file for file in table["file"] if file not in position]:
+        raise StaleError(
+            f"{unknown[0]} is in the predictions, but not in the split; the predictions are of "
+            "another split, so run `kedro run --pipeline=evaluate` again"
+        )
+    return [position[file] for file in table["file"]]
+
+
+def _box_layers(row: Mapping[Hashable, Any]) -> dict[str, tuple[Box, ...]]:
+    layers: dict[str, tuple[Box, ...]] = {}
+    layers[GROUND_TRUTH] = (Box(_corners(row, BOX_COLUMNS), int(row["label"])),)
+    if PREDICTED_BOX_COLUMNS[0] in row:
+        scores = {name: float(row[name]) for name in ("confidence", "iou")}
+        corners = _corners(row, PREDICTED_BOX_COLUMNS)
+        layers[PREDICTIONS] = (Box(corners, int(row["predicted_label"]), scores),)
+    return layers
 
 
 def _corners(

@@ -20,7 +20,6 @@ from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.report_text import (
-    SHOWN_SCORES,
     curves,
     flat_scores,
     result_text,
@@ -96,7 +95,7 @@ class Publication:
         Raises:
             RecordError: One is not; names the image.
         """
-        validate([item.record for item in self.gallery], self.class_names)
+        validate([item.annotated for item in self.gallery], self.class_names)
 
     def facts(self) -> dict[str, Any]:
         """What the run's configuration says of the data."""
@@ -115,7 +114,7 @@ class Publication:
             list(self.class_names),
             self.metrics.model_dump(mode="json"),
             self.dataset_card.model_dump(mode="json"),
-            [(item.record.file, item.reasons) for item in self.gallery],
+            [(item.annotated.file, item.reasons) for item in self.gallery],
         ]
         digest.update(json.dumps(said, sort_keys=True, default=str).encode())
         for table in (self.predictions, self.history):
@@ -150,7 +149,7 @@ class Publication:
     def _galleries(self) -> dict[str, Any]:
         shown: dict[str, Any] = {}
         for reason, key in _GALLERY_KEYS.items():
-            records = [item.record for item in self.gallery if reason in item.reasons]
+            records = [item.annotated for item in self.gallery if reason in item.reasons]
             if records:
                 shown[key] = overlays(records[:MOST_IMAGES], self.class_names)
         return shown
@@ -184,8 +183,8 @@ class Publication:
         ]
         rows: list[Iterable[Any]] = [
             [
-                overlay(item.record, self.class_names),
-                item.record.file,
+                overlay(item.annotated, self.class_names),
+                item.annotated.file,
                 ", ".join(item.reasons),
                 self.class_names[item.label],
                 self.class_names[item.predicted_label],
@@ -244,7 +243,7 @@ class Publication:
             "description": "Single-object localization: one label and one box for each image.",
             "task": task_text(self.class_names, self.dataset_card),
             "result": result_text(self.metrics),
-            "scores": [f"test/{name}" for name in SHOWN_SCORES if name in self.metrics.scores],
+            "scores": [f"test/{metric.key}" for metric in self.metrics.known_metrics],
             "curves": curves([str(name) for name in self.history.columns]),
             "media": [*media, "epoch/sample"],
             "table": _TABLE,

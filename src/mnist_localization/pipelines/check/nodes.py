@@ -39,4 +39,4 @@ def examine_dataset(
 
 def render_page(settings: CheckSettings, check: pd.DataFrame, dataset_card: DatasetCard) -> str:
     """The findings as one HTML page that needs nothing but a browser."""
-    return render_check_page(check, dataset_card, settings.listed)
+    return render_check_page(settings, check, dataset_card)

@@ -8,8 +8,9 @@ from mnist_localization.config import DatasetSettings, EvaluateSettings, Publish
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
 from mnist_localization.evaluation import Metrics, handle_stale, stale_predictions
+from mnist_localization.reporting.charts import ChartData
 from mnist_localization.reporting.gallery import GalleryItem, collect
-from mnist_localization.reporting.html import render_page
+from mnist_localization.reporting.html.report import render_page
 from mnist_localization.tracking import Publication, Tracker
 from mnist_localization.tracking.publication import Localizer
 
@@ -36,14 +37,14 @@ def render_html_report(
     dataset: DatasetSettings,
     gallery: list[GalleryItem],
     predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
     metrics: Metrics,
     training_history: pd.DataFrame,
     dataset_card: DatasetCard,
 ) -> str:
     """The report as one HTML page that needs nothing but a browser."""
-    return render_page(
-        dataset, gallery, predictions, metrics=metrics, history=training_history, card=dataset_card
-    )
+    data = ChartData(metrics, predictions, baseline_predictions, dataset)
+    return render_page(data, gallery, training_history, dataset_card)
 
 
 def publish_to_wandb(

@@ -33,6 +33,7 @@ def create_pipeline() -> Pipeline:
                     "params:dataset",
                     "gallery",
                     "predictions",
+                    "baseline_predictions",
                     "metrics",
                     "training_history",
                     "dataset_card",

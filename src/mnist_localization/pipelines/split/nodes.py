@@ -96,6 +96,6 @@ def draw_dataset_sample(
     Returns:
         A random sample of the training split, as a Matplotlib figure.
     """
-    from mnist_localization.reporting import annotation_sample
+    from mnist_localization.reporting.contact_sheet import annotation_sample
 
-    return annotation_sample(train_split.store, dataset, settings.contact_sheet, seed)
+    return annotation_sample(settings, dataset, seed, train_split)

@@ -105,7 +105,7 @@ def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Path
 
 def plot_learning_curves(training_history: pd.DataFrame) -> Any:
     """Loss, label accuracy and mean IoU over the epochs, as a Plotly figure."""
-    from mnist_localization.reporting import learning_curves
+    from mnist_localization.reporting.learning_curves import learning_curves
 
     return learning_curves(training_history)
 
@@ -119,7 +119,7 @@ def summarize_localizer(localizer: Any) -> pd.DataFrame:
 
 def draw_architecture(settings: TrainSettings, model_summary: pd.DataFrame) -> Any:
     """The layers of the trained model as a graph, as a Matplotlib figure."""
-    from mnist_localization.reporting import architecture_diagram
+    from mnist_localization.reporting.model_graph import architecture_diagram
 
     return architecture_diagram(model_summary, f"Architecture {settings.architecture}")
 
@@ -163,15 +163,13 @@ def _epoch_logger(
     seed: int,
 ) -> Any:
     """What is logged at the end of each epoch: metrics, and a fixed sample with its boxes."""
-    from mnist_localization.reporting.epoch_sample import EpochSample
+    from mnist_localization.reporting.gallery import EpochSample
 
-    count = min(settings.images, len(validation))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(validation), count, replace=False))
-    sample = EpochSample(validation, chosen, settings.sets)
+    sample = EpochSample(validation, settings, seed)
 
     def log(epoch: int, logs: Mapping[str, float], model: Any) -> None:
-        due = count > 0 and (epoch - 1) % settings.every == 0
-        records = sample.records(model) if due else []
+        due = settings.images > 0 and (epoch - 1) % settings.every == 0
+        records = sample.predict(model.predict_on_batch) if due else []
         tracker.log_epoch(epoch, logs, records, class_names=dataset.class_names)
 
     return log

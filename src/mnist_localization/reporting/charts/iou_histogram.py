@@ -1,61 +1,152 @@
-"""How the IoU is spread over the images, for the model and the baselines."""
+"""Histogram of the IoU of predicted and true boxes, for the model and the baselines."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
+from markupsafe import Markup
 
-from mnist_localization.reporting.charts.style import DARK, LIGHT, MEDIUM, layout
+from mnist_localization.reporting.charts import (
+    DARK,
+    LIGHT,
+    MEDIUM,
+    Chart,
+    ChartData,
+    _svg,
+    plotly_layout,
+)
+from mnist_localization.reporting.html.formatting import count, percent, ratio
 
-_BINS = 40
-_BASELINE_LINES = (("dash", MEDIUM), ("dot", DARK), ("dashdot", MEDIUM))
+_TITLE = "IoU of predicted and true boxes"
+_X = "IoU of predicted and true box (0 to 1)"
+_EDGES = np.linspace(0.0, 1.0, 21)
+# Counts that differ by a larger factor are drawn on a logarithmic axis.
+_LARGEST_RATIO = 100
+_LINES = (("dash", MEDIUM), ("dot", DARK), ("dashdot", MEDIUM))
 
 
-def iou_histogram(iou: npt.ArrayLike, baselines: Mapping[str, npt.ArrayLike]) -> go.Figure:
-    """Histogram of the IoU, the model's as bars and each baseline's as a line.
+@dataclass(frozen=True)
+class _Histogram:
+    """Images per bin.
 
-    Args:
-        iou: IoU of each image's predicted box, `[n]`, in [0, 1].
-        baselines: Name of a baseline to its IoU, `[n]`.
-
-    Returns:
-        A figure whose bars are shares of the images, in %.
+    Attributes:
+        counts: Images in each bin, by text for the legend; the model comes first.
+        logarithmic: Whether the counts need a logarithmic axis.
+        low: Lower end of the axis of the counts.
+        high: Upper end of the axis of the counts.
+        summary: Main result.
     """
-    edges = np.linspace(0.0, 1.0, _BINS + 1)
+
+    counts: dict[str, list[int]]
+    logarithmic: bool
+    low: float
+    high: float
+    summary: str
+
+    @property
+    def y_title(self) -> str:
+        """Return the title of the axis of the counts."""
+        return "Images (logarithmic)" if self.logarithmic else "Images"
+
+
+def _histogram(data: ChartData) -> _Histogram:
+    iou = data.predictions["iou"]
+    named = [("model", iou)]
+    named += [
+        (str(name), rows["iou"]) for name, rows in data.baseline_predictions.groupby("baseline")
+    ]
+    counts = {
+        f"{name} (mean {values.mean():.3f})": np.histogram(values, bins=_EDGES)[0].tolist()
+        for name, values in named
+    }
+    model = next(iter(counts.values()))
+    logarithmic = max(model) > _LARGEST_RATIO * min(images for images in model if images)
+    return _Histogram(
+        counts=counts,
+        logarithmic=logarithmic,
+        low=0.5 if logarithmic else 0.0,
+        high=1.05 * max(max(images) for images in counts.values()),
+        summary=f"{count(len(iou))} test images; median IoU {ratio(iou.median())}; "
+        f"IoU of at least 0.5 for {percent((iou >= 0.5).mean())}",
+    )
+
+
+def _plotly(data: ChartData) -> go.Figure:
+    shown = _histogram(data)
+    (name, model), *baselines = shown.counts.items()
     figure = go.Figure()
     figure.add_bar(
-        name=_name("model", iou),
-        x=((edges[:-1] + edges[1:]) / 2).tolist(),
-        y=_shares(iou, edges),
-        width=1 / _BINS,
+        name=name,
+        x=((_EDGES[:-1] + _EDGES[1:]) / 2).tolist(),
+        y=model,
+        width=_EDGES[1],
         marker={"color": LIGHT, "line": {"color": DARK, "width": 1}},
-        hovertemplate="IoU %{x:.3f}: %{y:.2f} %<extra>model</extra>",
+        hovertemplate="IoU %{x:.3f}: %{y} images<extra>model</extra>",
     )
-    for (name, values), (dash, color) in zip(baselines.items(), _BASELINE_LINES, strict=False):
-        shares = _shares(values, edges)
+    for (name, images), (dash, color) in zip(baselines, _LINES, strict=False):
+        ends = [*images, images[-1]]
         figure.add_scatter(
-            name=_name(name, values),
-            x=edges.tolist(),
-            y=[*shares, shares[-1]],
+            name=name,
+            x=_EDGES.tolist(),
+            # A logarithmic axis has no place for 0: empty bins are drawn at its lower end.
+            y=[max(shown.low, number) for number in ends],
+            customdata=ends,
             mode="lines",
             line={"dash": dash, "color": color, "width": 2, "shape": "hv"},
-            hovertemplate=f"IoU from %{{x:.3f}}: %{{y:.2f}} %<extra>{name}</extra>",
+            hovertemplate=f"IoU from %{{x:.2f}}: %{{customdata}} images<extra>{name}</extra>",
         )
-    images = np.size(iou)
-    figure.update_layout(
-        **layout("How well the boxes fit: IoU of model and baselines", f"{images:,} test images"),
-        bargap=0,
-    )
-    figure.update_xaxes(title="IoU of predicted and true box", range=[0, 1.005])
-    figure.update_yaxes(title="Images (%)", rangemode="tozero")
+    figure.update_layout(**plotly_layout(_TITLE, shown.summary), bargap=0)
+    figure.update_xaxes(title=_X, range=[0, 1.005])
+    figure.update_yaxes(title=shown.y_title, rangemode="tozero")
+    if shown.logarithmic:
+        figure.update_yaxes(type="log", range=np.log10([shown.low, shown.high]).tolist())
     return figure
 
 
-def _shares(values: npt.ArrayLike, edges: npt.NDArray[np.float64]) -> list[float]:
-    counts, _ = np.histogram(np.asarray(values), bins=edges)
-    return [float(share) for share in 100 * counts / np.size(values)]
+def _svg_chart(data: ChartData) -> Markup:
+    shown = _histogram(data)
+    x = _svg.Axis(0.0, 1.0, 66.0, 486.0)
+    y = _svg.Axis(shown.low, shown.high, 246.0, 60.0, shown.logarithmic)
+    (_, model), *baselines = shown.counts.items()
+    bars, labels = [], []
+    for low, high, images in zip(_EDGES[:-1], _EDGES[1:], model, strict=True):
+        if images:
+            left, right, top = x.at(low) + 1.5, x.at(high) - 1.5, y.at(images)
+            tooltip = f"IoU {low:.2f} to {high:.2f}: {count(images)} images"
+            bars.append(_svg.bar((left, right), (top, y.start), tooltip))
+            # Long numbers are upright, because side by side they would overlap.
+            upright = shown.high >= 1000
+            at, kind = (
+                ((left + right) / 2 + 4, "value start")
+                if upright
+                else ((left + right) / 2, "value")
+            )
+            labels.append(_svg.text(at, top - 5, count(images), kind, upright=upright))
+    lines = []
+    for number, (name, counts) in enumerate(baselines):
+        heights = [y.at(max(shown.low, images)) for images in counts]
+        steps = zip(_EDGES[:-1], _EDGES[1:], heights, strict=True)
+        path = "M" + "L".join(f"{x.at(a):.1f} {top:.1f}H{x.at(b):.1f}" for a, b, top in steps)
+        title = _svg.element("title", name)
+        lines.append(_svg.element("path", title, d=path, class_=f"baseline baseline-{number}"))
+    kinds = ["bar", *(f"baseline baseline-{number}" for number in range(len(baselines)))]
+    return _svg.drawing(
+        "iou-histogram",
+        _TITLE,
+        f"{shown.summary}.",
+        (500.0, 290.0),
+        *_svg.legend(zip(kinds, shown.counts, strict=True), x.start, 4),
+        *_svg.axes(x, y, (_X, shown.y_title), _svg.UNIT_TICKS),
+        _svg.element("g", *bars, class_="bar"),
+        *lines,
+        *labels,
+    )
 
 
-def _name(name: str, values: npt.ArrayLike) -> str:
-    return f"{name} (mean {np.asarray(values).mean():.3f})"
+CHART = Chart(
+    title=_TITLE,
+    caption="Number of test images by IoU, for the model (bars) and the baselines (lines). "
+    "A box counts as found from an IoU of 0.5.",
+    plotly=_plotly,
+    svg=_svg_chart,
+)

@@ -1,21 +1,46 @@
-"""The reliability diagram: confidence against accuracy."""
+"""Reliability diagram: accuracy of the label by its confidence."""
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 from plotly.subplots import make_subplots
 
-from mnist_localization.evaluation import Metrics
-from mnist_localization.reporting.charts.style import DARK, LIGHT, MEDIUM, layout
+from mnist_localization.reporting.charts import (
+    DARK,
+    LIGHT,
+    MEDIUM,
+    Chart,
+    ChartData,
+    _svg,
+    plotly_layout,
+)
+from mnist_localization.reporting.html.formatting import count, percent, ratio
+
+_TITLE = "Accuracy of the label by confidence"
+_X = "Confidence of the predicted label (0 to 1)"
+_ACCURACY = "Accuracy (0 to 1)"
+# Most images are in one bin: a logarithmic axis keeps the others visible.
+_IMAGES = "Images (log.)"
 
 
-def reliability_diagram(metrics: Metrics) -> go.Figure:
-    """How often a label is right at a given confidence, and how often that confidence occurs.
+def _points(data: ChartData) -> list[tuple[float, float, int]]:
+    """Return confidence, accuracy and images of each bin that has images."""
+    return [
+        (each.confidence, each.accuracy, each.images)
+        for each in data.metrics.calibration.bins
+        if each.confidence is not None and each.accuracy is not None
+    ]
 
-    Args:
-        metrics: The dataset `metrics`.
-    """
-    calibration = metrics.calibration
-    bins = calibration.bins
-    filled = [row for row in bins if row.images]
+
+def _summary(data: ChartData) -> str:
+    metrics = data.metrics
+    error = ratio(metrics.calibration.ece)
+    return f"{count(metrics.images)} test images; expected calibration error {error}"
+
+
+def _plotly(data: ChartData) -> go.Figure:
+    confidence, accuracy, images = zip(*_points(data), strict=True)
+    bins = data.metrics.calibration.bins
+    upper, lower = {"row": 1, "col": 1}, {"row": 2, "col": 1}
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3])
     figure.add_scatter(
         name="perfectly calibrated",
@@ -23,36 +48,83 @@ def reliability_diagram(metrics: Metrics) -> go.Figure:
         y=[0, 1],
         mode="lines",
         line={"dash": "dash", "color": MEDIUM},
-        row=1,
-        col=1,
+        **upper,
     )
     figure.add_scatter(
         name="model",
-        x=[row.confidence for row in filled],
-        y=[row.accuracy for row in filled],
+        x=confidence,
+        y=accuracy,
         mode="lines+markers",
         marker={"size": 9, "symbol": "circle"},
         line={"color": DARK},
-        customdata=[row.images for row in filled],
+        customdata=images,
         hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} images<extra></extra>",
-        row=1,
-        col=1,
+        **upper,
     )
     figure.add_bar(
         name="images",
-        x=[(row.low + row.high) / 2 for row in bins],
-        y=[row.images for row in bins],
+        x=[(each.low + each.high) / 2 for each in bins],
+        y=[each.images for each in bins],
         width=1 / len(bins),
         marker={"color": LIGHT, "line": {"color": DARK, "width": 1}},
         showlegend=False,
-        row=2,
-        col=1,
+        **lower,
     )
-    subtitle = f"{metrics.images:,} test images, calibration error {calibration.ece:.4f}"
-    figure.update_layout(**layout("Can the confidence be trusted?", subtitle))
+    figure.update_layout(**plotly_layout(_TITLE, _summary(data)))
     figure.update_xaxes(range=[0, 1.01])
-    figure.update_xaxes(title="Confidence of the predicted label (0 to 1)", row=2, col=1)
-    figure.update_yaxes(title="Accuracy (0 to 1)", range=[0, 1.02], row=1, col=1)
-    # A sure model has nearly all images in one bin: the logarithm keeps the others in sight.
-    figure.update_yaxes(title="Images (log)", type="log", row=2, col=1)
+    figure.update_xaxes(title=_X, **lower)
+    figure.update_yaxes(title=_ACCURACY, range=[0, 1.02], **upper)
+    figure.update_yaxes(title=_IMAGES, type="log", **lower)
     return figure
+
+
+def _svg_chart(data: ChartData) -> Markup:
+    points = _points(data)
+    most = max(images for _, _, images in points)
+    x = _svg.Axis(0.0, 1.0, 62.0, 350.0)
+    y, y_images = _svg.Axis(0.0, 1.0, 230.0, 28.0), _svg.Axis(0.5, most * 1.05, 362.0, 262.0, True)
+    dots = [
+        _svg.element(
+            "circle",
+            _svg.element(
+                "title",
+                f"{count(images)} images: confidence {ratio(confidence)}, "
+                f"accuracy {percent(accuracy)}",
+            ),
+            cx=x.at(confidence),
+            cy=y.at(accuracy),
+            r=4,
+        )
+        for confidence, accuracy, images in points
+    ]
+    bars = [
+        _svg.bar(
+            (x.at(each.low) + 1, x.at(each.high) - 1),
+            (y_images.at(each.images), y_images.start),
+            f"Confidence {each.low:.2f} to {each.high:.2f}: {count(each.images)} images",
+        )
+        for each in data.metrics.calibration.bins
+        if each.images
+    ]
+    return _svg.drawing(
+        "reliability",
+        _TITLE,
+        f"{_summary(data)}.",
+        (364.0, 406.0),
+        _svg.text(4, 14, _summary(data), "tick start"),
+        *_svg.axes(x, y, ("", _ACCURACY), _svg.UNIT_TICKS),
+        *_svg.axes(x, y_images, (_X, _IMAGES), _svg.UNIT_TICKS),
+        _svg.element("line", x1=x.at(0), y1=y.at(0), x2=x.at(1), y2=y.at(1), class_="ideal"),
+        _svg.element("g", *dots, class_="curve validation"),
+        _svg.element("g", *bars, class_="bar"),
+    )
+
+
+CHART = Chart(
+    title=_TITLE,
+    caption="Points on the diagonal are perfectly calibrated: of the labels with a confidence of "
+    "0.9, 90 % are correct. Below the diagonal the model is overconfident. The bars show the "
+    "number of images.",
+    plotly=_plotly,
+    svg=_svg_chart,
+)

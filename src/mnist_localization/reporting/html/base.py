@@ -1,18 +1,27 @@
-"""What every page has: templates that escape, the stylesheet, and a policy that locks it down."""
+"""Templates, assets and the Content-Security-Policy that all pages share."""
 
 import base64
 import hashlib
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup
 
-from mnist_localization.reporting.html import charts, formatting
+from mnist_localization.reporting.charts._svg import share_bar
+from mnist_localization.reporting.html import formatting
 
 _PACKAGE = "mnist_localization.reporting.html"
 
 
-def template(name: str) -> jinja2.Template:
-    """One of our templates; it escapes whatever is put in."""
+def render(name: str, *, style: str, script: str = "", **values: object) -> str:
+    """Return a page made from one of the templates, which escape all values.
+
+    Args:
+        name: File name of the template.
+        style: Stylesheet of the page.
+        script: Script of the page.
+        **values: Variables of the template.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(_PACKAGE, ""),
         autoescape=True,
@@ -23,20 +32,25 @@ def template(name: str) -> jinja2.Template:
     environment.filters |= {
         "count": formatting.count,
         "percent": formatting.percent,
-        "pixels": formatting.pixels,
         "ratio": formatting.ratio,
-        "share_bar": charts.share_bar,
+        "share_bar": share_bar,
         "words": formatting.words,
     }
-    environment.globals |= {
-        "position_chart": charts.position_chart,
-        "reliability_chart": charts.reliability_chart,
-    }
-    return environment.get_template(name)
+    return environment.get_template(name).render(
+        policy=_content_policy(style, script),
+        style=Markup(style),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704 - a file of this package
+        **values,
+    )
 
 
-def content_policy(style: str, script: str) -> str:
-    """A Content-Security-Policy that lets nothing run or load but what is in the page."""
+def asset(name: str) -> str:
+    """Return the text of a file of this package."""
+    return files(_PACKAGE).joinpath(name).read_text("utf-8")
+
+
+def _content_policy(style: str, script: str) -> str:
+    """Return a policy that allows only what is in the page itself."""
     return (
         "default-src 'none'; img-src data:; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -46,8 +60,3 @@ def content_policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def asset(name: str) -> str:
-    """The text of a file beside the templates."""
-    return files(_PACKAGE).joinpath(name).read_text("utf-8")

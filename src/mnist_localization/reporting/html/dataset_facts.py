@@ -1,4 +1,4 @@
-"""Where the figures come from: banners that cannot be missed, and the facts of the dataset."""
+"""Origin of the numbers: warnings about them, and facts about dataset and training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from mnist_localization.reporting.html.formatting import count, plain, words
 
 SOURCES = {
     "upstream": "the published dataset",
-    "base_url": "a copy given by its address",
-    "synthetic": "a stand-in made locally",
-    "folder": "images and annotations of one's own",
+    "base_url": "a copy from a given URL or path",
+    "synthetic": "a local stand-in",
+    "folder": "a local folder of images and annotations",
 }
 
-# Shown in places of their own, or of no use to a reader.
-_TOLD_ELSEWHERE = {"source", "base_url", "files", "fallback_reason", "requested_source"}
+# Fields of the card that have their own place on the page, or are of no use to a reader.
+_SHOWN_ELSEWHERE = {"source", "base_url", "files", "fallback_reason", "requested_source"}
 
 
 @dataclass(frozen=True)
@@ -29,90 +29,66 @@ class Banner:
 
 
 def banners(metrics: Metrics, card: DatasetCard) -> list[Banner]:
-    """What a reader must know before believing a figure."""
+    """Return warnings that readers need before they rely on a number."""
     scored = metrics.dataset
     found = []
     if scored.source == "synthetic":
-        why = card.fallback_reason
-        reason = f" Why: {why}" if why else ""
-        if not why and card.source == "synthetic":
-            reason = " It was asked for in the configuration."
-        found.append(
-            Banner(
-                "Synthetic stand-in, not the real dataset",
-                f"Every figure below comes from images that were made locally.{reason}",
-            )
-        )
+        reason = f" Reason: {card.fallback_reason}" if card.fallback_reason else ""
+        if not reason and card.source == "synthetic":
+            reason = " The configuration asks for it."
+        text = f"All numbers on this page are of images that were made locally.{reason}"
+        found.append(Banner("Synthetic stand-in, not the real dataset", text))
     if scored.validated_on == "test":
-        found.append(
-            Banner(
-                "Training validated on the test split",
-                "The best epoch was chosen by looking at these very images, so no figure below "
-                "is an unbiased estimate for new images.",
-            )
+        text = (
+            "The best epoch was chosen by the scores on these images, so the numbers are not "
+            "unbiased estimates for new images."
         )
+        found.append(Banner("Training validated on the test split", text))
     if scored.source != card.source:
-        found.append(
-            Banner(
-                "Scores and dataset do not belong together",
-                f"The scores were made on the source “{scored.source}”, the files on disk are "
-                f"of “{card.source}”. Run the stages again from split on.",
-            )
+        text = (
+            f"The scores are of the source “{scored.source}”, but the fetched files are of "
+            f"“{card.source}”. Run the stages again, starting with split."
         )
+        found.append(Banner("Scores and dataset do not match", text))
     return found
 
 
 def facts(dataset: DatasetSettings, metrics: Metrics, card: DatasetCard) -> list[tuple[str, str]]:
-    """The head of the page: name and value of each fact."""
-    source = metrics.dataset.source
-    image = dataset.image
-    color = "gray" if image.channels == 1 else "color"
-    listed = [
+    """Return the names and values in the head of the page."""
+    source, image = metrics.dataset.source, dataset.image
+    shape = f"{image.width} × {image.height} px"  # noqa: RUF001 - the sign "times"
+    shape = f"any size, scaled to {shape}" if image.letterbox else shape
+    entries = [
         ("Source", f"{source} ({SOURCES[source]})" if source in SOURCES else source),
         ("Address", card.base_url),
-        (
-            "Scored on",
-            f"{count(metrics.images)} images of the {metrics.dataset.split} split",
-        ),
-        (
-            "Images",
-            ("of any size, seen as " if image.letterbox else "")
-            + f"{image.width} × {image.height} px, {color}",  # noqa: RUF001 - "times"
-        ),
+        ("Scored on", f"{count(metrics.images)} images of the {metrics.dataset.split} split"),
+        ("Images", f"{shape}, {'gray' if image.channels == 1 else 'color'}"),
         ("Classes", count(len(dataset.class_names))),
         ("Fingerprint", metrics.dataset.fingerprint),
     ]
-    return [(name, value) for name, value in listed if value]
+    return [(name, value) for name, value in entries if value]
 
 
 def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
-    """Whatever else the dataset card says, as names and values."""
-    return entries(card.model_dump(exclude=_TOLD_ELSEWHERE, exclude_none=True))
+    """Return the other facts of the dataset card as names and values."""
+    return _flat(card.model_dump(exclude=_SHOWN_ELSEWHERE, exclude_none=True))
 
 
-def card_files(card: DatasetCard) -> list[dict[str, str]]:
-    """The files of the dataset: `name`, `size` in bytes and `sha256`, written."""
-    return [
-        {"name": name, "size": count(file.size), "sha256": file.sha256}
-        for name, file in card.files.items()
-    ]
+def training_facts(metrics: Metrics) -> list[tuple[str, str]]:
+    """Return how the model was trained; the key `optimizer.name` becomes `Optimizer, name`."""
+    return _flat({name.replace(".", ", "): value for name, value in metrics.training.items()})
 
 
-def training(metrics: Metrics) -> list[tuple[str, str]]:
-    """How the model was trained, as names and values: `optimizer.name` is `Optimizer, name`."""
-    return entries({name.replace(".", ", "): value for name, value in metrics.training.items()})
-
-
-def entries(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """A JSON document as names and values, inner mappings with the outer name in front."""
-    listed: list[tuple[str, str]] = []
+def _flat(document: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return the short values of a JSON document, with the names of outer mappings in front."""
+    entries: list[tuple[str, str]] = []
     for key, value in document.items():
         name = f"{above}, {key.replace('_', ' ')}" if above else words(key)
         if isinstance(value, Mapping):
-            listed += entries(value, name)
+            entries += _flat(value, name)
         elif _is_short(value):
-            listed.append((name, plain(value)))
-    return listed
+            entries.append((name, plain(value)))
+    return entries
 
 
 def _is_short(value: Any) -> bool:

@@ -3,7 +3,7 @@
 // The gallery's controls and its viewer. Text from the dataset is only ever set as text.
 (() => {
   const byId = (id) => document.getElementById(id);
-  const { items, sets } = JSON.parse(byId("data").textContent);
+  const { items, layers } = JSON.parse(byId("data").textContent);
   const list = byId("tiles");
   const tiles = Array.from(list.children);
   const controls = byId("controls");
@@ -57,7 +57,7 @@
   }
 
   function showBoxes() {
-    for (const key of sets) {
+    for (const key of layers) {
       const on = byId(`show-${key}`).checked;
       document.body.classList.toggle(`hide-${key}`, !on);
       byId(`viewer-${key}`).setAttribute("aria-pressed", String(on));
@@ -85,7 +85,7 @@
       fact("Confidence", item.confidence.toFixed(4)),
       fact("IoU", item.iou.toFixed(4)),
       ...item.boxes.map(([title, text]) => fact(title, text, "whole")),
-      fact("Chosen as", item.reason_text, "whole"),
+      fact("Reason", item.reason_text, "whole"),
     );
     if (!viewer.open) viewer.showModal();
   }
@@ -115,7 +115,7 @@
   byId("viewer-close").addEventListener("click", () => viewer.close());
   byId("viewer-previous").addEventListener("click", () => view(current - 1));
   byId("viewer-next").addEventListener("click", () => view(current + 1));
-  for (const key of sets) {
+  for (const key of layers) {
     byId(`viewer-${key}`).addEventListener("click", () => byId(`show-${key}`).click());
   }
 

@@ -1,116 +1,160 @@
-"""The page as a whole: what is shown, put into the template, and locked down."""
+"""HTML report of an evaluation."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config import DatasetSettings, PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.evaluation import SHOWN_CLASSES, Metrics
-from mnist_localization.reporting.gallery import GalleryItem
-from mnist_localization.reporting.html import charts, dataset_facts, formatting, scores
-from mnist_localization.reporting.html.base import asset, content_policy, template
-from mnist_localization.reporting.html.box_layers import box_sets, set_styles
-from mnist_localization.reporting.html.cards import REASONS, tile
+from mnist_localization.data.images import SplitDataset
+from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.baselines import BASELINES
+from mnist_localization.evaluation.metrics import Metric, all_metrics
+from mnist_localization.reporting.charts import ChartData, load_charts
+from mnist_localization.reporting.gallery import GalleryItem, collect
+from mnist_localization.reporting.html import dataset_facts
+from mnist_localization.reporting.html.base import asset, render
+from mnist_localization.reporting.html.cards import REASONS, box_layers, layer_styles, make_tile
+from mnist_localization.reporting.html.formatting import DASH, ratio, words
+from mnist_localization.reporting.learning_curves import learning_curve_drawings
 
-_BREAKDOWNS = ("error_types", "pixel_errors", "by_position", "calibration")
-_FOR_THE_TEMPLATE_ALONE = ("src", "overlay")
+
+def render_report(
+    settings: PublishSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    metrics: Metrics,
+    training_history: pd.DataFrame,
+    dataset_card: DatasetCard,
+    test_split: SplitDataset,
+) -> str:
+    """Return the HTML report, made from the datasets of the earlier stages.
+
+    Raises:
+        StaleError: The predictions are not of the test split.
+        RecordError: A predicted box cannot be drawn.
+    """
+    names = dataset.class_names
+    gallery = collect(predictions, test_split.store, settings.gallery, names, seed)
+    data = ChartData(metrics, predictions, baseline_predictions, dataset)
+    return render_page(data, gallery, training_history, dataset_card)
 
 
 def render_page(
-    dataset: DatasetSettings,
-    gallery: Sequence[GalleryItem],
-    predictions: pd.DataFrame,
-    *,
-    metrics: Metrics,
-    history: pd.DataFrame,
-    card: DatasetCard,
+    data: ChartData, gallery: Sequence[GalleryItem], history: pd.DataFrame, card: DatasetCard
 ) -> str:
-    """The report as one HTML page that asks no network and needs no other file.
+    """Return the report as one HTML document that needs no network and no other file.
 
     The same inputs give the same bytes.
 
     Args:
-        dataset: The section `dataset`.
-        gallery: The images that are shown.
-        predictions: One row an image, with the column `iou`.
-        metrics: What the stage `evaluate` says.
-        history: One row an epoch, columns `epoch` and Keras' log names.
+        data: Results of the evaluation.
+        gallery: Images to show.
+        history: One row per epoch, with columns `epoch` and the names of Keras' logs.
         card: The dataset card.
-
-    Returns:
-        The HTML document.
     """
+    metrics, dataset = data.metrics, data.dataset
     names = dataset.class_names
-    # The script starts with the worst first: so does the page.
+    # The script starts with this order.
     shown = sorted(gallery, key=lambda item: (item.iou, item.row))
-    sets = box_sets([item.record for item in gallery])
-    tiles = [tile(item, names, sets) for item in shown]
-    style, script = asset("report.css") + set_styles(sets), asset("report.js")
-    return template("report.html.jinja").render(
-        policy=content_policy(style, script),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        data=embedded_json(
-            {
-                "items": [_for_the_script(entry) for entry in tiles],
-                "sets": [box_set.key for box_set in sets],
-            }
-        ),
+    layers = box_layers([item.annotated for item in gallery])
+    tiles = [make_tile(item, names, layers) for item in shown]
+    drawings = [(chart, chart.svg(data)) for chart in load_charts().values()]
+    # Charts of the full width come last, because they end the columns above them.
+    drawings.sort(key=lambda pair: 'class="chart broad"' in pair[1])
+    script_data = {
+        "items": [tile.data for tile in tiles],
+        "layers": [layer.key for layer in layers],
+    }
+    return render(
+        "report.html.jinja",
+        style=asset("report.css") + layer_styles(layers),
+        script=asset("report.js"),
+        data=embedded_json(script_data),
         tiles=tiles,
-        sets=sets,
+        layers=layers,
         reasons=REASONS,
-        classes=_classes_of(shown, names),
+        classes=[(label, names[label]) for label in sorted({item.label for item in gallery})],
         banners=dataset_facts.banners(metrics, card),
         facts=dataset_facts.facts(dataset, metrics, card),
         card_facts=dataset_facts.card_facts(card),
-        card_files=dataset_facts.card_files(card),
-        training=dataset_facts.training(metrics),
-        headlines=scores.headlines(metrics),
-        verdict=scores.verdict(metrics),
-        score_rows=scores.score_rows(metrics),
-        baselines=_baselines(metrics),
-        curves=charts.learning_curves(history),
-        histogram=charts.iou_histogram(predictions["iou"].to_numpy(np.float64)),
-        total=metrics.images,
-        per_class=metrics.per_class,
-        **{key: getattr(metrics, key) for key in _BREAKDOWNS},
-        **_confusions(metrics, names),
+        card_files=card.files,
+        training=dataset_facts.training_facts(metrics),
+        comparison=comparison(metrics),
+        score_rows=score_rows(metrics),
+        baselines={words(name): BASELINES.get(name, "") for name in metrics.known_baselines},
+        curves=learning_curve_drawings(history),
+        charts=drawings,
+        metrics=metrics,
     )
 
 
-def embedded_json(document: Any) -> Markup:
-    """A document as JSON that can stand inside a `<script>` element.
+@dataclass(frozen=True)
+class ScoreRow:
+    """A score of the model and of the baselines.
 
-    No text in it can end the element, open a comment or break a line of script.
+    Attributes:
+        metric: Definition of the score.
+        value: Score of the model.
+        cells: Text of each score, the model first, and whether it is the best of the row.
+        interval: Text of the 95 % interval of the model, or empty.
+        marks: Scores of the baselines.
+    """
+
+    metric: Metric
+    value: float
+    cells: list[tuple[str, bool]]
+    interval: str
+    marks: dict[str, float]
+
+
+def score_rows(metrics: Metrics) -> list[ScoreRow]:
+    """Return every registered score that the metrics contain."""
+    rows = []
+    for metric in all_metrics():
+        if metric.key in metrics.scores:
+            columns = [metrics.scores, *metrics.known_baselines.values()]
+            values = [column.get(metric.key) for column in columns]
+            best = (max if metric.higher_is_better else min)(it for it in values if it is not None)
+            interval = metrics.intervals.get(metric.key, ())
+            row = ScoreRow(
+                metric=metric,
+                value=metrics.scores[metric.key],
+                cells=[(DASH if it is None else metric.text(it), it == best) for it in values],
+                interval=f" {DASH} ".join(metric.text(end) for end in interval),
+                marks={
+                    name: scores[metric.key]
+                    for name, scores in metrics.known_baselines.items()
+                    if metric.key in scores
+                },
+            )
+            rows.append(row)
+    return rows
+
+
+def comparison(metrics: Metrics) -> str:
+    """Return a sentence that compares the mean IoU with that of the baselines."""
+    own = metrics.scores["mean_iou"]
+    parts = []
+    for name, scores in metrics.known_baselines.items():
+        other = scores["mean_iou"]
+        relation = "higher than" if own > other else "equal to" if own == other else "lower than"
+        parts.append(f"{relation} that of the baseline “{words(name).lower()}” ({ratio(other)})")
+    return f"The mean IoU of {ratio(own)} is {' and '.join(parts)}." if parts else ""
+
+
+def embedded_json(document: Any) -> Markup:
+    """Return a document as JSON for a `<script>` element.
+
+    No text in it can end the element, open a comment or break a line of the script.
     """
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704 - escaped above
-
-
-def _for_the_script(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in _FOR_THE_TEMPLATE_ALONE}
-
-
-def _classes_of(gallery: Sequence[GalleryItem], names: Sequence[str]) -> list[tuple[int, str]]:
-    return [(label, names[label]) for label in sorted({item.label for item in gallery})]
-
-
-def _baselines(metrics: Metrics) -> list[tuple[str, str]]:
-    return [
-        (formatting.words(name), scores.BASELINES.get(name, "")) for name in metrics.known_baselines
-    ]
-
-
-def _confusions(metrics: Metrics, names: Sequence[str]) -> dict[str, Any]:
-    """A matrix where it can be read, the most frequent confusions where it cannot."""
-    matrix = metrics.confusion_matrix
-    if len(names) > SHOWN_CLASSES:
-        return {"matrix": None, "confusions": charts.most_confused(matrix, names)}
-    return {"matrix": charts.confusion_chart(matrix, names), "confusions": []}
