@@ -1,4 +1,4 @@
-"""The stage `fetch` through the commands that a user types, against servers on loopback."""
+"""The stage `fetch` through the command line, with servers on the loopback interface."""
 
 import pandas as pd
 import pytest
@@ -28,9 +28,10 @@ def source(url):
     return f"fetch.base_url={url}"
 
 
-def card_without_a_command(tmp_path, **changes):
-    """What an undisturbed fetch says of the same source."""
-    return fetch(make_settings(**changes), tmp_path / "undisturbed", tmp_path)
+def expected_card(tmp_path, **changes):
+    """Return the card of an uninterrupted fetch of the same source, as JSON data."""
+    card = fetch(make_settings(**changes), tmp_path / "expected", tmp_path)
+    return card.model_dump(mode="json")
 
 
 def images_of(project, card, split="train"):
@@ -38,12 +39,12 @@ def images_of(project, card, split="train"):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_dataset_comes_over_http_from_a_server_that_breaks_off(project, tiny):
+def test_an_interrupted_download_is_resumed_without_a_warning(project, tiny):
     arguments = ("--pipelines=fetch,annotate", "--params")
     with servers.serving(tiny) as server:
-        server.modes[ARCHIVE] = servers.breaks_off(times=1)
+        server.modes[ARCHIVE] = servers.interrupts(times=1)
         url = server.url.replace("//", f"//user:{SECRET}@") + f"?token={SECRET}"
-        said = project.run(*arguments, source(url))
+        log = project.run(*arguments, source(url))
         shown = server.url
         assert server.names().count(ARCHIVE) == 2
     card = project.json("01_raw/dataset_card.json")
@@ -51,101 +52,101 @@ def test_a_dataset_comes_over_http_from_a_server_that_breaks_off(project, tiny):
     assert (card["train_images"], card["test_images"]) == (30, 10)
     rows = pd.read_parquet(project.data / "02_intermediate" / "train_annotations.parquet")
     assert set(rows["file"]) == set(images_of(project, card))
-    assert "broke off" in said
-    for line in said.splitlines():
+    assert "connection ended" in log
+    for line in log.splitlines():
         assert "WARNING" not in line, line
-    assert SECRET not in said
+    assert SECRET not in log
     for path in project.path.rglob("*"):
         assert not (path.is_file() and SECRET.encode() in path.read_bytes()), path
-    # The server is gone; what was verified needs none.
+    # The verified files need no server.
     project.run(*arguments, source(url))
     assert project.json("01_raw/dataset_card.json") == card
 
 
-def test_a_wrong_byte_is_one_message_and_the_right_file_mends_it(project, tiny, tmp_path):
-    expected = card_without_a_command(tmp_path, base_url=str(tiny))["files"]
+def test_a_wrong_hash_is_one_message_and_the_correct_file_is_accepted(project, tiny, tmp_path):
+    expected = expected_card(tmp_path, base_url=str(tiny))["files"]
     sums = {name: file["sha256"] for name, file in expected.items()}
     with servers.serving(tiny) as server:
         settings = {"fetch": {"base_url": server.url, "sha256": sums}}
         local = project.path / "conf" / "test" / "parameters_source.yml"
         local.write_text(yaml.safe_dump(settings), "utf-8")
         server.modes[ARCHIVE] = servers.wrong_byte
-        said = project.run("--pipelines=fetch", fails=True)
-        assert f"{ARCHIVE}: expected SHA-256 {sums[ARCHIVE]}, found " in said
-        assert "Traceback" not in said
+        log = project.run("--pipelines=fetch", fails=True)
+        assert f"{ARCHIVE}: expected SHA-256 {sums[ARCHIVE]}, found " in log
+        assert "Traceback" not in log
         assert not (project.data / "01_raw" / "dataset_card.json").exists()
         server.modes.clear()
         project.run("--pipelines=fetch")
     assert project.json("01_raw/dataset_card.json")["files"] == expected
 
 
-def test_other_content_than_upstreams_is_an_error_and_not_replaced(project, tiny):
+def test_other_content_than_upstream_is_an_error_without_a_stand_in(project, tiny):
     with servers.serving(tiny) as server:
-        said = project.run(
+        log = project.run(
             "--pipelines=fetch",
             "--params",
             f"fetch.source=upstream,fetch.upstream.url={server.url}",
             fails=True,
         )
-    assert f"{ARCHIVE}: expected git blob id d3d398792a63bff257b74e07fee5b351aff75d72" in said
-    assert "Traceback" not in said
+    assert f"{ARCHIVE}: expected git blob id d3d398792a63bff257b74e07fee5b351aff75d72" in log
+    assert "Traceback" not in log
     assert not list(project.data.glob("01_raw/synthetic*"))
 
 
-def test_without_a_way_to_upstream_a_stand_in_is_made_and_said_aloud(project):
+def test_an_unreachable_upstream_is_replaced_by_a_stand_in(project):
     url = servers.refusing_url()
-    said = project.run(
+    log = project.run(
         "--pipelines=fetch", "--params", f"fetch.source=upstream,fetch.upstream.url={url}"
     )
-    assert "THE PUBLISHED DATASET COULD NOT BE REACHED" in said
+    assert "THE PUBLISHED DATASET COULD NOT BE REACHED" in log
     card = project.json("01_raw/dataset_card.json")
     assert (card["source"], card["requested_source"]) == ("synthetic", "upstream")
     assert url in card["fallback_reason"]
 
 
-def test_a_download_that_was_killed_goes_on(project, tiny, tmp_path):
+def test_a_killed_download_is_resumed(project, tiny, tmp_path):
     arguments = ("--pipelines=fetch", "--params")
-    with servers.serving(tiny, servers.stalls_half_way) as server:
+    with servers.serving(tiny, servers.stalls_halfway) as server:
         raw = project.data / "01_raw"
         half = (tiny / ARCHIVE).stat().st_size // 2
 
-        def half_way(_: str) -> bool:
+        def is_halfway(_: str) -> bool:
             return any(path.stat().st_size == half for path in raw.glob(f"*/.{ARCHIVE}.part"))
 
-        project.kill_when(half_way, *arguments, source(server.url))
+        project.kill_when(is_halfway, *arguments, source(server.url))
         assert not (raw / "dataset_card.json").exists()
-        server.mode = servers.whole
+        server.mode = servers.complete
         project.run(*arguments, source(server.url))
-        assert server.asked[1] == (ARCHIVE, f"bytes={half}-")
+        assert server.requested[1] == (ARCHIVE, f"bytes={half}-")
     card = project.json("01_raw/dataset_card.json")
-    expected = card_without_a_command(tmp_path, base_url=str(tiny))
+    expected = expected_card(tmp_path, base_url=str(tiny))
     assert card["files"] == expected["files"]
     assert (card["train_images"], card["test_images"]) == (30, 10)
 
 
-def test_making_and_unpacking_that_were_killed_are_done_again(project, tmp_path):
+def test_killed_generation_and_unpacking_are_repeated(project, tmp_path):
     synthetic = {"train_images": 3000, "test_images": 40}
     options = ",".join(f"fetch.synthetic.{name}={value}" for name, value in synthetic.items())
     arguments = ("--pipelines=fetch", "--params", options)
     raw = project.data / "01_raw"
 
-    def made_in_part(_: str) -> bool:
-        return any(path.stat().st_size for path in raw.glob(f"*/.making/{ARCHIVE}"))
+    def is_partly_made(_: str) -> bool:
+        return any(path.stat().st_size for path in raw.glob(f"*/.scratch/{ARCHIVE}"))
 
-    def unpacked_in_part(_: str) -> bool:
+    def is_partly_unpacked(_: str) -> bool:
         return any(raw.glob("*/images/.MNIST_Converted_Training.part/*100.png"))
 
-    project.kill_when(made_in_part, *arguments)
+    project.kill_when(is_partly_made, *arguments)
     assert not list(raw.glob(f"*/{ARCHIVE}"))
-    project.kill_when(unpacked_in_part, *arguments)
+    project.kill_when(is_partly_unpacked, *arguments)
     assert list(raw.glob("*/images/.MNIST_Converted_Training.part"))
     assert not (raw / "dataset_card.json").exists()
     project.run(*arguments)
 
     card = project.json("01_raw/dataset_card.json")
-    undisturbed = card_without_a_command(tmp_path, source="synthetic", synthetic=card["synthetic"])
-    assert card == undisturbed
-    expected = tmp_path / "undisturbed" / card["folder"] / card["splits"]["train"]["images"]
+    complete = expected_card(tmp_path, source="synthetic", synthetic=card["synthetic"])
+    assert card == complete
+    expected = tmp_path / "expected" / card["folder"] / card["splits"]["train"]["images"]
     assert images_of(project, card) == {path.name: path.read_bytes() for path in expected.iterdir()}
     assert not list(raw.rglob("*.part"))
-    assert not list(raw.rglob(".making"))
+    assert not list(raw.rglob(".scratch"))

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mnist_localization.data.images import ImageStore
-from mnist_localization.data.sources.verification import blob_id_of
+from mnist_localization.data.sources.source_folder import blob_id_of
 from support.project import ROOT, Project
 from support.servers import serving
 

@@ -1,4 +1,4 @@
-"""The section `fetch` of the base configuration, small and with short waits."""
+"""Settings of `fetch` for tests: small, with short waits."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ SHORT_WAITS = {"reach_s": 1.2, "connect_s": 0.4, "read_s": 0.4, "retries": 2, "b
 
 
 def make_settings(**changes: Any) -> FetchSettings:
-    """The base configuration, changed: `network={"read_s": 1}` leaves its siblings alone."""
+    """Return the section `fetch` of conf/base with changes; a dict changes only its keys."""
     base = yaml.safe_load((ROOT / "conf/base/parameters_fetch.yml").read_text("utf-8"))["fetch"]
     base["synthetic"] |= {"train_images": 20, "test_images": 10}
     base["network"] |= SHORT_WAITS

@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, run by the commands that a user types."""
+"""Copy of the project in a temporary folder, run through the command line."""
 
 import json
 import os
@@ -20,7 +20,7 @@ KEDRO = Path(sys.executable).with_name("kedro")
 
 @dataclass(frozen=True)
 class Project:
-    """The copy: configuration and an empty data folder; the code is that of the checkout."""
+    """Copy of the configuration with a link to the source code and no data."""
 
     path: Path
     env: str = "test"
@@ -43,7 +43,7 @@ class Project:
         return [str(KEDRO), "run", f"--env={self.env}", *arguments]
 
     def run(self, *arguments: str, fails: bool = False, timeout_s: float = 280) -> str:
-        """`kedro run` with these arguments; gives what it wrote."""
+        """Run `kedro run` and return its output."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.path,
@@ -58,13 +58,13 @@ class Project:
         return done.stdout
 
     def kill_at(self, text: str, *arguments: str, within_s: float = 120) -> None:
-        """Start `kedro run`, and `kill -9` it when it has written a text."""
+        """Start `kedro run` and kill it as soon as its log contains a text."""
         self.kill_when(lambda log: text in log, *arguments, within_s=within_s)
 
     def kill_when(
         self, reached: Callable[[str], bool], *arguments: str, within_s: float = 120
     ) -> None:
-        """Start `kedro run`, and `kill -9` it at a point that its log, or the disk, shows."""
+        """Start `kedro run` and kill it as soon as a condition on its log or the disk is met."""
         log = self.path / "killed.log"
         with log.open("w") as file:
             process = subprocess.Popen(
@@ -97,7 +97,7 @@ class Project:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """The environment without keys, proxies or settings of whoever runs the tests."""
+    """Return the environment without keys, proxies and settings of the current user."""
     dropped = ("WANDB", "KEDRO", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"NETRC": os.devnull, "HOME": str(home)}

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that serves a folder, well or badly."""
+"""HTTP server on the loopback interface that serves a folder, correctly or with faults."""
 
 import hashlib
 import socket
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass
 class Exchange:
-    """One request, and the means to answer it."""
+    """One request and the methods to respond to it."""
 
     handler: BaseHTTPRequestHandler
     content: bytes
@@ -28,14 +28,14 @@ class Exchange:
 
     @property
     def start(self) -> int:
-        """The byte from which the client may go on."""
+        """Return the byte from which the client may resume."""
         asked = self.handler.headers.get("Range")
         if asked is None or self.handler.headers.get("If-Range") != self.etag:
             return 0
         return int(asked.removeprefix("bytes=").removesuffix("-"))
 
     def head(self, status: int = 200, start: int = 0, **headers: str | None) -> None:
-        """Status and headers; a header that is None is left out."""
+        """Send status and headers; a header that is None is omitted."""
         size = len(self.content)
         if start:
             status = 206
@@ -59,25 +59,25 @@ class Exchange:
 Mode = Callable[[Exchange], None]
 
 
-def whole(exchange: Exchange) -> None:
+def complete(exchange: Exchange) -> None:
     exchange.head(start=exchange.start)
     exchange.send(exchange.content[exchange.start :])
 
 
 def without_ranges(mode: Mode) -> Mode:
-    def forgetful(exchange: Exchange) -> None:
+    def ignoring(exchange: Exchange) -> None:
         del exchange.handler.headers["Range"]
         mode(exchange)
 
-    return forgetful
+    return ignoring
 
 
-def breaks_off(times: int, share: float = 0.5) -> Mode:
-    """So many answers to a file end after a share of what is left of it."""
+def interrupts(times: int, share: float = 0.5) -> Mode:
+    """End the first responses for a file after a share of the remaining bytes."""
 
     def mode(exchange: Exchange) -> None:
         if exchange.number > times:
-            whole(exchange)
+            complete(exchange)
             return
         left = exchange.content[exchange.start :]
         exchange.head(start=exchange.start)
@@ -87,10 +87,10 @@ def breaks_off(times: int, share: float = 0.5) -> Mode:
     return mode
 
 
-def answers(status: int, times: int = 1_000_000) -> Mode:
+def responds(status: int, times: int = 1_000_000) -> Mode:
     def mode(exchange: Exchange) -> None:
         if exchange.number > times:
-            whole(exchange)
+            complete(exchange)
             return
         exchange.content = b"no"
         exchange.head(status)
@@ -104,21 +104,21 @@ def wrong_byte(exchange: Exchange) -> None:
     altered = bytearray(exchange.content)
     altered[middle] ^= 1
     exchange.content = bytes(altered)
-    whole(exchange)
+    complete(exchange)
 
 
 def stalls(exchange: Exchange) -> None:
     time.sleep(30)
 
 
-def stalls_half_way(exchange: Exchange) -> None:
+def stalls_halfway(exchange: Exchange) -> None:
     exchange.head()
     exchange.send(exchange.content[: len(exchange.content) // 2])
     time.sleep(30)
 
 
 def drips(exchange: Exchange) -> None:
-    """A byte every fifth of a second: each wait is short, the whole would take hours."""
+    """Send a byte every 0.2 seconds: each wait is short, but the file would take hours."""
     exchange.head()
     for byte in exchange.content:
         exchange.send(bytes([byte]))
@@ -143,13 +143,13 @@ def slow(bytes_a_second: int) -> Mode:
     return mode
 
 
-def promises_more(exchange: Exchange) -> None:
+def declares_more(exchange: Exchange) -> None:
     exchange.head(**{"Content-Length": str(len(exchange.content) + 100)})
     exchange.send(exchange.content)
     exchange.drop()
 
 
-def says_no_length(share: float) -> Mode:
+def without_length(share: float) -> Mode:
     def mode(exchange: Exchange) -> None:
         exchange.head(**{"Content-Length": None, "Connection": "close"})
         exchange.send(exchange.content[: int(len(exchange.content) * share)])
@@ -167,13 +167,13 @@ def redirects(to: str) -> Mode:
 
 
 class FileServer:
-    """Serves the files of a folder; `mode`, or `modes[name]`, says how."""
+    """Server for the files of a folder; `mode` or `modes[name]` determines the response."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.mode: Mode = whole
+        self.mode: Mode = complete
         self.modes: dict[str, Mode] = {}
-        self.asked: list[tuple[str, str | None]] = []  # file, Range
+        self.requested: list[tuple[str, str | None]] = []  # file, Range
         self.authorizations: set[str | None] = set()
         self._numbers: Counter[str] = Counter()
         outer = self
@@ -192,7 +192,7 @@ class FileServer:
             block_on_close = False
 
             def handle_error(self, *_: Any) -> None:
-                pass  # a client that was killed, or gave up, is what is tested
+                pass  # clients that are killed or give up are part of the tests
 
         self._server = Server(("127.0.0.1", 0), Handler)
 
@@ -205,11 +205,11 @@ class FileServer:
         return f"http://127.0.0.1:{self.port}/some/folder"
 
     def names(self) -> list[str]:
-        return [name for name, _ in self.asked]
+        return [name for name, _ in self.requested]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
-        self.asked.append((name, handler.headers.get("Range")))
+        self.requested.append((name, handler.headers.get("Range")))
         self.authorizations.add(handler.headers.get("Authorization"))
         self._numbers[name] += 1
         path = self.folder / name
@@ -228,7 +228,7 @@ class FileServer:
 
 
 @contextmanager
-def serving(folder: Path, mode: Mode = whole) -> Iterator[FileServer]:
+def serving(folder: Path, mode: Mode = complete) -> Iterator[FileServer]:
     server = FileServer(folder)
     server.mode = mode
     server.start()
@@ -239,7 +239,7 @@ def serving(folder: Path, mode: Mode = whole) -> Iterator[FileServer]:
 
 
 def refusing_url() -> str:
-    """An address at which nobody listens."""
+    """Return a URL with a port that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}/folder"

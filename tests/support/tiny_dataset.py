@@ -1,4 +1,4 @@
-"""A dataset of a few images, laid out, named and formatted as the published one."""
+"""Dataset of a few images with the names and formats of the published one."""
 
 import io
 import zipfile
@@ -17,7 +17,7 @@ CANVAS, FRAME, CLASSES = 100, 28, 10
 
 
 def make_tiny_dataset(folder: Path, train: int = 30, test: int = 10, seed: int = 1) -> Path:
-    """Two archives and two CSVs: noise of 28x28 pixels on a black canvas of 100x100."""
+    """Write two archives and two CSVs: noise of 28x28 pixels on black canvases of 100x100."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     for word, short, count in (("Training", "training", train), ("Testing", "test", test)):

@@ -1,4 +1,4 @@
-"""The stage `fetch` at small size: base configuration, short waits, a tiny dataset."""
+"""Fixtures that run `fetch` with short waits on a tiny dataset."""
 
 import hashlib
 from collections.abc import Callable
@@ -25,13 +25,13 @@ def sha256(content: bytes) -> str:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """A folder with the four files; nothing may change it."""
+    """Folder with the four files; tests must not change it."""
     return make_tiny_dataset(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")
 def sums(tiny) -> dict[str, str]:
-    """File name to SHA-256."""
+    """SHA-256 by file name."""
     return {name: sha256((tiny / name).read_bytes()) for name in NAMES}
 
 
@@ -48,7 +48,7 @@ def raw(tmp_path) -> Path:
 
 @pytest.fixture
 def fetched(raw, tmp_path) -> Callable[..., DatasetCard]:
-    """Runs the stage with a changed base configuration."""
+    """Function that fetches with changes to the base configuration."""
 
     def run(**changes: Any) -> DatasetCard:
         return fetch(make_settings(**changes), raw, tmp_path)
@@ -58,7 +58,7 @@ def fetched(raw, tmp_path) -> Callable[..., DatasetCard]:
 
 @pytest.fixture
 def from_upstream(fetched, server, tiny) -> Callable[..., DatasetCard]:
-    """Runs the stage with the loopback server in upstream's place."""
+    """Function that fetches from a local server instead of upstream."""
 
     def run(url: str | None = None, **changes: Any) -> DatasetCard:
         blob_ids = {name: blob_id((tiny / name).read_bytes()) for name in NAMES}
@@ -69,7 +69,7 @@ def from_upstream(fetched, server, tiny) -> Callable[..., DatasetCard]:
 
 @pytest.fixture
 def assert_whole(raw, tiny) -> Callable[..., None]:
-    """Asserts that what a card names lies there, byte for byte, and nothing half-made."""
+    """Function that asserts that all files of a card are complete, without partial files."""
 
     def check(card: DatasetCard, origin: Path = tiny) -> None:
         folder = raw / card.folder

@@ -1,4 +1,4 @@
-"""The stand-in that is made locally."""
+"""Local generation of a dataset."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ def made(folder, **changes):
 
 
 def read(folder, split):
-    """Names, pixels [count, height, width], labels and boxes of a split."""
+    """Return names, pixels `[count, height, width]`, labels and boxes of a split."""
     archive_name, csv_name = SPLITS[split]
     rows = [line.split(",") for line in (folder / csv_name).read_text("utf-8").splitlines()]
     stem = archive_name.removesuffix(".zip")
@@ -47,7 +47,7 @@ def read(folder, split):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """More images than there are digits, so that every digit appears."""
+    """Folder with more images than digits, so that every digit appears."""
     return made(tmp_path_factory.mktemp("synthetic"), train_images=4520, test_images=510)
 
 
@@ -59,7 +59,7 @@ def crops(pixels, boxes, canvas=100):
 
 
 @pytest.mark.parametrize(("split", "count"), [("training", 4520), ("testing", 510)])
-def test_images_are_named_and_shaped_as_upstreams(large, split, count):
+def test_images_have_the_names_and_shapes_of_upstream(large, split, count):
     names, pixels, labels, _ = read(large, split)
     assert names == [f"converted_{split}{number}.png" for number in range(1, count + 1)]
     assert pixels.shape == (count, 100, 100)
@@ -68,7 +68,7 @@ def test_images_are_named_and_shaped_as_upstreams(large, split, count):
     assert np.bincount(labels).min() > count / 10 * 0.8
 
 
-def test_rows_are_written_as_upstreams(large):
+def test_rows_have_the_format_of_upstream(large):
     row = re.compile(r"converted_training\d+\.png,\d(,(0\.\d\d?|1\.0)){4}")
     raw = (large / "training_data.csv").read_bytes()
     assert b"\r" not in raw
@@ -78,10 +78,10 @@ def test_rows_are_written_as_upstreams(large):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_boxes_are_the_digits_frame_to_the_pixel(large, split):
+def test_boxes_are_the_frames_of_the_digits(large, split):
     _, pixels, _, boxes = read(large, split)
     inside = crops(pixels, boxes)
-    # All that is not black lies in the frame, and in it lies a digit as MNIST centers it.
+    # All nonzero pixels are inside the frame, and the digit is centered as in MNIST.
     assert inside.sum(dtype=np.int64) == pixels.sum(dtype=np.int64)
     np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], 0.28)
     mass = inside.sum(axis=(1, 2))
@@ -91,19 +91,19 @@ def test_boxes_are_the_digits_frame_to_the_pixel(large, split):
     assert np.abs(columns - 14).max() < 1
 
 
-def test_offsets_are_spread_evenly_over_all_places(large):
+def test_offsets_are_uniform(large):
     _, _, _, boxes = read(large, "training")
     offsets = np.rint(boxes[:, :2] * 100).astype(int)
     for axis in (0, 1):
         counts = np.bincount(offsets[:, axis], minlength=73)
         assert len(counts) == 73
         expected = len(offsets) / 73
-        # Chi squared with 72 degrees of freedom exceeds 130 once in 30,000 draws.
+        # Chi-squared with 72 degrees of freedom exceeds 130 once in 30,000 draws.
         assert ((counts - expected) ** 2 / expected).sum() < 130
     assert abs(np.corrcoef(offsets.T)[0, 1]) < 0.1
 
 
-def test_no_digit_of_the_test_is_ever_trained_on(large):
+def test_training_and_test_share_no_digit(large):
     seen = {
         split: {crop.tobytes() for crop in crops(*read(large, split)[1::2])} for split in SPLITS
     }
@@ -112,7 +112,7 @@ def test_no_digit_of_the_test_is_ever_trained_on(large):
     assert not seen["training"] & seen["testing"]
 
 
-def test_the_digits_are_those_of_the_package(large):
+def test_the_digits_come_from_the_package(large):
     packaged = packaged_digits()
     for split in SPLITS:
         _, pixels, labels, boxes = read(large, split)
@@ -127,7 +127,7 @@ def packaged_digits():
     return {bytes(row[:-1]): row[-1] for row in rows}
 
 
-def test_equal_settings_give_equal_bytes_and_another_seed_others(tmp_path):
+def test_the_settings_determine_the_bytes(tmp_path):
     first, again, other = (
         made(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
@@ -136,7 +136,7 @@ def test_equal_settings_give_equal_bytes_and_another_seed_others(tmp_path):
         assert (first / name).read_bytes() != (other / name).read_bytes()
 
 
-def test_the_card_tells_how_it_was_made(fetched, raw):
+def test_the_card_contains_the_settings(fetched, raw):
     card = fetched(source="synthetic")
     other = fetched(source="synthetic", synthetic={"seed": 3})
     assert card.source == card.requested_source == "synthetic"
@@ -146,7 +146,7 @@ def test_the_card_tells_how_it_was_made(fetched, raw):
     assert {path.name for path in raw.iterdir()} == {card.folder, other.folder}
 
 
-def test_what_was_made_is_not_made_again_but_mended(fetched, raw):
+def test_existing_files_are_kept_and_damaged_ones_are_made_again(fetched, raw):
     card = fetched(source="synthetic")
     archive = raw / card.folder / NAMES[0]
     whole, made_at = archive.read_bytes(), archive.stat().st_mtime_ns
@@ -172,6 +172,6 @@ def test_any_canvas_and_share_give_digits_inside_their_boxes(tmp_path_factory, c
         assert crops(pixels, boxes, canvas).sum(dtype=np.int64) == pixels.sum(dtype=np.int64)
 
 
-def test_a_canvas_smaller_than_a_digit_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="canvas is 27 pixels, but a digit takes 28"):
+def test_a_canvas_smaller_than_a_digit_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="canvas is 27 pixels; set it to at least 28"):
         made(tmp_path, canvas=27)

@@ -1,4 +1,4 @@
-"""The published dataset: when a stand-in takes its place, and when it must not."""
+"""The published dataset, and when the synthetic stand-in replaces it."""
 
 import logging
 
@@ -25,7 +25,7 @@ def test_upstream_is_the_published_commit(fetched, monkeypatch):
     ]
 
 
-def test_files_are_held_against_their_git_blob_ids(from_upstream, server, assert_whole):
+def test_files_are_verified_by_their_git_blob_ids(from_upstream, server, assert_whole):
     card = from_upstream()
     assert (card.source, card.requested_source) == ("upstream", "upstream")
     assert (card.folder, card.fallback_reason) == ("upstream", None)
@@ -41,7 +41,7 @@ def test_a_verified_copy_of_upstream_needs_no_network(from_upstream, caplog, ass
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wrong_byte_is_an_error_and_never_a_stand_in(
+def test_a_wrong_hash_is_an_error_without_a_stand_in(
     from_upstream, server, raw, name, assert_whole
 ):
     server.modes[name] = servers.wrong_byte
@@ -54,9 +54,9 @@ def test_a_wrong_byte_is_an_error_and_never_a_stand_in(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_refusal_is_an_error_and_never_a_stand_in(from_upstream, server, raw, status):
-    server.modes["test_data.csv"] = servers.answers(status)
-    with pytest.raises(SourceError, match=f"answered {status}"):
+def test_a_client_error_is_an_error_without_a_stand_in(from_upstream, server, raw, status):
+    server.modes["test_data.csv"] = servers.responds(status)
+    with pytest.raises(SourceError, match=f"responded with {status}"):
         from_upstream()
     assert not list(raw.glob("synthetic*"))
 
@@ -64,55 +64,55 @@ def test_a_refusal_is_an_error_and_never_a_stand_in(from_upstream, server, raw, 
 def unreachable_addresses():
     yield "refused", servers.refusing_url, None
     yield "no such name", lambda: "http://nowhere.invalid/folder", None
-    yield "503", None, servers.answers(503)
-    yield "429", None, servers.answers(429)
+    yield "503", None, servers.responds(503)
+    yield "429", None, servers.responds(429)
     yield "silent", None, servers.stalls
-    yield "breaks off", None, servers.breaks_off(times=10**6)
+    yield "breaks off", None, servers.interrupts(times=10**6)
 
 
 @pytest.mark.parametrize(
     ("url", "mode"),
     [pytest.param(*case, id=name) for name, *case in unreachable_addresses()],
 )
-def test_what_cannot_be_reached_has_a_stand_in_that_is_said_aloud(
+def test_an_unreachable_upstream_is_replaced_with_one_warning(
     from_upstream, server, caplog, url, mode
 ):
-    server.mode = mode or servers.whole
+    server.mode = mode or servers.complete
     card = from_upstream(url and url())
     assert (card.source, card.requested_source) == ("synthetic", "upstream")
     assert "cannot be reached" in card.fallback_reason
     assert (card.train_images, card.test_images) == (20, 10)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
-    said = warnings[0].getMessage()
-    assert "SYNTHETIC" in said
-    assert card.fallback_reason in said
-    assert "fetch.base_url=" in said
+    text = warnings[0].getMessage()
+    assert "SYNTHETIC" in text
+    assert card.fallback_reason in text
+    assert "fetch.base_url=" in text
 
 
-def test_a_stand_in_is_not_taken_where_it_is_not_wanted(from_upstream, raw):
+def test_on_unreachable_error_prevents_the_stand_in(from_upstream, raw):
     with pytest.raises(UnreachableError, match=r"cannot be reached.*fetch\.base_url"):
         from_upstream(servers.refusing_url(), on_unreachable="error")
     assert not list(raw.glob("synthetic*"))
 
 
-def test_what_a_base_url_does_not_give_has_no_stand_in(fetched, raw):
-    with pytest.raises(UnreachableError, match=r"cannot be reached.*Check fetch\.base_url"):
+def test_an_unreachable_base_url_has_no_stand_in(fetched, raw):
+    with pytest.raises(UnreachableError, match=r"cannot be reached.*check fetch\.base_url"):
         fetched(base_url=servers.refusing_url())
     assert not list(raw.glob("synthetic*"))
 
 
-def test_a_proxy_that_fails_makes_upstream_unreachable(from_upstream, server, tiny, monkeypatch):
+def test_a_failing_proxy_makes_upstream_unreachable(from_upstream, server, tiny, monkeypatch):
     monkeypatch.setenv("http_proxy", servers.refusing_url())
     monkeypatch.setenv("no_proxy", "")
     assert from_upstream("http://upstream.invalid/folder").source == "synthetic"
-    with servers.serving(tiny, servers.answers(407)) as proxy:
+    with servers.serving(tiny, servers.responds(407)) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         assert from_upstream("http://upstream.invalid/folder").source == "synthetic"
-        assert proxy.asked
+        assert proxy.requested
 
 
-def test_upstream_is_tried_again_after_a_stand_in(from_upstream, assert_whole):
+def test_upstream_is_requested_again_after_a_stand_in(from_upstream, assert_whole):
     from_upstream(servers.refusing_url())
     card = from_upstream()
     assert card.source == "upstream"
@@ -120,7 +120,7 @@ def test_upstream_is_tried_again_after_a_stand_in(from_upstream, assert_whole):
 
 
 @pytest.mark.parametrize("url", ["", "somewhere", "ftp://host/folder"])
-def test_an_upstream_without_an_address_is_a_mistake_of_the_configuration(from_upstream, url):
+def test_upstream_needs_an_http_url(from_upstream, url):
     with pytest.raises(SourceError, match=r"fetch\.upstream\.url"):
         from_upstream(url or "folder")
 

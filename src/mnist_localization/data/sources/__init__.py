@@ -1,4 +1,4 @@
-"""Sources of the dataset: upstream, a base URL, or made locally; each in a folder of its own."""
+"""Sources of a dataset: upstream, a base URL, a local folder, or local generation."""
 
 from mnist_localization.data.sources.fetching import fetch
 

@@ -1,23 +1,29 @@
-"""Unpacking zip archives that are not trusted."""
+"""Safe unpacking of untrusted zip archives."""
 
 import errno
 import json
 import logging
 import os
-import shutil
 import stat
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from mnist_localization.config import UnpackSettings
 from mnist_localization.data.images import SUFFIXES
 from mnist_localization.errors import ArchiveError
-from mnist_localization.files import require_free_space, rounded_to_blocks
+from mnist_localization.files import (
+    remove,
+    replace_folder,
+    require_free_space,
+    rounded_to_blocks,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +31,13 @@ _MEBIBYTE = 2**20
 _BLOCK = 2**16
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What Python's zip reader raises of an altered archive: the last one where its bytes ask for a
-# version of the format, or a feature of it, that the reader does not have.
+# Exceptions of Python's zip reader on an altered archive. NotImplementedError is raised if the
+# altered bytes request a version or feature of the format that the reader does not support.
 _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError)
 
 
 class DamagedArchiveError(ArchiveError):
-    """The bytes are no whole zip archive; another copy may be."""
+    """An archive that is truncated or altered; another copy of it may be intact."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,8 @@ class _Member:
     path: PurePosixPath
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What a folder holds, as far as names and sizes tell."""
+class _FolderSummary(NamedTuple):
+    """Number and total size of the files below a folder, and the number of images."""
 
     files: int
     bytes: int
@@ -50,77 +55,66 @@ class _Content:
 
 
 def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> int:
-    """Unpack an archive into a folder, made beside and renamed when it is whole.
+    """Unpack an archive into a folder, atomically.
 
-    A folder that every member shares is left out of the paths. A folder that was unpacked
-    from the same archive is kept as it is, while the number and size of its files are right.
+    A top-level folder shared by all members is removed from their paths. A folder unpacked
+    from the same archive before is kept if the number and the size of its files are unchanged.
 
     Args:
-        archive: The zip file.
-        sha256: Its hash.
-        folder: Where its members shall stand; what stood there is replaced.
-        limits: What it may hold at most.
+        archive: Zip file.
+        sha256: Hash of the archive.
+        folder: Destination, which is replaced.
+        limits: Upper limits on number, size and compression ratio of the members.
 
     Returns:
-        The number of images among its members.
+        The number of images in the archive.
 
     Raises:
-        DamagedArchiveError: The archive is truncated or altered; nothing is left behind.
-        ArchiveError: The archive is encrypted or too large, or a member of it leaves the
-            folder; nothing is left behind. Names archive and member.
-        SourceError: There is too little room on the disk.
+        DamagedArchiveError: The archive is truncated or altered. Nothing is left behind.
+        ArchiveError: The archive is encrypted or too large, or a member would be written outside
+            the folder. Nothing is left behind. The message names the archive and the member.
+        DiskSpaceError: The disk has too little free space.
     """
     marker = folder.with_name(f"{folder.name}.json")
-    images = _unpacked_before(marker, sha256, folder)
-    if images is not None:
-        return images
-    beside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
+    if _is_unpacked(marker, sha256, folder):
+        return _summarize(folder).images
+    temporary = folder.with_name(f".{folder.name}.part")
+    remove(temporary)  # left by a killed run
     try:
         with zipfile.ZipFile(archive) as source:
-            members = _checked_members(archive, source, limits)
+            members = _validated_members(archive, source, limits)
             needed = sum(rounded_to_blocks(member.info.file_size) for member in members)
             require_free_space(archive.parent, needed, f"unpack {archive.name}")
             logger.info("Unpacking %s: %d files", archive.name, len(members))
-            beside.mkdir(parents=True)
-            _write(archive, source, members, beside, limits)
+            temporary.mkdir(parents=True)
+            _write(archive, source, members, temporary, limits)
+        summary = _summarize(temporary)
+        # The marker makes the folder valid, so it is removed first and written last.
+        marker.unlink(missing_ok=True)
+        replace_folder(temporary, folder)
+        write_json(marker, {"sha256": sha256, **summary._asdict()})
     except _DAMAGED as error:
-        shutil.rmtree(beside, ignore_errors=True)
         raise DamagedArchiveError(
-            f"{archive}: the archive is damaged ({error}); look at the source's own copy, then "
+            f"{archive}: the archive is damaged ({error}); check the copy of the source, then "
             "run the same command again"
         ) from error
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    return _put_in_place(beside, folder, marker, sha256)
+    finally:
+        remove(temporary)
+    return summary.images
 
 
-def _put_in_place(beside: Path, folder: Path, marker: Path, sha256: str) -> int:
-    """Rename what is whole; the marker, which makes it count, goes first and comes last."""
-    content = _content(beside)
-    marker.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.replace(folder)
-    temporary = marker.with_name(f".{marker.name}.part")
-    temporary.write_text(json.dumps({"sha256": sha256} | asdict(content)), "utf-8")
-    temporary.replace(marker)
-    return content.images
-
-
-def _unpacked_before(marker: Path, sha256: str, folder: Path) -> int | None:
+def _is_unpacked(marker: Path, sha256: str, folder: Path) -> bool:
     try:
-        written = json.loads(marker.read_text("utf-8"))
+        recorded = json.loads(marker.read_text("utf-8"))
     except (OSError, ValueError):
-        return None
-    content = _content(folder)
-    return content.images if written == {"sha256": sha256} | asdict(content) else None
+        return False
+    return bool(recorded == {"sha256": sha256, **_summarize(folder)._asdict()})
 
 
-def _content(folder: Path) -> _Content:
+def _summarize(folder: Path) -> _FolderSummary:
     files = size = images = 0
     folders = [str(folder)] if folder.is_dir() else []
-    # Not `Path.rglob`: it takes seconds for as many files as the published dataset has.
+    # `Path.rglob` takes seconds for the 70,000 files of the published dataset.
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
@@ -130,69 +124,59 @@ def _content(folder: Path) -> _Content:
                 files += 1
                 size += entry.stat(follow_symlinks=False).st_size
                 images += PurePosixPath(entry.name).suffix.lower() in SUFFIXES
-    return _Content(files, size, images)
+    return _FolderSummary(files, size, images)
 
 
-def _checked_members(
+def _validated_members(
     archive: Path, source: zipfile.ZipFile, limits: UnpackSettings
 ) -> list[_Member]:
-    """The files of an archive, once its directory is fit to be followed."""
     members = [
         _Member(info, _safe_path(archive, info))
         for info in source.infolist()
-        if not _is_litter(info.filename)
+        if not _is_system_file(info.filename)
     ]
     members = [member for member in members if not member.info.is_dir()]
     if not members:
-        raise ArchiveError(f"{archive}: the archive holds no files; check the source")
+        raise ArchiveError(f"{archive}: the archive contains no files; check the source")
     _require_limits(archive, members, limits)
     members = _without_shared_folder(members)
     seen: set[str] = set()
     for member in members:
-        # Names that differ in case alone are one file on Windows and macOS.
+        # Names that differ only in case are one file on Windows and macOS.
         name = str(member.path).casefold()
         if name in seen:
             raise ArchiveError(
-                f"{archive}: two members are named {member.info.filename!r}, letter case aside; "
-                "bring an archive in which each has a name of its own"
+                f"{archive}: two members are named {member.info.filename!r}, ignoring case; "
+                "provide an archive with unique names"
             )
         seen.add(name)
     return members
 
 
 def _require_limits(archive: Path, members: Sequence[_Member], limits: UnpackSettings) -> None:
-    packed = max(archive.stat().st_size, 1)
-    total = sum(member.info.file_size for member in members)
-    largest = max(members, key=lambda member: member.info.file_size)
-    size = largest.info.file_size
-    for excess, what, limit in (
-        (len(members) > limits.max_files, f"{len(members):,} members", "max_files"),
-        (
-            total > limits.max_total_mb * _MEBIBYTE,
-            f"{total / _MEBIBYTE:,.0f} MiB unpacked",
-            "max_total_mb",
-        ),
-        (
-            size > limits.max_file_mb * _MEBIBYTE,
-            f"the member {largest.info.filename!r} of {size / _MEBIBYTE:,.0f} MiB",
-            "max_file_mb",
-        ),
-        (
-            total > limits.max_ratio * packed,
-            f"unpacked {total / packed:,.0f} times as large",
-            "max_ratio",
-        ),
+    total_mb = sum(member.info.file_size for member in members) / _MEBIBYTE
+    largest = max(members, key=lambda member: member.info.file_size).info
+    largest_mb = largest.file_size / _MEBIBYTE
+    ratio = total_mb * _MEBIBYTE / max(archive.stat().st_size, 1)
+    for setting, value, description in (
+        ("max_files", len(members), f"{len(members):,} members"),
+        ("max_total_mb", total_mb, f"{total_mb:,.0f} MiB unpacked"),
+        ("max_file_mb", largest_mb, f"member {largest.filename!r} of {largest_mb:,.0f} MiB"),
+        ("max_ratio", ratio, f"unpacked size {ratio:,.0f} times the archive's size"),
     ):
-        if excess:
+        limit = getattr(limits, setting)
+        if value > limit:
             raise ArchiveError(
-                f"{archive}: {what}, more than fetch.unpack.{limit} = "
-                f"{getattr(limits, limit):g}; raise it only if you trust the archive"
+                f"{archive}: {description}, more than fetch.unpack.{setting} = {limit:g}; raise "
+                "the limit only if you trust the archive"
             )
 
 
 def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     name = info.orig_filename
     path = PurePosixPath(name)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    problem = ""
     if (
         "\0" in name
         or "\\" in name
@@ -201,26 +185,19 @@ def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
         or path.is_absolute()
         or ".." in path.parts
     ):
-        raise ArchiveError(
-            f"{archive}: the member {name!r} would leave the folder; do not trust this archive"
-        )
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
-        raise ArchiveError(
-            f"{archive}: the member {name!r} is a link or device, not a file; do not trust this "
-            "archive"
-        )
-    if info.flag_bits & _ENCRYPTED:
-        raise ArchiveError(f"{archive}: the member {name!r} is encrypted; bring an open archive")
-    if info.compress_type not in _METHODS:
-        raise ArchiveError(
-            f"{archive}: the member {name!r} is packed by a method other than store and deflate; "
-            "pack the archive again"
-        )
+        problem = "would be written outside the folder; do not trust this archive"
+    elif kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
+        problem = "is a link or device, not a file; do not trust this archive"
+    elif info.flag_bits & _ENCRYPTED:
+        problem = "is encrypted; provide an unencrypted archive"
+    elif info.compress_type not in _METHODS:
+        problem = "is not compressed with store or deflate; create the archive again"
+    if problem:
+        raise ArchiveError(f"{archive}: the member {name!r} {problem}")
     return path
 
 
-def _is_litter(name: str) -> bool:
+def _is_system_file(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or (bool(parts) and parts[-1] in {".DS_Store", "Thumbs.db"})
 
@@ -239,34 +216,33 @@ def _write(
     folder: Path,
     limits: UnpackSettings,
 ) -> None:
-    """Write the members, counting real bytes: what the directory says may be a lie."""
+    """Write the members, limited by the bytes written because the declared sizes may be wrong."""
     left = int(limits.max_total_mb * _MEBIBYTE)
     for member in tqdm(members, desc=f"unpack {archive.name}", unit="file", disable=None):
-        most = min(member.info.file_size, left)
         try:
-            written = _write_member(source, member, folder, most)
+            written = _write_member(source, member, folder, min(member.info.file_size, left))
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise
             raise ArchiveError(
                 f"{archive}: the member {member.info.filename!r} cannot be written "
-                f"({error.strerror}); pack the archive again, with plain short names"
+                f"({error.strerror}); create the archive again with short plain names"
             ) from error
         if written != member.info.file_size:
             raise ArchiveError(
-                f"{archive}: the member {member.info.filename!r} is not as long as the archive's "
-                "directory says; do not trust this archive"
+                f"{archive}: the member {member.info.filename!r} does not have the size that the "
+                "archive declares; do not trust this archive"
             )
         left -= written
 
 
-def _write_member(source: zipfile.ZipFile, member: _Member, folder: Path, most: int) -> int:
-    """Write one member, at most one block beyond what it may hold."""
+def _write_member(source: zipfile.ZipFile, member: _Member, folder: Path, limit: int) -> int:
+    """Write one member, stop at most one block after the limit, and return the bytes written."""
     path = folder / member.path
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with source.open(member.info) as packed, path.open("xb") as file:
-        while written <= most and (block := packed.read(_BLOCK)):
+        while written <= limit and (block := packed.read(_BLOCK)):
             file.write(block)
             written += len(block)
     return written

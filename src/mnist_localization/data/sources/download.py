@@ -1,7 +1,7 @@
-"""Downloads with a limit on every wait, retried and resumed.
+"""Addresses of sources, and resumable downloads with a limit on every wait.
 
-Written on `requests` rather than on a downloader: what counts as unreachable has to be told
-from what is wrong, all attempts share one limit, and a broken-off file goes on where it was.
+A general downloader does not distinguish an unreachable server from an invalid response, and does
+not apply one time limit to all attempts, so this module is written on `requests`.
 """
 
 import logging
@@ -12,147 +12,219 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
 from mnist_localization.config import NetworkSettings
-from mnist_localization.data.sources.urls import shown_url
 from mnist_localization.errors import SourceError, UnreachableError
 from mnist_localization.files import require_free_space
 
 logger = logging.getLogger(__name__)
 
 _BLOCK = 2**16
-# Slower than this, in bytes a second over one `read_s`, counts as a stall.
-_SLOWEST = 1024
-# How often the disk is asked for room where the server does not say how much will come.
+# A slower transfer, in bytes per second over one `read_s`, counts as stalled.
+_MIN_SPEED = 1024
+# Bytes between two checks of free space if the server does not declare the length.
 _SPACE_STEP = 2**24
-# A proxy that wants a password, a time-out and a limit on requests, beside all from 500 on.
+# Proxy authentication required, request timeout, too many requests; also all from 500.
 _UNREACHABLE_STATUS = (407, 408, 429)
 
 
-class _BrokenError(Exception):
-    """One attempt failed in a way that another may not."""
+def is_remote(base_url: str) -> bool:
+    """Return whether a base URL is an http or https URL.
+
+    Raises:
+        SourceError: The URL starts with http or https but is malformed.
+    """
+    if not base_url.lower().startswith(("http:", "https:")):
+        return False
+    try:
+        parts = urlsplit(base_url)
+        is_valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise SourceError(
+            "the address of the source is not a valid http or https URL; use the form "
+            "https://host/folder in fetch.base_url or fetch.upstream.url"
+        )
+    return True
+
+
+def local_path(base_url: str, project_folder: Path) -> Path:
+    """Return the local folder of a base URL.
+
+    Args:
+        base_url: Path, or `file:` URL of this machine.
+        project_folder: Base of a relative path.
+
+    Raises:
+        SourceError: The base URL is neither.
+    """
+    if base_url.lower().startswith("file:"):
+        parts = urlsplit(base_url)
+        if parts.netloc not in ("", "localhost"):
+            raise SourceError(
+                f"fetch.base_url names a file on the machine {parts.netloc!r}; only files of this "
+                "machine can be read: use file:///folder or a path"
+            )
+        return (project_folder / unquote(parts.path)).resolve()
+    if "://" in base_url:
+        raise SourceError(
+            f"fetch.base_url has the scheme {base_url.partition(':')[0]!r}; use an http or https "
+            "URL, or a path"
+        )
+    try:
+        return (project_folder / Path(base_url).expanduser()).resolve()
+    except RuntimeError as error:
+        raise SourceError(
+            f"fetch.base_url is {base_url!r}: {error}; write the path without ~"
+        ) from error
+
+
+def file_url(folder_url: str, name: str) -> str:
+    """Return the URL of a file in a folder, with the query of the folder's URL."""
+    parts = urlsplit(folder_url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}", fragment=""))
+
+
+def public_url(url: str) -> str:
+    """Return a URL without credentials and query, for logs and the dataset card."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, _host(parts), parts.path, "", ""))
+
+
+def source_identity(url: str) -> str:
+    """Return a URL without credentials, because a new password is not a new source."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, _host(parts), parts.path.rstrip("/"), parts.query, ""))
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+class _AttemptError(Exception):
+    """A failed attempt; another one may succeed."""
 
 
 class Downloader:
-    """Fetches files of one source; the limit on unreachability counts over all of them."""
+    """Downloader for the files of one source; the limit `reach_s` applies to all of them."""
 
     def __init__(self, settings: NetworkSettings) -> None:
-        """Start with the whole limit.
-
-        Args:
-            settings: Limits on every wait.
-        """
+        """Start with the full time limit."""
         self._settings = settings
-        self._patience = settings.reach_s
+        self._remaining_s = settings.reach_s
         self._session = requests.Session()
         self._session.max_redirects = 5
 
     def fetch(self, url: str, path: Path, *, hash_known: bool) -> None:
-        """Download one file, beside and renamed by the caller once it is verified.
+        """Download one file.
 
         Args:
-            url: Where it lies, http or https.
-            path: The unverified file; a partial one is gone on with where the server agrees.
-            hash_known: Whether the caller can tell a whole file from a part. If not, a server
-                that does not say where the file ends is refused.
+            url: http or https URL.
+            path: Destination. A partial file is resumed if the server confirms that the content
+                is unchanged.
+            hash_known: Whether the caller can detect a truncated file. If not, a server that does
+                not declare the end of the file is an error.
 
         Raises:
-            UnreachableError: The server does not answer within the limit.
-            SourceError: It answers that the file is not to be had, or the URL is unusable.
+            UnreachableError: The server does not respond within the limit.
+            SourceError: The server does not provide the file, or the URL is invalid.
         """
-        shown = shown_url(url)
+        shown = public_url(url)
         logger.info("Downloading %s", shown)
-        failure = "the time for all attempts is used up"
+        failure = "the time limit for all attempts is used up"
         for attempt in range(self._settings.retries + 1):
             if attempt:
-                self._wait(min(self._settings.backoff_s * 2 ** (attempt - 1), self._patience))
-            if self._patience <= 0:
+                backoff_s = self._settings.backoff_s * 2 ** (attempt - 1)
+                self._wait(max(0.0, min(backoff_s, self._remaining_s)))
+            if self._remaining_s <= 0:
                 break
             try:
-                with self._counted():
+                with self._time_without_progress():
                     self._attempt(url, path, hash_known=hash_known)
                 return
-            except _BrokenError as error:
+            except _AttemptError as error:
                 failure = str(error)
                 logger.info("%s: %s (attempt %d)", shown, failure, attempt + 1)
         raise UnreachableError(f"{shown} cannot be reached: {failure}")
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Takes the time without progress off the limit."""
-        self._progress = time.monotonic()
+    def _time_without_progress(self) -> Iterator[None]:
+        """Subtract the time since the last progress from the limit."""
+        self._last_progress = time.monotonic()
         try:
             yield
         finally:
-            self._patience -= time.monotonic() - self._progress
+            self._remaining_s -= time.monotonic() - self._last_progress
 
     def _wait(self, seconds: float) -> None:
-        time.sleep(max(0.0, seconds))
-        self._patience -= seconds
+        time.sleep(seconds)
+        self._remaining_s -= seconds
 
     def _attempt(self, url: str, path: Path, *, hash_known: bool) -> None:
-        have = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size if path.exists() else 0
         tag_path = path.with_name(f"{path.name}.tag")
         tag = tag_path.read_text("utf-8") if tag_path.exists() else ""
         headers = {"Accept-Encoding": "identity"}
-        if have and tag:
-            headers |= {"Range": f"bytes={have}-", "If-Range": tag}
-        with closing(self._answer(url, headers)) as response:
+        if size and tag:
+            headers |= {"Range": f"bytes={size}-", "If-Range": tag}
+        with closing(self._respond(url, headers)) as response:
             if response.status_code == 416:
                 path.unlink(missing_ok=True)
-                raise _BrokenError("the server does not know the part that was asked for")
-            _check_answer(response, shown_url(url), hash_known=hash_known)
-            found = _tag(response)
+                raise _AttemptError("the server does not have the requested range")
+            _require_valid(response, public_url(url), hash_known=hash_known)
+            new_tag = _content_tag(response)
             if response.status_code == 206:
-                if _range_start(response) != have or found not in ("", tag):
+                if _range_start(response) != size or new_tag not in ("", tag):
                     path.unlink(missing_ok=True)
-                    raise _BrokenError("the server sent another part than was asked for")
+                    raise _AttemptError("the server sent another range than requested")
             else:
-                have = 0
-                tag_path.write_text(found, "utf-8")
-            self._receive(response, path, have)
+                size = 0
+                tag_path.write_text(new_tag, "utf-8")
+            self._receive(response, path, size)
         tag_path.unlink(missing_ok=True)
 
-    def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """Ask in a thread: resolving names, and headers that drip in, know no limit."""
-        read_s = max(0.1, min(self._settings.read_s, self._patience))
-        connect_s = max(0.1, min(self._settings.connect_s, self._patience))
-        answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+    def _respond(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Send the request in a thread, because resolving names has no time limit."""
+        read_s = max(0.1, min(self._settings.read_s, self._remaining_s))
+        connect_s = max(0.1, min(self._settings.connect_s, self._remaining_s))
+        responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
-        def ask() -> None:
+        def request() -> None:
+            timeout = (connect_s, read_s)
             try:
-                answers.put(
-                    self._session.get(
-                        url, headers=headers, stream=True, timeout=(connect_s, read_s)
-                    )
-                )
+                responses.put(self._session.get(url, headers=headers, stream=True, timeout=timeout))
             except Exception as error:
-                answers.put(error)
+                responses.put(error)
 
-        threading.Thread(target=ask, daemon=True).start()
-        limit = max(0.1, min(connect_s + read_s, self._patience))
+        threading.Thread(target=request, daemon=True).start()
+        limit = max(0.1, min(connect_s + read_s, self._remaining_s))
         try:
-            answer = answers.get(timeout=limit)
+            response = responses.get(timeout=limit)
         except queue.Empty:
-            raise _BrokenError(f"no answer within {limit:.1f} seconds") from None
-        if isinstance(answer, Exception):
-            raise _judged(answer, shown_url(url)) from answer
-        return answer
+            raise _AttemptError(f"no response within {limit:.1f} seconds") from None
+        if isinstance(response, Exception):
+            raise _classify(response, public_url(url)) from response
+        return response
 
-    def _receive(self, response: requests.Response, path: Path, have: int) -> None:
+    def _receive(self, response: requests.Response, path: Path, size: int) -> None:
         length = response.headers.get("Content-Length", "")
-        total = have + int(length) if length.isdigit() else None
+        total = size + int(length) if length.isdigit() else None
         purpose = f"download {path.name}"
-        require_free_space(path.parent, total - have if total else 0, purpose)
+        require_free_space(path.parent, total - size if total else 0, purpose)
         with (
-            path.open("ab" if have else "wb") as file,
+            path.open("ab" if size else "wb") as file,
             tqdm(
                 total=total,
-                initial=have,
+                initial=size,
                 desc=path.name.removeprefix(".").removesuffix(".part"),
                 unit="B",
                 unit_scale=True,
@@ -162,81 +234,85 @@ class Downloader:
             for block in self._blocks(response):
                 file.write(block)
                 bar.update(len(block))
-                if total is None and have // _SPACE_STEP < (have + len(block)) // _SPACE_STEP:
+                if total is None and size // _SPACE_STEP < (size + len(block)) // _SPACE_STEP:
                     require_free_space(path.parent, 0, purpose)
-                have += len(block)
-        if total is not None and have != total:
-            raise _BrokenError(f"the server broke off after {have:,} of {total:,} bytes")
+                size += len(block)
+        if total is not None and size != total:
+            raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")
 
     def _blocks(self, response: requests.Response) -> Iterator[bytes]:
-        """What comes, as it comes; an error of the network only, never one of the disk."""
+        """Yield bytes as they arrive; only network errors become failed attempts."""
         start, received = time.monotonic(), 0
         while True:
             try:
-                # Not `iter_content`: it waits for a whole block, however slowly bytes drip in.
+                # `iter_content` waits for a full block, however slowly the bytes arrive.
                 block = response.raw.read1(_BLOCK, decode_content=False)
             except (requests.RequestException, HTTPError, OSError) as error:
-                raise _BrokenError(f"the server broke off ({_brief(error)})") from error
+                raise _AttemptError(f"the connection ended ({_reason(error)})") from error
             if not block:
                 return
             yield block
             received += len(block)
             passed = time.monotonic() - start
-            if received >= _SLOWEST * passed:
-                self._progress = time.monotonic()
+            if received >= _MIN_SPEED * passed:
+                self._last_progress = time.monotonic()
             if passed >= self._settings.read_s:
-                if received < _SLOWEST * passed:
-                    raise _BrokenError(f"the server sends less than {_SLOWEST} bytes a second")
+                if received < _MIN_SPEED * passed:
+                    raise _AttemptError(f"the server sends less than {_MIN_SPEED} bytes a second")
                 start, received = time.monotonic(), 0
 
 
-def _check_answer(response: requests.Response, shown: str, *, hash_known: bool) -> None:
+def _require_valid(response: requests.Response, shown: str, *, hash_known: bool) -> None:
     status = response.status_code
     if status in _UNREACHABLE_STATUS or status >= 500:
-        raise _BrokenError(f"the server answered {status} {response.reason}")
+        raise _AttemptError(f"the server responded with {status} {response.reason}")
+    headers = response.headers
+    encoding = headers.get("Content-Encoding", "identity").lower()
+    chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
+    problem = ""
     if status not in (200, 206):
-        raise SourceError(
-            f"{shown}: the server answered {status} {response.reason}; check the address and "
-            "whether it may be read without signing in"
+        problem = (
+            f"responded with {status} {response.reason}; check the address and whether it can be "
+            "read without signing in"
         )
-    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise SourceError(
-            f"{shown}: the server sent a web page in the file's place; give the address of the "
-            "files themselves, not of a page that shows them, and check whether one has to sign in"
+    elif headers.get("Content-Type", "").lower().startswith("text/html"):
+        problem = (
+            "sent a web page instead of the file; use the address of the files themselves, not of "
+            "a page about them, and check whether it can be read without signing in"
         )
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding != "identity":
-        raise SourceError(
-            f"{shown}: the server sends the file encoded ({encoding}), although asked not to; "
-            "download it by other means and name its folder by fetch.base_url"
+    elif encoding != "identity":
+        problem = (
+            f"sent the file with the encoding {encoding}, although the request excludes it; "
+            "download the file by other means and set fetch.base_url to its folder"
         )
-    chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
-    if not (hash_known or chunked or response.headers.get("Content-Length", "").isdigit()):
-        raise SourceError(
-            f"{shown}: the server does not say how long the file is, so that a part of it could "
-            "pass for the whole; give the file's SHA-256 in fetch.sha256"
+    elif not (hash_known or chunked or headers.get("Content-Length", "").isdigit()):
+        problem = (
+            "does not declare the length of the file, so a truncated file could not be detected; "
+            "set its SHA-256 in fetch.sha256"
         )
+    if problem:
+        raise SourceError(f"{shown}: the server {problem}")
 
 
-def _judged(error: Exception, shown: str) -> Exception:
-    """What an error without any answer means: try again, or never."""
+def _classify(error: Exception, shown: str) -> Exception:
+    """Return an error to raise: `_AttemptError` if another attempt may succeed."""
     if isinstance(_innermost(error), ssl.SSLCertVerificationError):
         return SourceError(
-            f"{shown}: the server's certificate is not trusted ({_brief(error)}); check the clock "
-            "and the certificates of this machine, or go on with fetch.source=synthetic"
+            f"{shown}: the certificate of the server is not trusted ({_reason(error)}); check the "
+            "clock and the certificates of this machine, or set fetch.source=synthetic"
         )
     if isinstance(error, requests.TooManyRedirects):
-        return SourceError(f"{shown}: the server redirects again and again; check the address")
+        return SourceError(f"{shown}: the server redirects too often; check the address")
     if isinstance(error, requests.RequestException) and isinstance(error, ValueError):
-        # What makes an URL unusable is told with the URL, and so with its password.
-        return SourceError(f"{shown} is no usable http or https URL; correct it")
+        # The reason is not shown, because it contains the URL with its password.
+        return SourceError(f"{shown} is not a valid http or https URL; correct it")
     if isinstance(error, requests.RequestException | HTTPError | OSError):
-        return _BrokenError(_brief(error))
+        return _AttemptError(_reason(error))
     return error
 
 
-def _tag(response: requests.Response) -> str:
-    """What tells this very content from another, for going on with it later."""
+def _content_tag(response: requests.Response) -> str:
+    """Return a strong ETag or the modification time, to resume the same content later."""
     tag = response.headers.get("ETag", "")
     if not tag or tag.startswith("W/"):
         tag = response.headers.get("Last-Modified", "")
@@ -250,16 +326,16 @@ def _range_start(response: requests.Response) -> int | None:
 
 def _innermost(error: BaseException) -> BaseException:
     while True:
-        deeper = getattr(error, "reason", None)
-        if not isinstance(deeper, BaseException):
-            deeper = next((a for a in reversed(error.args) if isinstance(a, BaseException)), None)
-        if deeper is None:
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((a for a in reversed(error.args) if isinstance(a, BaseException)), None)
+        if inner is None:
             return error
-        error = deeper
+        error = inner
 
 
-def _brief(error: BaseException) -> str:
-    """The innermost reason of an error of `requests`, without the address in it."""
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason of an error of `requests`, without the URL."""
     inner = _innermost(error)
     name, text = type(inner).__name__, str(inner).rpartition(": ")[2]
     return f"{name}: {text}" if text else name

@@ -1,67 +1,80 @@
-"""A dataset of one's own: looked at where it lies, and never changed."""
+"""Images and annotations of the user, read in place and never changed."""
 
 import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mnist_localization.config import FetchSettings, FolderSettings
 from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
 from mnist_localization.data.images import SUFFIXES
 from mnist_localization.data.sources.archives import unpack
-from mnist_localization.data.sources.source_folder import SourceFolder
-from mnist_localization.data.sources.verification import sha256_of
+from mnist_localization.data.sources.source_folder import SourceFolder, file_entry
 from mnist_localization.errors import SourceError
 
 logger = logging.getLogger(__name__)
 
 
-def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
-    """The card of a dataset of one's own; archives are unpacked below the raw folder.
+class _Images(NamedTuple):
+    """Images of a split: name and entry in the card's files, folder, number of images."""
 
-    Of folders, `files` holds the size of all files, and a hash of names, sizes and times.
+    name: str
+    entry: FileEntry
+    folder: Path
+    images: int
+
+
+def fetch_local_folder(
+    settings: FetchSettings, raw_folder: Path, project_folder: Path
+) -> DatasetCard:
+    """Describe a dataset in a local folder; archives are unpacked below the raw folder.
+
+    For a folder, `files` contains the total size and a hash of names, sizes and times.
 
     Args:
-        settings: The section `fetch`, with the source `folder`.
+        settings: Section `fetch` with the source `folder`.
         raw_folder: Parent of the folders of all sources.
-        project_folder: Where a relative path starts.
+        project_folder: Base of a relative path.
 
     Returns:
-        The dataset card; `test_images` is 0 where there is no test set.
+        The description of the dataset; `test_images` is 0 without a test set.
 
     Raises:
-        LocalizationError: Something configured does not exist, holds no image, or is no
+        LocalizationError: A configured path does not exist, contains no images, or is not an
             archive that can be unpacked.
     """
     own = settings.folder
     if not own.path:
         raise SourceError(
-            "fetch.source is 'folder', but fetch.folder.path is empty; name the folder of the "
+            "fetch.source is 'folder', but fetch.folder.path is empty; set it to the folder of the "
             "dataset: kedro run --params fetch.folder.path=<folder>"
         )
     root = (project_folder / Path(own.path).expanduser()).resolve()
-    name = "folder-" + _digest(f"{root}\n{own.model_dump_json()}")
+    identity = hashlib.sha256(f"{root}\n{own.model_dump_json()}".encode()).hexdigest()
     files: dict[str, FileEntry] = {}
     splits: dict[str, SplitFiles] = {}
     counts = {"train": 0, "test": 0}
-    with SourceFolder(raw_folder / name).locked(settings.network.reach_s) as folder:
-        for split, images, annotations in _configured(own):
-            found = _Images.at(root / images, images, folder, settings, split)
-            said_in = _existing(root / annotations, f"fetch.folder.{split}_annotations")
-            files |= {found.name: found.entry, annotations: _annotation_files(said_in)}
-            counts[split] = found.count
+    with SourceFolder(raw_folder / f"folder-{identity[:8]}").locked(
+        settings.network.reach_s
+    ) as folder:
+        for split, images, annotations in _configured_splits(own):
+            found = _find_images(root / images, images, folder, settings, split)
+            path = _existing(root / annotations, f"fetch.folder.{split}_annotations")
+            entry = file_entry(path) if path.is_file() else _list_folder(path)[0]
+            files |= {found.name: found.entry, annotations: entry}
+            counts[split] = found.images
             splits[split] = SplitFiles(
-                annotations=_below(said_in, folder.path, own),
+                annotations=_card_path(path, folder.path, own),
                 archive=found.name,
-                images=_below(found.folder, folder.path, own),
+                images=_card_path(found.folder, folder.path, own),
             )
-    logger.info("Found %d training and %d test images in %s.", *counts.values(), own.path)
+    logger.info("Found %d training and %d test images in %s", *counts.values(), own.path)
     return DatasetCard(
         source="folder",
         requested_source="folder",
-        folder=name,
+        folder=folder.path.name,
         files=files,
         splits=splits,
         train_images=counts["train"],
@@ -69,64 +82,42 @@ def fetch_folder(settings: FetchSettings, raw_folder: Path, project_folder: Path
     )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-@dataclass(frozen=True)
-class _Images:
-    """The images of a split: name and entry in the card's files, folder, number."""
-
-    name: str
-    entry: FileEntry
-    folder: Path
-    count: int
-
-    @classmethod
-    def at(
-        cls, path: Path, name: str, folder: SourceFolder, settings: FetchSettings, split: str
-    ) -> "_Images":
-        setting = f"fetch.folder.{split}_images"
-        if _existing(path, setting).is_file():
-            sha256 = sha256_of(path)
-            target = folder.path / "images" / sha256[:16]
-            target.parent.mkdir(exist_ok=True)
-            count = unpack(path, sha256, target, settings.unpack)
-            entry = FileEntry(size=path.stat().st_size, sha256=sha256)
-            found = cls(name, entry, target, count)
-        else:
-            entry, count = _listing(path)
-            found = cls(f"{name} (listing)", entry, path, count)
-        if not found.count:
-            raise SourceError(f"{path}: holds no image ({', '.join(SUFFIXES)}); correct {setting}")
-        return found
-
-
-def _configured(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
-    """Name, images and annotations of each split that there is."""
+def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield name, images and annotations of each configured split."""
     yield "train", own.train_images, own.train_annotations
     if own.test_annotations:
         yield "test", own.test_images or own.train_images, own.test_annotations
     elif own.test_images:
         raise SourceError(
-            "fetch.folder.test_images is set, but fetch.folder.test_annotations is empty; name "
-            "the annotations of the test images, or unset both"
+            "fetch.folder.test_images is set, but fetch.folder.test_annotations is empty; set it "
+            "to the annotations of the test images, or remove both"
         )
+
+
+def _find_images(
+    path: Path, name: str, folder: SourceFolder, settings: FetchSettings, split: str
+) -> _Images:
+    setting = f"fetch.folder.{split}_images"
+    if _existing(path, setting).is_file():
+        entry = file_entry(path)
+        target = folder.path / "images" / entry.sha256[:16]
+        target.parent.mkdir(exist_ok=True)
+        found = _Images(name, entry, target, unpack(path, entry.sha256, target, settings.unpack))
+    else:
+        entry, count = _list_folder(path)
+        found = _Images(f"{name} (listing)", entry, path, count)
+    if not found.images:
+        raise SourceError(f"{path} contains no images ({', '.join(SUFFIXES)}); correct {setting}")
+    return found
 
 
 def _existing(path: Path, setting: str) -> Path:
     if not path.exists():
-        raise SourceError(f"{path}: does not exist; correct fetch.folder.path or {setting}")
+        raise SourceError(f"{path} does not exist; correct fetch.folder.path or {setting}")
     return path
 
 
-def _annotation_files(path: Path) -> FileEntry:
-    if path.is_file():
-        return FileEntry(size=path.stat().st_size, sha256=sha256_of(path))
-    return _listing(path)[0]
-
-
-def _listing(folder: Path) -> tuple[FileEntry, int]:
+def _list_folder(folder: Path) -> tuple[FileEntry, int]:
     """Return total size and hash of a folder's listing, and the number of images in it."""
     digest, size, images = hashlib.sha256(), 0, 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -138,8 +129,8 @@ def _listing(folder: Path) -> tuple[FileEntry, int]:
     return FileEntry(size=size, sha256=digest.hexdigest()), images
 
 
-def _below(path: Path, folder: Path, own: FolderSettings) -> str:
-    """A path as it is joined to the source's folder: relative where the configuration is."""
+def _card_path(path: Path, folder: Path, own: FolderSettings) -> str:
+    """Return a path relative to the source's folder, if the configured path is relative."""
     if Path(own.path).expanduser().is_absolute():
         return path.resolve().as_posix()
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

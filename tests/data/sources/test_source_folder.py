@@ -1,4 +1,4 @@
-"""A folder for each source, a lock on it, room for it, and no secrets in it."""
+"""Folders of sources: separation, lock, disk space and secrets."""
 
 import logging
 import subprocess
@@ -25,7 +25,7 @@ def files_below(folder):
     }
 
 
-def test_sources_live_side_by_side(from_upstream, fetched, tiny, tmp_path, raw, server):
+def test_each_source_has_its_own_folder(from_upstream, fetched, tiny, tmp_path, raw, server):
     other = make_tiny_dataset(tmp_path / "other", train=12, test=8, seed=2)
     runs = (
         from_upstream,
@@ -46,29 +46,29 @@ def test_sources_live_side_by_side(from_upstream, fetched, tiny, tmp_path, raw, 
     assert files_below(raw) == kept
 
 
-def test_an_empty_base_url_is_unset(fetched):
+def test_an_empty_base_url_is_not_a_source(fetched):
     for empty in ("", None):
         assert fetched(base_url=empty, source="synthetic").source == "synthetic"
 
 
-def test_a_base_url_alone_selects_that_source(fetched, tiny):
+def test_a_base_url_overrides_the_source(fetched, tiny):
     assert fetched(base_url=str(tiny), source="synthetic").source == "base_url"
 
 
-@pytest.mark.parametrize("harm", ["gone", "one gone", "shortened", "one more", "marker"])
-def test_images_that_were_touched_are_unpacked_again(fetched, tiny, raw, assert_whole, harm):
+@pytest.mark.parametrize("change", ["gone", "one gone", "shortened", "one more", "marker"])
+def test_changed_images_are_unpacked_again(fetched, tiny, raw, assert_whole, change):
     card = fetched(base_url=str(tiny))
     images = raw / card.folder / card.splits["train"].images
     first = next(images.iterdir())
-    if harm == "gone":
+    if change == "gone":
         for path in images.iterdir():
             path.unlink()
         images.rmdir()
-    elif harm == "one gone":
+    elif change == "one gone":
         first.unlink()
-    elif harm == "shortened":
+    elif change == "shortened":
         first.write_bytes(first.read_bytes()[:-1])
-    elif harm == "one more":
+    elif change == "one more":
         (images / "mine.png").write_bytes(b"")
     else:
         images.with_name(f"{images.name}.json").write_text("[1, 2", "utf-8")
@@ -76,7 +76,7 @@ def test_images_that_were_touched_are_unpacked_again(fetched, tiny, raw, assert_
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"test_data.csv": 3}', "\0"])
-def test_a_ruined_record_of_what_was_fetched_is_made_anew(fetched, server, raw, assert_whole, text):
+def test_a_damaged_manifest_is_written_again(fetched, server, raw, assert_whole, text):
     card = fetched(base_url=server.url)
     (raw / card.folder / "files.json").write_text(text, "utf-8")
     assert_whole(fetched(base_url=server.url))
@@ -100,7 +100,7 @@ def test_a_second_run_waits_for_the_first(fetched, server, assert_whole):
     assert sorted(server.names()) == sorted(NAMES)
 
 
-def test_a_run_does_not_wait_for_another_for_ever(fetched, tiny, raw):
+def test_the_wait_for_another_run_is_limited(fetched, tiny, raw):
     folder = raw / fetched(base_url=str(tiny)).folder
     script = (
         "import sys, time\nfrom pathlib import Path\n"
@@ -119,7 +119,7 @@ def test_a_run_does_not_wait_for_another_for_ever(fetched, tiny, raw):
             assert 0.3 <= time.monotonic() - start < 8
         finally:
             other.kill()
-    # A killed process leaves no lock behind.
+    # The lock of a killed process is released.
     with SourceFolder(folder).locked(0):
         pass
 
@@ -131,10 +131,10 @@ Usage = namedtuple("Usage", "total used free")
     ("free_mib", "purpose"),
     [(64, f"copy {NAMES[0]}"), (64.1, f"unpack {NAMES[0]}")],
 )
-def test_a_full_disk_is_told_before_it_is_filled(
+def test_too_little_disk_space_is_an_error_before_writing(
     fetched, tiny, raw, monkeypatch, assert_whole, free_mib, purpose
 ):
-    # The 30 images take 120 KiB on the disk, less than half of that in the archive.
+    # The 30 images occupy 120 KiB on disk, and less than half of that in the archive.
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, int(free_mib * 2**20)))
     with pytest.raises(DiskSpaceError, match=f"too little disk space to {purpose}: .*free some"):
         fetched(base_url=str(tiny))
@@ -144,7 +144,7 @@ def test_a_full_disk_is_told_before_it_is_filled(
 
 
 @pytest.mark.parametrize("changes", [{"source": "synthetic"}, {"base_url": "server"}])
-def test_a_full_disk_stops_downloads_and_making_too(fetched, server, raw, monkeypatch, changes):
+def test_downloads_and_synthesis_check_the_disk_space(fetched, server, raw, monkeypatch, changes):
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 2**20))
     if "base_url" in changes:
         changes = {"base_url": server.url}
@@ -153,7 +153,9 @@ def test_a_full_disk_stops_downloads_and_making_too(fetched, server, raw, monkey
     assert not list(raw.rglob("*.zip"))
 
 
-def test_credentials_are_used_but_never_shown(fetched, server, raw, caplog, assert_whole):
+def test_credentials_are_sent_but_never_stored_or_logged(
+    fetched, server, raw, caplog, assert_whole
+):
     caplog.set_level(logging.DEBUG)
     url = server.url.replace("//", f"//user:{PASSWORD}@") + f"?token={PASSWORD}"
     card = fetched(base_url=url)
@@ -171,10 +173,10 @@ def test_credentials_are_used_but_never_shown(fetched, server, raw, caplog, asse
 
 
 @pytest.mark.parametrize("kind", ["404", "refused", "wrong byte", "port", "space", "label"])
-def test_credentials_stay_out_of_errors(fetched, server, sums, kind):
+def test_errors_do_not_contain_credentials(fetched, server, sums, kind):
     secret = f"user:{PASSWORD}@"
-    server.mode = {"404": servers.answers(404), "wrong byte": servers.wrong_byte}.get(
-        kind, servers.whole
+    server.mode = {"404": servers.responds(404), "wrong byte": servers.wrong_byte}.get(
+        kind, servers.complete
     )
     url = {
         "refused": servers.refusing_url().replace("//", f"//{secret}"),
@@ -187,8 +189,8 @@ def test_credentials_stay_out_of_errors(fetched, server, sums, kind):
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_new_password_makes_no_new_source(fetched, server):
+def test_a_new_password_is_not_a_new_source(fetched, server):
     first = fetched(base_url=server.url.replace("//", "//user:old@"))
-    server.asked.clear()
+    server.requested.clear()
     assert fetched(base_url=server.url.replace("//", "//user:new@")) == first
-    assert server.asked == []
+    assert server.requested == []

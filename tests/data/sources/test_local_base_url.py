@@ -1,4 +1,4 @@
-"""A folder of this machine as the source."""
+"""A local folder as `fetch.base_url`."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from support.tiny_dataset import NAMES, make_tiny_dataset
 
 @pytest.fixture
 def origin(tiny, tmp_path):
-    """A copy of the four files, below the project's folder."""
+    """Copy of the four files below the project folder."""
     return shutil.copytree(tiny, tmp_path / "my files" / "digits")
 
 
@@ -21,7 +21,7 @@ def state(folder):
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative", "dotted", "file URL", "trailing slash"])
-def test_a_folder_is_a_source_and_is_never_touched(fetched, origin, assert_whole, form):
+def test_a_folder_is_a_source_and_is_never_changed(fetched, origin, assert_whole, form):
     before = state(origin)
     base_url = {
         "absolute": str(origin),
@@ -41,7 +41,7 @@ def test_all_spellings_of_a_folder_are_one_source(fetched, origin):
     assert len({fetched(base_url=base_url).folder for base_url in spellings}) == 1
 
 
-def test_the_home_folder_may_be_written_short(fetched, origin, monkeypatch, assert_whole):
+def test_a_tilde_is_the_home_folder(fetched, origin, monkeypatch, assert_whole):
     monkeypatch.setenv("HOME", str(origin.parent))
     assert_whole(fetched(base_url="~/digits"))
 
@@ -56,20 +56,20 @@ def test_the_home_folder_may_be_written_short(fetched, origin, monkeypatch, asse
         ("file://elsewhere/digits", "machine 'elsewhere'"),
     ],
 )
-def test_what_is_no_folder_is_an_error(fetched, origin, raw, base_url, message):
+def test_other_base_urls_are_errors(fetched, origin, raw, base_url, message):
     with pytest.raises(SourceError, match=message):
         fetched(base_url=base_url)
     assert not list(raw.glob("synthetic*"))
 
 
-def test_a_folder_in_a_files_place_is_an_error(fetched, origin):
+def test_a_folder_instead_of_a_file_is_an_error(fetched, origin):
     (origin / "test_data.csv").unlink()
     (origin / "test_data.csv").mkdir()
     with pytest.raises(UnreachableError, match="test_data.csv cannot be read"):
         fetched(base_url=str(origin))
 
 
-def test_a_changed_original_is_copied_anew(fetched, origin, tmp_path, assert_whole):
+def test_a_changed_original_is_copied_again(fetched, origin, tmp_path, assert_whole):
     fetched(base_url=str(origin))
     other = make_tiny_dataset(tmp_path / "other", train=12, test=8, seed=2)
     for name in NAMES:
@@ -79,7 +79,7 @@ def test_a_changed_original_is_copied_anew(fetched, origin, tmp_path, assert_who
     assert_whole(card, other)
 
 
-def test_an_altered_copy_is_found_out(fetched, origin, raw, assert_whole):
+def test_an_altered_copy_is_copied_again(fetched, origin, raw, assert_whole):
     card = fetched(base_url=str(origin))
     copy = raw / card.folder / "training_data.csv"
     kept = copy.stat()
@@ -90,7 +90,7 @@ def test_an_altered_copy_is_found_out(fetched, origin, raw, assert_whole):
     assert_whole(fetched(base_url=str(origin)))
 
 
-def test_a_wrong_byte_is_told_by_the_sum(fetched, origin, raw, sums, assert_whole):
+def test_a_wrong_hash_is_an_error_and_the_copy_is_removed(fetched, origin, raw, sums, assert_whole):
     name, right = "training_data.csv", (origin / "training_data.csv").read_bytes()
     (origin / name).write_bytes(right[:-2] + b"9\n")
     before = state(origin)
@@ -102,12 +102,14 @@ def test_a_wrong_byte_is_told_by_the_sum(fetched, origin, raw, sums, assert_whol
     assert_whole(fetched(base_url=str(origin), sha256=sums))
 
 
-def test_sums_are_read_in_either_case(fetched, origin, sums, assert_whole):
+def test_hashes_may_be_upper_case(fetched, origin, sums, assert_whole):
     upper = {name: value.upper() for name, value in sums.items()}
     assert_whole(fetched(base_url=str(origin), sha256=upper))
 
 
-def test_a_verified_copy_outlives_its_original(fetched, origin, caplog, assert_whole):
+def test_a_verified_copy_is_used_after_the_original_is_deleted(
+    fetched, origin, caplog, assert_whole
+):
     first = fetched(base_url=str(origin))
     shutil.rmtree(origin)
     again = fetched(base_url=str(origin))
@@ -117,7 +119,7 @@ def test_a_verified_copy_outlives_its_original(fetched, origin, caplog, assert_w
     assert len(warnings) == len(NAMES)
 
 
-def test_a_sum_for_a_file_that_is_not_asked_for_is_a_mistake(fetched, origin):
+def test_a_hash_of_an_unknown_file_is_an_error(fetched, origin):
     with pytest.raises(SourceError, match="fetch.sha256 names train.zip"):
         fetched(base_url=str(origin), sha256={"train.zip": "0" * 64})
 
@@ -127,17 +129,17 @@ def test_a_sum_for_a_file_that_is_not_asked_for_is_a_mistake(fetched, origin):
     [
         ({"test_csv": "Training_Data.csv"}, "four names must differ"),
         ({"test_archive": "mnist_converted_training.ZIPX"}, "without their suffix"),
-        ({"test_csv": "images"}, "own use"),
-        ({"test_csv": "files.json"}, "own use"),
-        ({"test_csv": ".lock"}, "own use"),
+        ({"test_csv": "images"}, "reserved"),
+        ({"test_csv": "files.json"}, "reserved"),
+        ({"test_csv": ".lock"}, "reserved"),
     ],
 )
-def test_names_that_would_collide_are_refused(fetched, origin, files, message):
+def test_names_that_collide_are_errors(fetched, origin, files, message):
     with pytest.raises(SourceError, match=message):
         fetched(base_url=str(origin), files=files)
 
 
-def test_archive_and_csv_may_share_a_name_but_for_the_suffix(fetched, tiny, tmp_path, raw):
+def test_archive_and_csv_may_differ_only_in_the_suffix(fetched, tiny, tmp_path, raw):
     names = dict(
         zip(
             ("train_archive", "train_csv", "test_archive", "test_csv"),
