@@ -93,7 +93,7 @@ def test_the_card_has_scores_with_intervals_data_limitations_license_files_and_v
     text, metrics = card(scored), scored[1]
     low, high = metrics.intervals["mean_iou"]
     assert f"| Mean IoU | {metrics.scores['mean_iou']:.4f} | {low:.4f} to {high:.4f} |" in text
-    assert f"| mean box | {metrics.scores['label_accuracy']:.4f} |" in text
+    assert f"| mean box | {100 * metrics.scores['label_accuracy']:.2f} % |" in text
     assert "| litert | localizer.tflite | 12,345 | 40 | 0.000000 | 0.2500 | 0.5000 |" in text
     for part in ("- One square.", "- None.", "| python | 3.11.9 |", "f00d", "abc", "1,234,567"):
         assert part in text

@@ -129,7 +129,7 @@ def test_the_stage_saves_predictions_metrics_and_charts(
     assert name.startswith("report2020-")
     assert record.scores["mean_iou"] == metrics.scores["mean_iou"]
     assert catalog.load("robustness").empty  # not asked for
-    assert "21 images): Label accuracy" in caplog.text
+    assert "21 images): label accuracy" in caplog.text
     assert "validated on the test split" in caplog.text
     assert "Stale" not in caplog.text
 

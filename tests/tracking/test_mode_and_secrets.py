@@ -247,4 +247,4 @@ def test_names_from_the_dataset_stay_text_in_the_report() -> None:
 def test_the_report_puts_the_scores_beside_the_baselines() -> None:
     lines = result_text(metrics()).splitlines()
     assert lines[0] == "| score | `model` | `mean_box` |"
-    assert "| mean iou | 0.4000 | 0.0995 |" in lines
+    assert "| Mean IoU | 0.4000 | 0.0995 |" in lines

@@ -111,7 +111,8 @@ class Metrics(BaseModel):
     def headline_text(self) -> str:
         """Return the headline scores in one line."""
         return ", ".join(
-            f"{metric.title} {metric.text(self.scores[metric.key])}" for metric in self.headlines
+            f"{metric.title[0].lower()}{metric.title[1:]} {metric.text(self.scores[metric.key])}"
+            for metric in self.headlines
         )
 
     @model_validator(mode="before")

@@ -23,22 +23,12 @@ from mnist_localization.evaluation import (
     model_fingerprint,
     stale_predictions,
 )
+from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import versions
 
 # Characters that Markdown, or HTML inside it, would interpret.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$@]|:(?=//)")
-_TITLES = {
-    "label_accuracy": "Label accuracy",
-    "mean_iou": "Mean IoU",
-    "mean_iou_raw": "Mean IoU before snapping",
-    "iou_at_50": "IoU at least 0.5",
-    "iou_at_75": "IoU at least 0.75",
-    "iou_at_90": "IoU at least 0.9",
-    "iou_at_95": "IoU at least 0.95",
-    "loc_accuracy": "Label correct and IoU at least 0.5",
-    "exact_box": "Box exact to the pixel",
-}
 
 
 @dataclass(frozen=True)
@@ -142,7 +132,7 @@ def render_model_card(
         metrics=metrics,
         data=metrics.dataset,
         card=dataset_card,
-        titles=_TITLES,
+        baselines=BASELINES,
         robustness=list(robustness.itertuples(index=False)),
         exports=list(export_report.itertuples(index=False)),
         versions=versions,

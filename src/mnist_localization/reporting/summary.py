@@ -28,12 +28,8 @@ def summary_lines(made: Mapping[str, Any], project: Path, page: Path | None) -> 
 
 
 def _scores(metrics: Metrics) -> Iterator[str]:
-    dataset, scores = metrics.dataset, metrics.scores
-    yield (
-        f"Scores:  label accuracy {scores['label_accuracy']:.2%}, mean IoU "
-        f"{scores['mean_iou']:.4f}, exact boxes {scores['exact_box']:.2%}, on "
-        f"{metrics.images:,} {dataset.split} images"
-    )
+    dataset = metrics.dataset
+    yield f"Scores:  {metrics.headline_text()}, on {metrics.images:,} {dataset.split} images"
     for remark in baseline_remarks(metrics):
         yield f"Note:    {remark}"
     if dataset.source == "synthetic":

@@ -6,17 +6,6 @@ from typing import Any
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.evaluation import Metrics
 
-# Scores that a chart of their own shows, where there are such.
-SHOWN_SCORES = (
-    "label_accuracy",
-    "mean_iou",
-    "median_iou",
-    "iou_at_50",
-    "iou_at_75",
-    "iou_at_90",
-    "loc_accuracy",
-    "exact_box",
-)
 _LISTED_CLASSES = 20
 
 
@@ -53,14 +42,14 @@ def task_text(class_names: Sequence[str], dataset_card: DatasetCard) -> str:
 def result_text(metrics: Metrics) -> str:
     """The scores of the model beside those of the baselines, as a Markdown table."""
     columns = {"model": metrics.scores, **metrics.known_baselines}
-    names = [name for name in SHOWN_SCORES if name in metrics.scores]
     lines = [
         "| score | " + " | ".join(_code(column) for column in columns) + " |",
         "| --- |" + " ---: |" * len(columns),
     ]
-    for name in names:
-        cells = [_cell(scores.get(name)) for scores in columns.values()]
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    for metric in metrics.known_metrics:
+        values = [scores.get(metric.key) for scores in columns.values()]
+        cells = ["" if value is None else metric.text(value) for value in values]
+        lines.append(f"| {metric.title} | " + " | ".join(cells) + " |")
     dataset = metrics.dataset
     scored = (
         f"Scored on {metrics.images} images of the split {_code(dataset.split)}, fingerprint "
@@ -80,10 +69,6 @@ def curves(columns: Sequence[str]) -> dict[str, list[str]]:
         for name in columns
         if f"val_{name}" in columns
     }
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def _code(text: Any) -> str:

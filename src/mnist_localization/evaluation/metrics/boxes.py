@@ -23,7 +23,7 @@ def _iou_at(percent: int, meaning: str) -> Metric:
     return Metric(
         key=f"iou_at_{percent}",
         title=f"IoU ≥ {threshold:g}",
-        description=f"Share of images whose box has an IoU of at least {threshold:g}: {meaning}.",
+        description=f"Share of boxes that {meaning} (IoU of at least {threshold:g}).",
         values=lambda outcomes: outcomes.iou >= threshold,
         unit="share",
         interval="wilson",
@@ -87,8 +87,8 @@ METRICS = (
         interval="bootstrap",
         rank=60,
     ),
-    _iou_at(50, "the box is found"),
-    _iou_at(75, "the box fits well"),
-    _iou_at(90, "the box fits closely"),
-    _iou_at(95, "the box fits almost exactly"),
+    _iou_at(50, "count as found"),
+    _iou_at(75, "fit well"),
+    _iou_at(90, "fit closely"),
+    _iou_at(95, "fit almost exactly"),
 )
