@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mnist_localization.config.results import WANDB_MAX_IMAGES
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
-
-# W&B cuts a list of images at this length.
-MOST_IMAGES = 108
 
 
 def overlay(record: AnnotatedImage, class_names: Sequence[str]) -> Any:
@@ -34,7 +32,7 @@ def overlay(record: AnnotatedImage, class_names: Sequence[str]) -> Any:
 
 def overlays(records: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[Any]:
     """The records as `wandb.Image`s of one size, as many as W&B shows of a list."""
-    return [overlay(record, class_names) for record in _on_one_canvas(records[:MOST_IMAGES])]
+    return [overlay(record, class_names) for record in _on_one_canvas(records[:WANDB_MAX_IMAGES])]
 
 
 def _on_one_canvas(records: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:

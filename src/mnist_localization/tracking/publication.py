@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mnist_localization.config import WandbSettings
+from mnist_localization.config.results import WANDB_MAX_IMAGES
 from mnist_localization.data.annotated_image import validate
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.evaluation import Metrics
 from mnist_localization.reporting.gallery import GalleryItem
-from mnist_localization.tracking.overlays import MOST_IMAGES, overlay, overlays
+from mnist_localization.tracking.overlays import overlay, overlays
 from mnist_localization.tracking.recorder import Recorder
 from mnist_localization.tracking.report_text import (
     curves,
@@ -151,7 +152,7 @@ class Publication:
         for reason, key in _GALLERY_KEYS.items():
             records = [item.annotated for item in self.gallery if reason in item.reasons]
             if records:
-                shown[key] = overlays(records[:MOST_IMAGES], self.class_names)
+                shown[key] = overlays(records[:WANDB_MAX_IMAGES], self.class_names)
         return shown
 
     def _figures(self) -> dict[str, Any]:
