@@ -15,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import annotated_types
 import yaml
 from pydantic import AfterValidator
