@@ -18,9 +18,9 @@ from benchmarks.processes import run_pipeline, run_work
 from benchmarks.table import markdown
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.files import write_text
-from mnist_localization.runtime import shared_cores, usable_cores
+from mnist_localization.runtime import thread_variables, usable_cores
 
 _PACKAGES = ("tensorflow", "keras", "kedro", "numpy")
 
@@ -78,7 +78,7 @@ def _measure(project: Path, options: argparse.Namespace) -> dict[str, Any]:
     _print_step("`kedro run` from archives to report")
     run = run_pipeline(project, source)
     # `kedro run` sets these variables; the notebook ran with TensorFlow's defaults.
-    ours = shared_cores()
+    ours = thread_variables()
     notebook_speeds, our_speeds = [], []
     for number in range(1, options.rounds + 1):
         _print_step(f"training speed, round {number} of {options.rounds}")

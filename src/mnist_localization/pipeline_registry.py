@@ -1,4 +1,4 @@
-"""The project's pipelines: one folder a stage, found by name."""
+"""Pipelines of the project: one folder for each stage, found by name."""
 
 from functools import reduce
 from operator import add
@@ -6,18 +6,18 @@ from operator import add
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-# `kedro run` is exactly these, whatever other pipelines there are.
+# Stages of `kedro run`, in this order.
 STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """All pipelines by name; `__default__` is the six stages.
+    """Return all pipelines by name; `__default__` is the sum of the six stages.
 
-    The nodes of each pipeline get its name as their namespace: one group a stage in kedro viz,
-    and in deployments that group by namespace. Datasets and parameters keep their names.
+    The name of a pipeline is the namespace of its nodes: kedro viz shows one group for each stage,
+    and deployments can group by namespace. Names of datasets and parameters are unchanged.
 
-    Under selective import (`--pipelines=<stage>`) Kedro loads only some of them: the default
-    is then the sum of the stages that were loaded.
+    With `--pipelines=<stage>` Kedro imports only the named pipelines, so `__default__` is then the
+    sum of the imported stages.
     """
     pipelines = {
         name: Pipeline(found, namespace=name, prefix_datasets_with_namespace=False)
@@ -25,6 +25,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         if name != "__default__"
     }
     stages = {name: pipelines.pop(name) for name in STAGES if name in pipelines}
-    whole = reduce(add, stages.values(), Pipeline([]))
-    # In the order of the flow: kedro viz shows them as they come.
-    return {"__default__": whole, **stages, **dict(sorted(pipelines.items()))}
+    default = reduce(add, stages.values(), Pipeline([]))
+    # kedro viz shows the pipelines in this order.
+    return {"__default__": default, **stages, **dict(sorted(pipelines.items()))}

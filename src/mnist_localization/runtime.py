@@ -1,46 +1,43 @@
-"""Facts about this machine and this checkout: cores, git state, package versions."""
+"""Facts about the machine and the checkout: cores, git state, package versions."""
 
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _PACKAGES = ("mnist-localization", "kedro", "keras", "tensorflow", "numpy", "pandas", "wandb")
-_GIT_LIMIT_S = 5.0
-_VARIABLE = "TF_NUM_INTRAOP_THREADS"
+_GIT_TIMEOUT_S = 5.0
+_INTRA_OP_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
-def shared_cores() -> Mapping[str, str]:
-    """What the environment has to say for each operation to run on half of the cores.
+def thread_variables() -> dict[str, str]:
+    """Return environment variables that limit each TensorFlow operation to half of the cores.
 
-    Two operations of a training step can nearly always run at the same time: what a layer's
-    weights learn does not wait for what the layer before learns. Each runs better on its own
-    cores than one after the other on all, where the cores wait for each other at every end.
-
-    Returns:
-        Names of variables and their values; what is set already is kept.
+    Two operations of a training step can usually run at the same time, because the gradients of
+    a layer's weights do not depend on those of the layer before. Running both on half of the
+    cores is faster than one after the other on all cores. A value that is already set is kept.
     """
-    return {_VARIABLE: os.environ.get(_VARIABLE, str(max(1, usable_cores() // 2)))}
+    default = str(max(1, usable_cores() // 2))
+    return {_INTRA_OP_THREADS: os.environ.get(_INTRA_OP_THREADS, default)}
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on, where the system says so; else all."""
+    """Return the number of cores that this process may use, or all cores if it is unknown."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def git_state(project_path: Path) -> dict[str, str | bool]:
-    """Commit of the project, and whether its tracked files differ from it.
+    """Return commit and state of the working tree.
 
     Args:
         project_path: Root of the project.
 
     Returns:
-        `git_commit` and `git_dirty`; nothing where git or a commit is missing.
+        `git_commit`, and `git_dirty` if tracked files are changed; empty without git or a commit.
     """
     commit = _git(project_path, "rev-parse", "HEAD")
     if not commit:
@@ -50,7 +47,7 @@ def git_state(project_path: Path) -> dict[str, str | bool]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a result."""
+    """Return the versions of Python and of the packages that influence a result."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -61,18 +58,18 @@ def versions() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """Return the output of a git command, or an empty string if it fails."""
     program = shutil.which("git")
     if program is None:
         return ""
     try:
-        done = subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603
             [program, "-C", str(folder), *arguments],
             capture_output=True,
             check=True,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=_GIT_LIMIT_S,
-        )
+            timeout=_GIT_TIMEOUT_S,
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()

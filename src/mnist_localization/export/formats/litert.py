@@ -35,7 +35,7 @@ def convert(localizer: Any) -> bytes:
     from mnist_localization import backend  # isort: skip
     from tensorflow import lite
 
-    with tempfile.TemporaryDirectory() as folder, backend.without_chatter():
+    with tempfile.TemporaryDirectory() as folder, backend.quiet_libraries():
         file = Path(folder) / "model.tflite"
         try:
             localizer.export(
@@ -65,7 +65,7 @@ def load(path: Path) -> Predictor:
     from mnist_localization import backend
 
     try:
-        with backend.without_chatter():
+        with backend.quiet_libraries():
             interpreter = Interpreter(model_path=str(path))
             signature = interpreter.get_signature_runner("serving_default")
             ((name, details),) = signature.get_input_details().items()

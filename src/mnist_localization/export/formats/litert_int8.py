@@ -38,7 +38,7 @@ def write(localizer: Any, path: Path, samples: Images) -> None:
             yield [image[None].astype(np.float32)]
 
     kept_in_float = sorted(_operations(convert(localizer)) - set(_QUANTIZED))
-    with tempfile.TemporaryDirectory() as folder, backend.without_chatter(), _quiet_interpreter():
+    with tempfile.TemporaryDirectory() as folder, backend.quiet_libraries(), _quiet_interpreter():
         localizer.export(folder, format="tf_saved_model", verbose=False)
         converter = lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [lite.Optimize.DEFAULT]
