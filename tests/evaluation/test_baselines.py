@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.evaluation import PREDICTION_COLUMNS
 from mnist_localization.evaluation.baselines import (
     center_of_mass,
     centered_boxes,
@@ -10,6 +9,7 @@ from mnist_localization.evaluation.baselines import (
     mean_box,
     predict_baselines,
 )
+from mnist_localization.evaluation.predictions import PREDICTION_COLUMNS
 from support.scoring_tables import StoreMaker, annotations
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mnist_localization.errors import ModelError
-from mnist_localization.evaluation import PREDICTION_COLUMNS, predict_store
+from mnist_localization.evaluation.predictions import PREDICTION_COLUMNS, predict_store
 from support.scoring_tables import StoreMaker
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mnist_localization.data.images import SplitMetadata
 from mnist_localization.errors import StaleError
-from mnist_localization.evaluation import (
+from mnist_localization.evaluation.staleness import (
     handle_stale,
     stale_card,
     stale_model,

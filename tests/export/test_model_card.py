@@ -5,13 +5,10 @@ import pytest
 
 from mnist_localization.config import ModelCardSettings
 from mnist_localization.errors import StaleError
-from mnist_localization.evaluation import (
-    ScoredSplit,
-    evaluate_predictions,
-    predict_store,
-    with_fingerprints,
-)
+from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
+from mnist_localization.evaluation.scores import ScoredSplit, evaluate_predictions
+from mnist_localization.evaluation.staleness import with_fingerprints
 from mnist_localization.export import (
     REPORT_COLUMNS,
     ModelFacts,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mnist_localization.errors import ImageError, LocalizationError
-from mnist_localization.evaluation import model_fingerprint
+from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.inference.image_files import (
     draw_overlay,
     find_images,

@@ -12,7 +12,7 @@ from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import batches
 from mnist_localization.datasets import AtomicParquetDataset, TypedJSONDataset
 from mnist_localization.errors import StaleError
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.evaluate import create_pipeline

@@ -8,7 +8,7 @@ import pytest
 from mnist_localization.config import PublishSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
-from mnist_localization.evaluation import with_fingerprints
+from mnist_localization.evaluation.staleness import with_fingerprints
 from mnist_localization.pipelines.publish.nodes import collect_gallery, render_html_report
 from support.sample_report import evaluate_settings, sample_report
 from support.settings import section

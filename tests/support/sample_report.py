@@ -17,7 +17,8 @@ from mnist_localization.data.boxes import (
     paired_iou,
 )
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.evaluation import Metrics, ScoredSplit, evaluate_predictions, training_facts
+from mnist_localization.evaluation.runs import training_facts
+from mnist_localization.evaluation.scores import Metrics, ScoredSplit, evaluate_predictions
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.reporting.charts import ChartData
 from mnist_localization.reporting.gallery import GalleryItem, collect

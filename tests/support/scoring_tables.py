@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_localization.data.images import ImageStore
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 
 StoreMaker = Callable[..., ImageStore]
 

@@ -17,7 +17,7 @@ import pytest
 
 from mnist_localization.config import WandbSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.gallery import GalleryItem, Reason
 from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.run_context import RunContext

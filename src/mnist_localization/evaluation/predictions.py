@@ -17,7 +17,7 @@ from mnist_localization.data.boxes import (
     clip_boxes,
     paired_iou,
 )
-from mnist_localization.data.images import into_original
+from mnist_localization.data.images import to_original_frame
 from mnist_localization.errors import ModelError
 
 PREDICTION_COLUMNS = (
@@ -125,7 +125,7 @@ def prediction_table(
     fitted_in = PLACEMENT_COLUMNS[0] in annotations
     if fitted_in:
         placed = annotations[list(PLACEMENT_COLUMNS)].to_numpy()
-        predicted, raw = into_original(predicted, placed), into_original(raw, placed)
+        predicted, raw = to_original_frame(predicted, placed), to_original_frame(raw, placed)
     table["predicted_label"] = np.asarray(labels, dtype=np.int64)
     table["confidence"] = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
     table[list(PREDICTED_BOX_COLUMNS)] = clip_boxes(predicted)

@@ -6,7 +6,7 @@ from mnist_localization.data.boxes import RAW_BOX_COLUMNS
 from mnist_localization.data.images import ImageStore
 from mnist_localization.data.perturbations import (
     PerturbedImages,
-    ink_fragments,
+    cut_fragments,
     standard_perturbations,
 )
 from mnist_localization.evaluation.baselines import center_of_mass, closed_form_obstacle
@@ -50,7 +50,7 @@ def robustness_table(
     whole_pixel_boxes = whole_pixel_boxes and not (training.resized or split.resized)
     has_closed_form = closed_form_obstacle(training) is None
     rows = []
-    for perturbation in standard_perturbations(ink_fragments(training, seed)):
+    for perturbation in standard_perturbations(cut_fragments(training, seed)):
         images = PerturbedImages(split, perturbation, seed)
         snaps = perturbation.scale is None
         predictions = predict_store(predictor, images, batch_size, perturbation.name)

@@ -19,7 +19,7 @@ from mnist_localization.config.results import ToleranceSettings
 from mnist_localization.data.boxes import clip_boxes, paired_iou
 from mnist_localization.data.images import ImageStore, SplitDataset
 from mnist_localization.errors import ModelError
-from mnist_localization.evaluation import handle_stale, stale_model
+from mnist_localization.evaluation.staleness import handle_stale, stale_model
 from mnist_localization.export.formats import (
     ExportFormat,
     Images,

@@ -17,13 +17,13 @@ from mnist_localization.config import (
 )
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
-from mnist_localization.evaluation import (
-    Metrics,
+from mnist_localization.evaluation.baselines import BASELINES
+from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.evaluation.staleness import (
     handle_stale,
     model_fingerprint,
     stale_predictions,
 )
-from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import versions
 

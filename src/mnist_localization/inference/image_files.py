@@ -16,7 +16,7 @@ from mnist_localization.config import PredictSettings, SplitSettings
 from mnist_localization.data.images import decode_image
 from mnist_localization.data.images.decode import printable
 from mnist_localization.errors import ImageError, LocalizationError
-from mnist_localization.evaluation import model_fingerprint
+from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.files import atomic_path, write_text
 from mnist_localization.inference.localizer import Box, Localizer, ModelInput
 

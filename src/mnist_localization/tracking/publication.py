@@ -1,79 +1,65 @@
-"""What is published of a trained and evaluated model: gallery, table, figures, artifact."""
+"""Content that is published on W&B: epochs, gallery, table, figures, scores and artifacts."""
 
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from mnist_localization.config import WandbSettings
-from mnist_localization.config.results import WANDB_MAX_IMAGES
 from mnist_localization.data.annotated_image import validate
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.tracking.overlays import overlay, overlays
-from mnist_localization.tracking.recorder import Recorder
-from mnist_localization.tracking.report_text import (
-    curves,
-    flat_scores,
-    result_text,
-    task_text,
-)
 
-_GALLERY_KEYS = {
+if TYPE_CHECKING:
+    import wandb
+
+GALLERIES = {
     "worst": "gallery/worst",
     "mistake": "gallery/mistakes",
     "random": "gallery/random",
 }
-_TABLE = "gallery/table"
-_CONFUSION = "scores/confusion_matrix"
+TABLE = "gallery/table"
+CONFUSION = "scores/confusion_matrix"
+MODEL = "localizer"
+_DATASET = "dataset"
+_COLUMNS = ["image", "file", "why", "true", "predicted", "right", "confidence", "iou"]
 _IOU_BINS = 50
-# What W&B allows.
-_LONGEST_TITLE = 128
-_MODEL_FILE = "localizer.keras"
 
 
 class Localizer(Protocol):
-    """What is asked of the trained model."""
+    """Trained model, as far as publishing needs it."""
 
     def save(self, filepath: str) -> None:
-        """Write it as one `.keras` file."""
+        """Write the model as one `.keras` file."""
         ...
 
     def get_weights(self) -> list[Any]:
-        """Its weights as arrays, in their order."""
+        """Return the weights as arrays."""
         ...
-
-
-def losses_of(history: pd.DataFrame) -> dict[int, float]:
-    """Loss of each epoch, from 1.
-
-    Args:
-        history: One row an epoch, with Keras' log names.
-    """
-    return {int(row["epoch"]): float(row["loss"]) for row in history.to_dict("records")}
 
 
 @dataclass(frozen=True)
 class Publication:
-    """All that is published, once.
+    """Everything that is published once.
 
     Attributes:
         class_names: Name of each class, in the order of the labels.
-        gallery: The images to show.
+        gallery: Images to show.
         predictions: The table `predictions`.
-        metrics: The scores.
-        history: One row an epoch, with Keras' log names.
-        dataset_card: What the dataset is.
+        metrics: The dataset `metrics`.
+        history: One row per epoch, with the names of Keras' logs.
+        dataset_card: The dataset card.
         localizer: The trained model.
-        page: The report as one HTML page.
+        page: Renders the HTML report; called only if something is published.
     """
 
     class_names: Sequence[str]
@@ -83,41 +69,41 @@ class Publication:
     history: pd.DataFrame
     dataset_card: DatasetCard
     localizer: Localizer
-    page: str
+    page: Callable[[], str]
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the split that was scored."""
+        """Return the fingerprint of the split that was scored."""
         return self.metrics.dataset.fingerprint
 
-    def check(self) -> None:
-        """Make sure that every record is fit to be shown.
+    def validate(self) -> None:
+        """Validate the images of the gallery.
 
         Raises:
-            RecordError: One is not; names the image.
+            RecordError: A box of an image cannot be drawn.
         """
         validate([item.annotated for item in self.gallery], self.class_names)
 
-    def facts(self) -> dict[str, Any]:
-        """What the run's configuration says of the data."""
+    def config(self) -> dict[str, Any]:
+        """Return the facts about the data for the configuration of the run."""
         return {
             "dataset_card": self.dataset_card.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
             "evaluated": self.metrics.dataset.model_dump(),
         }
 
-    def content_hash(self, settings: WandbSettings) -> str:
-        """Digest of all that is published and of where: equal where there is nothing new."""
+    def content_hash(self, project: str, entity: str) -> str:
+        """Return a hash of the content and of its destination."""
         digest = hashlib.sha256()
-        said = [
-            settings.project,
-            settings.entity,
+        content = [
+            project,
+            entity,
             list(self.class_names),
             self.metrics.model_dump(mode="json"),
             self.dataset_card.model_dump(mode="json"),
             [(item.annotated.file, item.reasons) for item in self.gallery],
         ]
-        digest.update(json.dumps(said, sort_keys=True, default=str).encode())
+        digest.update(json.dumps(content, sort_keys=True, default=str).encode())
         for table in (self.predictions, self.history):
             digest.update(table.to_csv(index=False, float_format="%.9g").encode())
         for weights in self.localizer.get_weights():
@@ -125,35 +111,40 @@ class Publication:
             digest.update(np.ascontiguousarray(weights).tobytes())
         return digest.hexdigest()
 
-    def record_epochs(self, recorder: Recorder, epochs: Collection[int]) -> None:
-        """Record the metrics of epochs in a run, as one row each.
-
-        Args:
-            recorder: The open run.
-            epochs: Their numbers, from 1.
-        """
+    def log_epochs(self, run: "wandb.Run", epochs: Collection[int]) -> None:
+        """Log the metrics of epochs as one row of the history each."""
         for row in self.history[self.history["epoch"].isin(epochs)].to_dict("records"):
-            named = {f"epoch/{name}": value for name, value in row.items()}
-            recorder.log({name: value for name, value in named.items() if not pd.isna(value)})
+            run.log({f"epoch/{key}": value for key, value in row.items() if not pd.isna(value)})
 
-    def record(self, recorder: Recorder, folder: Path) -> None:
-        """Record everything but the epochs in a run.
+    def log(self, run: "wandb.Run", folder: Path, alias: str) -> None:
+        """Log everything except the epochs.
 
         Args:
-            recorder: The open run.
-            folder: Folder of the project where files are staged.
+            run: The open run.
+            folder: Folder inside the project for temporary files.
+            alias: Alias that identifies this version of the model artifact.
         """
-        recorder.log({**self._galleries(), **self._figures(), _TABLE: self._table()})
-        recorder.summarize(flat_scores(self.metrics))
-        self._record_artifact(recorder, folder)
+        run.log({**self._galleries(), **self._figures(), TABLE: self._table()})
+        run.summary.update(flat_scores(self.metrics))
+        aliases = ["latest", alias]
+        if self.fingerprint:
+            aliases.append(f"data-{self.fingerprint[:8]}")
+        with _staging(folder) as staging:
+            run.log_artifact(self._model_artifact(staging), aliases=aliases)
+
+    def galleries(self) -> dict[str, list[GalleryItem]]:
+        """Return the keys of the galleries in the history, with their images."""
+        chosen = {
+            key: [item for item in self.gallery if reason in item.reasons]
+            for reason, key in GALLERIES.items()
+        }
+        return {key: items for key, items in chosen.items() if items}
 
     def _galleries(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {}
-        for reason, key in _GALLERY_KEYS.items():
-            records = [item.annotated for item in self.gallery if reason in item.reasons]
-            if records:
-                shown[key] = overlays(records[:WANDB_MAX_IMAGES], self.class_names)
-        return shown
+        return {
+            key: overlays([item.annotated for item in items], self.class_names)
+            for key, items in self.galleries().items()
+        }
 
     def _figures(self) -> dict[str, Any]:
         import wandb
@@ -161,7 +152,7 @@ class Publication:
         counts, edges = np.histogram(self.predictions["iou"], bins=_IOU_BINS, range=(0.0, 1.0))
         return {
             "scores/iou": wandb.Histogram(np_histogram=(counts.tolist(), edges.tolist())),
-            _CONFUSION: wandb.plot.confusion_matrix(
+            CONFUSION: wandb.plot.confusion_matrix(
                 y_true=self.predictions["label"].tolist(),
                 preds=self.predictions["predicted_label"].tolist(),
                 class_names=list(self.class_names),
@@ -172,84 +163,99 @@ class Publication:
     def _table(self) -> Any:
         import wandb
 
-        columns: list[str | int] = [
-            "image",
-            "file",
-            "why",
-            "true",
-            "predicted",
-            "right",
-            "confidence",
-            "iou",
-        ]
-        rows: list[Iterable[Any]] = [
+        names = self.class_names
+        rows: list[Any] = [
             [
-                overlay(item.annotated, self.class_names),
+                overlay(item.annotated, names),
                 item.annotated.file,
                 ", ".join(item.reasons),
-                self.class_names[item.label],
-                self.class_names[item.predicted_label],
+                names[item.label],
+                names[item.predicted_label],
                 item.label == item.predicted_label,
                 item.confidence,
                 item.iou,
             ]
             for item in self.gallery
         ]
-        return wandb.Table(columns=columns, data=rows)
+        return wandb.Table(columns=[*_COLUMNS], data=rows)
 
-    def _record_artifact(self, recorder: Recorder, folder: Path) -> None:
+    def _model_artifact(self, staging: Path) -> Any:
         import wandb
 
-        staging = Path(tempfile.mkdtemp(prefix="staging-", dir=folder))
-        try:
-            self.localizer.save(str(staging / _MODEL_FILE))
-            contents = {
-                "metrics": self.metrics.model_dump(mode="json"),
-                "dataset_card": self.dataset_card.model_dump(mode="json"),
-            }
-            for name, content in contents.items():
-                text = json.dumps(content, indent=2, sort_keys=True)
-                (staging / f"{name}.json").write_text(text, "utf-8")
-            self.predictions.to_parquet(staging / "predictions.parquet", index=False)
-            self.history.to_parquet(staging / "training_history.parquet", index=False)
-            (staging / "report.html").write_text(self.page, "utf-8")
-            artifact = wandb.Artifact(
-                "localizer",
-                type="model",
-                description="Trained localizer with its scores, predictions and report.",
-                metadata={"fingerprint": self.fingerprint, **flat_scores(self.metrics)},
-            )
-            for path in sorted(staging.iterdir()):
-                artifact.add_file(str(path))
-            recorder.run.log_artifact(artifact, aliases=self._aliases())
-        finally:
-            # The client has copied the files into its own staging inside the project.
-            shutil.rmtree(staging, ignore_errors=True)
+        self.localizer.save(str(staging / f"{MODEL}.keras"))
+        documents = {"metrics": self.metrics, "dataset_card": self.dataset_card}
+        for name, document in documents.items():
+            text = json.dumps(document.model_dump(mode="json"), indent=2, sort_keys=True)
+            (staging / f"{name}.json").write_text(text, "utf-8")
+        self.predictions.to_parquet(staging / "predictions.parquet", index=False)
+        self.history.to_parquet(staging / "training_history.parquet", index=False)
+        (staging / "report.html").write_text(self.page(), "utf-8")
+        artifact = wandb.Artifact(
+            MODEL,
+            type="model",
+            description="Trained localizer with its scores, predictions and report.",
+            metadata={"fingerprint": self.fingerprint, **flat_scores(self.metrics)},
+        )
+        for path in sorted(staging.iterdir()):
+            artifact.add_file(str(path))
+        return artifact
 
-    def _aliases(self) -> list[str]:
-        return ["latest", *([f"data-{self.fingerprint[:8]}"] if self.fingerprint else [])]
 
-    def report(self, project: str, group: str) -> dict[str, Any]:
-        """What the W&B Report says; see `tracking.report`.
+def losses_of(history: pd.DataFrame) -> dict[int, float]:
+    """Return the loss of each epoch, from 1."""
+    return {int(row["epoch"]): float(row["loss"]) for row in history.to_dict("records")}
 
-        Args:
-            project: W&B project.
-            group: Name shared by the runs that the report shows.
-        """
-        media = [key for reason, key in _GALLERY_KEYS.items() if self._shows(reason)]
-        return {
-            "project": project,
-            "group": group,
-            "title": f"Bounding boxes {group}"[:_LONGEST_TITLE],
-            "description": "Single-object localization: one label and one box for each image.",
-            "task": task_text(self.class_names, self.dataset_card),
-            "result": result_text(self.metrics),
-            "scores": [f"test/{metric.key}" for metric in self.metrics.known_metrics],
-            "curves": curves([str(name) for name in self.history.columns]),
-            "media": [*media, "epoch/sample"],
-            "table": _TABLE,
-            "confusion": f"{_CONFUSION}_table",
-        }
 
-    def _shows(self, reason: str) -> bool:
-        return any(reason in item.reasons for item in self.gallery)
+def flat_scores(metrics: Metrics) -> dict[str, float]:
+    """Return the numbers of `metrics` as `test/<key>` and `baseline/<name>/<key>`."""
+    own = {**metrics.scores, "images": metrics.images}
+    return {f"test/{name}": value for name, value in own.items()} | {
+        f"baseline/{baseline}/{name}": value
+        for baseline, scores in metrics.known_baselines.items()
+        for name, value in scores.items()
+    }
+
+
+def dataset_name(card: DatasetCard) -> str:
+    """Return name and alias of the dataset artifact; the alias identifies the dataset."""
+    return f"{_DATASET}:data-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:12]}"
+
+
+def log_dataset(
+    run: "wandb.Run", card: DatasetCard, source_url: str, facts: Mapping[str, Any], folder: Path
+) -> None:
+    """Log the dataset as an artifact: its card and a reference to its source, but no images.
+
+    Args:
+        run: The open run.
+        card: The dataset card.
+        source_url: URL that the dataset was fetched from, without secrets; empty if it is local.
+        facts: Metadata, such as fingerprints.
+        folder: Folder inside the project for temporary files.
+    """
+    import wandb
+
+    name, _, alias = dataset_name(card).partition(":")
+    artifact = wandb.Artifact(
+        name,
+        type="dataset",
+        description="Dataset of the training. The images stay at their source.",
+        metadata={"source": card.source, **facts},
+    )
+    if source_url:
+        artifact.add_reference(source_url, name="source", checksum=False)
+    with _staging(folder) as staging:
+        path = staging / "dataset_card.json"
+        path.write_text(card.model_dump_json(indent=2), "utf-8")
+        artifact.add_file(str(path))
+        run.log_artifact(artifact, aliases=["latest", alias])
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder; the client copies files when they are added to an artifact."""
+    staging = Path(tempfile.mkdtemp(prefix="staging-", dir=folder))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The W&B run of one `kedro run`: opened at the first thing logged, closed by the hooks."""
+"""Tracker of one `kedro run`: opens its W&B run at the first log, and publishes."""
 
 import atexit
 import logging
@@ -7,395 +7,409 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from mnist_localization.config import WandbSettings
 from mnist_localization.data.annotated_image import AnnotatedImage, validate
-from mnist_localization.evaluation import Metrics
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import git_state, versions
-from mnist_localization.tracking.client import is_uploaded
+from mnist_localization.tracking.client import Client
 from mnist_localization.tracking.overlays import overlays
-from mnist_localization.tracking.publication import Publication, losses_of
-from mnist_localization.tracking.recorder import Recorder
-from mnist_localization.tracking.report_text import flat_scores
+from mnist_localization.tracking.publication import (
+    MODEL,
+    Publication,
+    dataset_name,
+    flat_scores,
+    log_dataset,
+    losses_of,
+)
 from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.run_index import (
+    Receipt,
     RunEntry,
     RunIndex,
-    described,
-    new_run_index,
-    pending,
     read_run_index,
-    write_run_index,
+    receipt_runs,
 )
-from mnist_localization.tracking.uploader import Uploader
+
+if TYPE_CHECKING:
+    import wandb
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
-LEDGER = "runs.json"
-Result = TypeVar("Result")
+INDEX_FILE = "runs.json"
 
 
 class Tracker:
-    """One W&B run, recorded on disk, and uploaded beside it where W&B can be reached.
+    """Logs one `kedro run` to W&B.
 
-    Trouble with W&B is said in a warning and never stops a stage; only a box record that is
-    not fit to be shown does.
+    A problem with W&B is logged as a warning and never stops a stage. Only a box that cannot be
+    drawn does.
     """
 
-    def __init__(self, plan: RunContext, folder: Path) -> None:
-        """Prepare a run; nothing is opened, read or written yet.
+    def __init__(self, context: RunContext, folder: Path) -> None:
+        """Prepare a run without opening, reading or writing anything.
 
         Args:
-            plan: What the `kedro run` says about its run.
-            folder: Folder of the run_index and of all that W&B writes.
+            context: Facts about the `kedro run`.
+            folder: Folder of the run index and of all files that W&B writes.
         """
-        self._plan = plan
+        self._context = context
         self._folder = folder
+        self._client = Client(context, folder)
         self._lock = threading.RLock()
         self._config: dict[str, Any] = {}
-        self._recorder: Recorder | None = None
+        self._run: wandb.Run | None = None
         self._entry: RunEntry | None = None
-        self._ledger: RunIndex | None = None
-        self._uplink = Uploader(plan, folder)
+        self._index: RunIndex | None = None
         self._has_opened = False
         self._is_broken = False
 
     @property
     def is_disabled(self) -> bool:
-        """Whether nothing at all is recorded."""
-        return self._plan.settings is None or self._plan.mode == "disabled"
+        """Return whether nothing is recorded."""
+        return self._context.mode == "disabled"
 
-    def start_training(self, facts: Mapping[str, Any], key: str = "") -> None:
-        """Begin a training: its runs, in this process and in later ones, share a group.
+    def start_training(self, card: DatasetCard, provenance: Provenance, key: str = "") -> None:
+        """Open the run of a training; its runs, also in later processes, share a group.
 
         Args:
-            facts: Added to the run's configuration: dataset card, fingerprints and the like.
-            key: What tells this training from another. A training that did not come to its
-                end goes on in its group when one with the same key is started.
+            card: The dataset card.
+            provenance: Facts about the training.
+            key: Identity of the training. An interrupted training continues in its group if one
+                with the same key is started.
         """
 
         def start() -> None:
-            last = self._last_ledger()
-            if last is None or last.trained or not key or last.key != key:
-                last = new_run_index(self._settings.group, key, before=last)
-            self._save(last)
-            self._configure(facts)
-            self._opened()
+            index = self._saved_index()
+            if index is None or index.trained or not key or index.key != key:
+                index = RunIndex.create(self._context.group, key, before=index)
+            self._save(index)
+            facts = provenance.to_json()
+            self._configure({"training": facts, "dataset_card": card.model_dump(mode="json")})
+            run, entry = self._open()
+            entry.inputs.setdefault(dataset_name(card), False)
+            self._save(index)
+            self._log_artifacts(run, lambda: self._log_dataset(run, card, facts))
 
-        self._shielded("start the run of the training", start)
+        self._protect("start the run of the training", start)
 
     def end_training(self) -> None:
-        """Say that the training came to its end: the next one starts a new group."""
+        """Note that the training is complete, so that the next one starts a new group."""
 
         def end() -> None:
-            run_index = self._current_ledger()
-            run_index.trained = True
-            self._save(run_index)
+            index = self._current_index()
+            index.trained = True
+            self._save(index)
 
-        self._shielded("note the end of the training", end)
+        self._protect("note the end of the training", end)
 
     def log_epoch(
         self,
         epoch: int,
         logs: Mapping[str, float],
-        records: Sequence[AnnotatedImage] = (),
+        sample: Sequence[AnnotatedImage] = (),
         class_names: Sequence[str] = (),
     ) -> None:
-        """Log one epoch as one row of the history: its metrics and its overlays.
+        """Log metrics and overlays of an epoch as one row of the history.
 
         Args:
             epoch: Number of the epoch, from 1.
-            logs: Keras' logs of it.
-            records: The fixed sample, as the model sees it now; may be empty.
+            logs: Keras' logs of the epoch.
+            sample: Validation images with the boxes of the epoch; may be empty.
             class_names: Name of each class, in the order of the labels.
 
         Raises:
-            RecordError: A record is not fit to be shown.
+            RecordError: A box of the sample cannot be drawn.
         """
         if self.is_disabled:
             return
-        fit = validate(records, class_names)
+        images = validate(sample, class_names)
 
         def log() -> None:
-            recorder, entry = self._opened()
+            run, entry = self._open()
             row: dict[str, Any] = {f"epoch/{name}": float(value) for name, value in logs.items()}
             if not entry.losses:
-                for metric in row:
-                    recorder.keep_best(metric)
+                for name in row:
+                    _keep_best(run, name)
             row["epoch/epoch"] = epoch
-            if fit:
-                row["epoch/sample"] = overlays(fit, class_names)
-            recorder.log(row)
-            run_index = self._current_ledger()
-            run_index.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
-            self._save(run_index)
+            if images:
+                row["epoch/sample"] = overlays(images, class_names)
+            run.log(row)
+            index = self._current_index()
+            index.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
+            self._save(index)
 
-        self._shielded(f"log epoch {epoch}", log)
+        self._protect(f"log epoch {epoch}", log)
 
     def log_scores(self, metrics: Metrics) -> None:
-        """Put the scores of the test split into the run's summary.
-
-        Args:
-            metrics: The dataset `metrics`.
-        """
+        """Put the scores of the test split into the summary of the run."""
 
         def log() -> None:
-            self._follow_model(self._plan.history)
+            self._follow_model(self._context.history)
             self._configure({"evaluated": metrics.dataset.model_dump()})
-            recorder, _ = self._opened()
-            recorder.summarize(flat_scores(metrics))
+            run, entry = self._open()
+            run.summary.update(flat_scores(metrics))
+            entry.has_scores = True
+            self._save(self._current_index())
 
-        self._shielded("log the scores", log)
+        self._protect("log the scores", log)
 
-    def publish(self, publication: Publication) -> dict[str, Any]:
-        """Publish gallery, table, figures, scores and model; close the run; sync; report.
+    def publish(self, publication: Publication) -> Receipt:
+        """Publish, close the run, upload everything and save the report.
 
-        What was published before, unchanged, opens no run. W&B trouble leaves everything on
+        Content that was published before opens no run. After a problem with W&B, everything is on
         disk for the next call.
 
         Args:
-            publication: What there is to publish.
-
-        Returns:
-            The receipt: `mode`, `group`, `runs` (id, job_type, folder, url), `report_url`,
-            `sync_command`, and `unchanged` where there was nothing new.
+            publication: Content to publish.
 
         Raises:
-            RecordError: A record of the gallery is not fit to be shown.
+            RecordError: A box of the gallery cannot be drawn.
         """
         if self.is_disabled:
-            return _empty_receipt()
-        publication.check()
-        content = publication.content_hash(self._settings)
-        self._shielded(
-            "read the run_index", lambda: self._follow_model(lambda: publication.history)
-        )
-        run_index = self._current_ledger()
-        unchanged = run_index.published == content
-        recorded = unchanged or self._shielded("publish", lambda: self._record(publication))
-        self.close()
-        if recorded:
-            run_index.published = content
-        self._shielded("bring W&B up to date", lambda: self._bring_up_to_date(publication))
+            return Receipt()
+        publication.validate()
+        content = publication.content_hash(self._context.project, self._context.entity)
+        self._protect("read the run index", lambda: self._follow_model(lambda: publication.history))
+        index = self._current_index()
+        unchanged = index.published == content
+        if unchanged:
+            logger.info("W&B: nothing has changed since the last publication")
+        elif self._protect("publish", lambda: self._record(publication, content)):
+            index.published = content
+        self._protect("close the run", self._close_run)
+        self._protect("update W&B", lambda: self._bring_up_to_date(publication))
         receipt = self._receipt(unchanged=unchanged)
-        # Last: an old run that cannot be uploaded is no fault of what is published here.
-        self._shielded("upload the runs of earlier trainings", self._upload_earlier)
+        # Last, because an old run that cannot be uploaded must not affect the receipt.
+        self._protect("upload the runs of earlier trainings", self._upload_earlier)
+        self._protect("close the client", self._client.close)
         return receipt
 
     def close(self, error: BaseException | None = None) -> None:
-        """Close the run, where one is open, and wait for its upload within the time limit.
+        """Close the run, if one is open, and wait for its upload within the limit.
 
         Args:
-            error: What stopped the `kedro run`; it marks the run failed. Where nothing was
+            error: Error that stopped the `kedro run`; marks the run as failed. If nothing was
                 logged before, a run is opened for it.
         """
         with self._lock:
             if error is not None and not self._has_opened:
-                self._shielded("open a run for the failure", self._opened)
-            recorder, entry = self._recorder, self._entry
-            self._recorder = self._entry = None
-            if recorder is None or entry is None:
-                return
-            atexit.unregister(self._close_interrupted)
-            self._shielded("close the run", lambda: self._finish(recorder, error))
-            entry.state = "finished" if error is None else "failed"
-            self._shielded("finish the upload", lambda: self._settle_upload(entry))
-            self._shielded("write the run_index", lambda: self._save(self._current_ledger()))
-            logger.info(
-                "W&B run %s (%s) %s: %s",
-                entry.id,
-                entry.job_type,
-                "failed" if error else "recorded",
-                entry.url or entry.folder,
-            )
+                self._protect("open a run for the error", self._open)
+            entry = self._entry
+            self._protect("close the run", lambda: self._close_run(error))
+            if entry is not None and not entry.uploaded and self._client.is_online:
+                self._client.give_up(f"run {entry.id} is not uploaded completely")
+            self._protect("close the client", self._client.close)
 
-    # --- inside ---------------------------------------------------------------------------
-
-    @property
-    def _settings(self) -> WandbSettings:
-        if self._plan.settings is None:
-            raise LookupError("no section `wandb` among the parameters")
-        return self._plan.settings
-
-    @property
-    def _ledger_path(self) -> Path:
-        return self._folder / LEDGER
-
-    def _shielded(self, what: str, work: Callable[[], Result]) -> Result | None:
-        """Do the work; trouble with W&B becomes one warning."""
+    def _protect(self, action: str, work: Callable[[], T]) -> T | None:
+        """Do work; a problem with W&B becomes one warning."""
         if self.is_disabled or self._is_broken:
             return None
         with self._lock:
             try:
                 return work()
             except Exception as error:
-                said = self._uplink.redactor.text(f"{type(error).__name__}: {error}")
-                logger.warning("W&B: could not %s (%s); the run goes on without", what, said)
-                logger.debug("W&B trouble", exc_info=True)
-                # What cannot even begin is said once, not at each epoch.
+                text = self._client.redactor.text(f"{type(error).__name__}: {error}")
+                logger.warning("W&B: cannot %s (%s); the run continues without it", action, text)
+                logger.debug("W&B problem", exc_info=True)
+                # If no run can be opened, one warning is enough.
                 self._is_broken = not self._has_opened
                 return None
 
-    def _opened(self) -> tuple[Recorder, RunEntry]:
-        """The open run, opened now where none is."""
-        if self._recorder is not None and self._entry is not None:
-            return self._recorder, self._entry
-        run_index = self._current_ledger()
-        recorder = Recorder(
-            self._folder,
-            project=self._settings.project,
-            entity=self._settings.entity,
-            group=run_index.group,
-            job_type=self._plan.job_type,
-            config=self._uplink.redactor.value(self._first_config()),
-        )
-        self._has_opened = True
-        entry = RunEntry(
-            id=recorder.id,
-            job_type=self._plan.job_type,
-            folder=self._plan.shown(recorder.folder),
-            group=run_index.group,
-            pid=os.getpid(),
-        )
-        # Registered after the client's own, and so called before it.
-        atexit.register(self._close_interrupted)
-        run_index.runs.append(entry)
-        self._recorder, self._entry = recorder, entry
-        self._uplink.follow(recorder.folder)
-        if self._uplink.reaches_server():
-            entry.url = self._uplink.run_url(entry.id)
-        self._save(run_index)
-        logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
-        return recorder, entry
-
-    def _first_config(self) -> dict[str, Any]:
-        return {
-            **self._plan.parameters,
-            **git_state(self._plan.project_path),
+    def _open(self, *, offline: bool = False) -> tuple["wandb.Run", RunEntry]:
+        """Return the open run, and open it first if necessary."""
+        if self._run is not None and self._entry is not None:
+            return self._run, self._entry
+        context, index = self._context, self._current_index()
+        config = {
+            **context.parameters,
+            **git_state(context.project_path),
             "versions": versions(),
             **self._config,
         }
+        run = self._client.open_run(index.group, config, offline=offline)
+        run.define_metric("epoch/epoch", hidden=True)
+        run.define_metric("epoch/*", step_metric="epoch/epoch")
+        self._has_opened = True
+        entry = RunEntry(
+            id=str(run.id),
+            job_type=context.job_type,
+            folder=context.relative(Path(run.sync_dir)),
+            project=context.project,
+            entity=context.entity,
+            group=index.group,
+            url=None if run.offline else run.url,
+            pid=os.getpid(),
+        )
+        # Registered after the exit function of the client, so it runs before it.
+        atexit.register(self._close_interrupted)
+        index.runs.append(entry)
+        self._run, self._entry = run, entry
+        self._save(index)
+        logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
+        return run, entry
 
-    def _configure(self, facts: Mapping[str, Any]) -> None:
-        """Add facts to the run's configuration, now or when it is opened."""
-        self._config.update(facts)
-        if self._recorder is not None:
-            self._recorder.configure(self._uplink.redactor.value(facts))
-
-    def _record(self, publication: Publication) -> bool:
-        self._configure(publication.facts())
-        recorder, entry = self._opened()
-        # Those of a training that was not tracked; and the one whose end a kill has cut off.
-        logged = self._current_ledger().losses()
-        missing = {
-            epoch: loss
-            for epoch, loss in losses_of(publication.history).items()
-            if epoch not in logged
-        }
-        publication.record_epochs(recorder, missing)
-        entry.losses.update({str(epoch): loss for epoch, loss in missing.items()})
-        publication.record(recorder, self._folder)
-        return True
-
-    def _bring_up_to_date(self, publication: Publication) -> None:
-        """Upload what the server lacks, then make or update the report."""
-        run_index = self._current_ledger()
-        self._upload(run_index.runs)
-        if self._uplink.reaches_server() and not pending(run_index.runs):
-            report = self._uplink.save_report(
-                publication.report(self._settings.project, run_index.group), run_index.report_id
-            )
-            if report is not None:
-                run_index.report_id, run_index.report_url = report
-        self._save(run_index)
-
-    def _upload_earlier(self) -> None:
-        run_index = self._current_ledger()
-        self._upload(run_index.earlier)
-        run_index.earlier = [run for run in run_index.earlier if not run.uploaded]
-        self._save(run_index)
-
-    def _upload(self, runs: Sequence[RunEntry]) -> None:
-        """Upload those of the runs that the server lacks."""
-        folders = {run.id: self._plan.located(run.folder) for run in pending(runs)}
-        self._uplink.sync(list(folders.values()))
-        for run in pending(runs):
-            if is_uploaded(folders[run.id]):
-                run.uploaded, run.url = True, self._uplink.run_url(run.id)
-
-    def _receipt(self, *, unchanged: bool) -> dict[str, Any]:
-        run_index = self._current_ledger()
-        is_online = self._uplink.reaches_server()
-        receipt: dict[str, Any] = {
-            "mode": "online" if is_online else "offline",
-            "group": run_index.group,
-            "runs": described(run_index.runs),
-            "report_url": run_index.report_url or None,
-            "sync_command": None,
-        }
-        if not is_online or not run_index.report_url:
-            receipt["sync_command"] = self._uplink.redactor.text(self._plan.publish_command())
-        if unchanged:
-            receipt["unchanged"] = True
-            logger.info("W&B: nothing has changed since it was last published")
-        return receipt
-
-    def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
-        """Start a new run_index where the last one is of another training than the model.
-
-        It is where a training was not tracked, or its tracking failed. What this process has
-        trained or looked at before needs no second look.
-        """
-        if self._ledger is not None:
+    def _close_run(self, error: BaseException | None = None) -> None:
+        run, entry = self._run, self._entry
+        self._run = self._entry = None
+        if run is None or entry is None:
             return
-        last, known = self._last_ledger(), history()
-        if last is not None and known is not None and not last.is_of(losses_of(known)):
-            self._ledger = new_run_index(self._settings.group, before=last)
-            logger.info(
-                "W&B: the model is of another training than the runs of group %s; its runs get "
-                "a group of their own",
-                last.group,
-            )
-
-    def _last_ledger(self) -> RunIndex | None:
-        run_index = read_run_index(self._ledger_path)
-        if run_index is not None:
-            run_index.forget_missing(lambda folder: self._plan.located(folder).is_dir())
-        return run_index
-
-    def _current_ledger(self) -> RunIndex:
-        if self._ledger is None:
-            self._ledger = self._last_ledger() or new_run_index(self._settings.group)
-            self._ledger.group = self._settings.group or self._ledger.group
-        return self._ledger
-
-    def _save(self, run_index: RunIndex) -> None:
-        self._ledger = run_index
-        write_run_index(run_index, self._ledger_path)
-
-    def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
+        atexit.unregister(self._close_interrupted)
         if error is not None:
-            said = f"{type(error).__name__}: {error}".removesuffix(": ")
-            recorder.summarize({"error": self._uplink.redactor.text(said)})
-        recorder.close(failed=error is not None)
+            text = f"{type(error).__name__}: {error}".removesuffix(": ")
+            run.summary.update({"error": self._client.redactor.text(text)})
+        entry.state = "finished" if error is None else "failed"
+        entry.url = None
+        if self._client.close_run(run, failed=error is not None):
+            self._client.settle([entry])
+        self._save(self._current_index())
+        result = "failed" if error else "recorded"
+        place = entry.url or entry.folder
+        logger.info("W&B run %s (%s) %s: %s", entry.id, entry.job_type, result, place)
 
     def _close_interrupted(self) -> None:
         self.close(InterruptedError("the run was interrupted"))
 
-    def _settle_upload(self, entry: RunEntry) -> None:
-        entry.uploaded = self._uplink.finish()
-        if not entry.uploaded:
-            entry.url = None
+    def _configure(self, facts: Mapping[str, Any]) -> None:
+        """Add facts to the configuration of the run, now or when it is opened."""
+        self._config.update(facts)
+        if self._run is not None:
+            value = self._client.redactor.value(facts)
+            self._run.config.update(value, allow_val_change=True)  # type: ignore[no-untyped-call]
+
+    def _record(self, publication: Publication, content: str) -> bool:
+        """Record a publication, a second time offline if its upload fails.
+
+        The file of an online run does not contain its artifacts and tables, so `wandb sync` cannot
+        upload them later. The file of an offline run does.
+        """
+        entry = self._log_publication(publication, content)
+        if entry.url is not None:
+            self._close_run()
+            if not entry.uploaded:
+                self._log_publication(publication, content, offline=True)
+        return True
+
+    def _log_publication(
+        self, publication: Publication, content: str, *, offline: bool = False
+    ) -> RunEntry:
+        self._configure(publication.config())
+        run, entry = self._open(offline=offline)
+        index = self._current_index()
+        # Epochs of a training that was not tracked, and the last one before a kill.
+        losses, logged = losses_of(publication.history), index.losses()
+        missing = {epoch: loss for epoch, loss in losses.items() if epoch not in logged}
+        publication.log_epochs(run, missing)
+        entry.losses.update(missing)
+        alias = f"content-{content[:12]}"
+        entry.outputs = [f"{MODEL}:{alias}"]
+        for other in index.runs:
+            if other.has_scores and not any(name.startswith(MODEL) for name in other.inputs):
+                other.inputs[f"{MODEL}:{alias}"] = False
+
+        def log() -> None:
+            self._log_dataset(run, publication.dataset_card, {})
+            publication.log(run, self._folder, alias)
+
+        self._log_artifacts(run, log)
+        return entry
+
+    def _log_dataset(self, run: "wandb.Run", card: DatasetCard, facts: Mapping[str, Any]) -> None:
+        redactor = self._client.redactor
+        url = redactor.text(self._context.source_url(card))
+        names = ("train_fingerprint", "validation_fingerprint")
+        metadata = {name: facts[name] for name in names if name in facts}
+        log_dataset(run, card, url, metadata, self._folder)
+
+    def _log_artifacts(self, run: "wandb.Run", log: Callable[[], None]) -> None:
+        """Log artifacts, for which an online run waits for the server."""
+        if run.offline:
+            log()
+        else:
+            self._client.ask("log artifacts", log)
+
+    def _bring_up_to_date(self, publication: Publication) -> None:
+        """Upload what the server does not have, then create or update the report."""
+        index = self._current_index()
+        self._upload(index.runs)
+        if self._client.is_online and not any(run.is_pending for run in index.runs):
+            from mnist_localization.tracking.report import save_report
+
+            def save(entity: str) -> str:
+                project = self._context.project
+                return save_report(publication, entity, project, index.group, index.report_url)
+
+            index.report_url = self._client.save_report(save) or index.report_url
+        self._save(index)
+
+    def _upload_earlier(self) -> None:
+        index = self._current_index()
+        self._upload(index.earlier)
+        index.earlier = [run for run in index.earlier if not run.uploaded]
+        self._save(index)
+
+    def _upload(self, runs: Sequence[RunEntry]) -> None:
+        pending = {run.id: self._context.absolute(run.folder) for run in runs if run.is_pending}
+        synced = self._client.sync(list(pending.values()))
+        self._client.settle([run for run in runs if run.uploaded or pending.get(run.id) in synced])
+
+    def _receipt(self, *, unchanged: bool) -> Receipt:
+        index = self._current_index()
+        is_online = bool(self._protect("use W&B", lambda: self._client.is_online))
+        command = None
+        if not is_online or not index.report_url:
+            command = self._client.redactor.text(self._context.publish_command())
+        return Receipt(
+            mode="online" if is_online else "offline",
+            group=index.group,
+            runs=receipt_runs(index.runs),
+            report_url=index.report_url or None,
+            sync_command=command,
+            unchanged=unchanged,
+        )
+
+    def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
+        """Start a new index if the last one is of another training than the model.
+
+        This happens if a training was not tracked or its tracking failed. If this process has
+        trained the model or checked it before, there is nothing to do.
+        """
+        if self._index is not None:
+            return
+        index, known = self._saved_index(), history()
+        if index is not None and known is not None and not index.matches(losses_of(known)):
+            self._index = RunIndex.create(self._context.group, before=index)
+            logger.info(
+                "W&B: the model is of another training than the runs of group %s; its runs get a "
+                "new group",
+                index.group,
+            )
+
+    def _saved_index(self) -> RunIndex | None:
+        index = read_run_index(self._folder / INDEX_FILE)
+        if index is not None:
+            index.forget_missing(lambda folder: self._context.absolute(folder).is_dir())
+        return index
+
+    def _current_index(self) -> RunIndex:
+        if self._index is None:
+            self._index = self._saved_index() or RunIndex.create(self._context.group)
+            self._index.group = self._context.group or self._index.group
+        return self._index
+
+    def _save(self, index: RunIndex) -> None:
+        self._index = index
+        index.save(self._folder / INDEX_FILE)
 
 
-def _empty_receipt() -> dict[str, Any]:
-    return {
-        "mode": "disabled",
-        "group": None,
-        "runs": [],
-        "report_url": None,
-        "sync_command": None,
-    }
+def _keep_best(run: "wandb.Run", metric: str) -> None:
+    """Keep the best value of a metric in the summary instead of the last one."""
+    if metric.endswith("loss"):
+        run.define_metric(metric, step_metric="epoch/epoch", summary="min")
+    elif metric.endswith(("accuracy", "iou")):
+        run.define_metric(metric, step_metric="epoch/epoch", summary="max")

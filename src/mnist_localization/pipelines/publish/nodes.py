@@ -1,73 +1,93 @@
 """Nodes of the stage `publish`."""
 
-from typing import Any
-
 import pandas as pd
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
-from mnist_localization.evaluation import Metrics, handle_stale, stale_predictions
-from mnist_localization.reporting.charts import ChartData
-from mnist_localization.reporting.gallery import GalleryItem, collect
-from mnist_localization.reporting.html.report import render_page
-from mnist_localization.tracking import Publication, Tracker
+from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.evaluation.staleness import handle_stale, stale_predictions
+from mnist_localization.reporting.gallery import collect
+from mnist_localization.reporting.html.report import render_report
+from mnist_localization.tracking import Publication, Receipt, Tracker
 from mnist_localization.tracking.publication import Localizer
 
 
-def collect_gallery(
+def render_html_report(
     settings: PublishSettings,
     evaluate: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
     predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    metrics: Metrics,
+    training_history: pd.DataFrame,
+    dataset_card: DatasetCard,
     localizer: Localizer,
     test_split: SplitDataset,
-) -> list[GalleryItem]:
-    """Choose the test images that every report shows, as checked box records.
+) -> str:
+    """Return the HTML report.
 
-    Everything that is published is made from these: what is stale is said here, once.
+    Raises:
+        StaleError: The predictions are of another model or split, and `evaluate.on_stale` is
+            `error`.
     """
-    test = test_split.store
-    handle_stale(stale_predictions(predictions, localizer, test.meta), evaluate.on_stale)
-    return collect(predictions, test, settings.gallery, dataset.class_names, seed)
+    meta = test_split.store.meta
+    handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
+    return render_report(
+        settings,
+        dataset,
+        seed,
+        predictions,
+        baseline_predictions,
+        metrics,
+        training_history,
+        dataset_card,
+        test_split,
+    )
 
 
-def render_html_report(
+def publish_to_wandb(
+    settings: PublishSettings,
+    evaluate: EvaluateSettings,
     dataset: DatasetSettings,
-    gallery: list[GalleryItem],
+    seed: int,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
     metrics: Metrics,
     training_history: pd.DataFrame,
     dataset_card: DatasetCard,
-) -> str:
-    """The report as one HTML page that needs nothing but a browser."""
-    data = ChartData(metrics, predictions, baseline_predictions, dataset)
-    return render_page(data, gallery, training_history, dataset_card)
-
-
-def publish_to_wandb(
-    dataset: DatasetSettings,
-    gallery: list[GalleryItem],
-    predictions: pd.DataFrame,
-    metrics: Metrics,
-    training_history: pd.DataFrame,
-    dataset_card: DatasetCard,
-    html_report: str,
     localizer: Localizer,
+    test_split: SplitDataset,
     tracker: Tracker,
-) -> dict[str, Any]:
-    """The same records as a W&B run, and as a W&B Report where a key is configured."""
+) -> Receipt:
+    """Publish the same images and scores on W&B, with a W&B Report if a key is configured.
+
+    Raises:
+        StaleError: The predictions are of another model or split, and `evaluate.on_stale` is
+            `error`.
+    """
+    store, names = test_split.store, dataset.class_names
+    handle_stale(stale_predictions(predictions, localizer, store.meta), evaluate.on_stale)
     return tracker.publish(
         Publication(
-            class_names=dataset.class_names,
-            gallery=gallery,
+            class_names=names,
+            gallery=collect(predictions, store, settings.gallery, names, seed),
             predictions=predictions,
             metrics=metrics,
             history=training_history,
             dataset_card=dataset_card,
             localizer=localizer,
-            page=html_report,
+            page=lambda: render_report(
+                settings,
+                dataset,
+                seed,
+                predictions,
+                baseline_predictions,
+                metrics,
+                training_history,
+                dataset_card,
+                test_split,
+            ),
         )
     )

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.config import DatasetSettings
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.registry import load_modules
 
 # Plotly colors of decreasing lightness, so that they differ in grayscale too.

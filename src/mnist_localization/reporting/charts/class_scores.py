@@ -3,8 +3,7 @@
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.evaluation import SHOWN_CLASSES, worst_classes
-from mnist_localization.evaluation.breakdowns import ClassScores
+from mnist_localization.evaluation.breakdowns import SHOWN_CLASSES, ClassScores, worst_classes
 from mnist_localization.reporting.charts import (
     DARK,
     LIGHT,

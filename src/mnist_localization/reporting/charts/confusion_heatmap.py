@@ -6,7 +6,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.evaluation import SHOWN_CLASSES, most_confused
+from mnist_localization.evaluation.breakdowns import SHOWN_CLASSES, most_confused
 from mnist_localization.reporting.charts import (
     DARK,
     SCALE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from mnist_localization.config import DatasetSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.evaluation import Metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.html.formatting import count, plain, words
 
 SOURCES = {

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from mnist_localization.config import DatasetSettings, PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
-from mnist_localization.evaluation import Metrics
 from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.evaluation.metrics import Metric, all_metrics
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.charts import ChartData, load_charts
 from mnist_localization.reporting.gallery import GalleryItem, collect
 from mnist_localization.reporting.html import dataset_facts
