@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,14 +34,16 @@ class Exchange:
             return 0
         return int(asked.removeprefix("bytes=").removesuffix("-"))
 
-    def head(self, status: int = 200, start: int = 0, **headers: str | None) -> None:
-        """Send status and headers; a header that is None is omitted."""
+    def head(
+        self, status: int = 200, start: int = 0, headers: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Send status and headers; a header that is `None` is omitted."""
         size = len(self.content)
+        self.handler.send_response(206 if start else status)
+        sent: dict[str, str | None] = {"Content-Length": str(size - start), "ETag": self.etag}
         if start:
-            status = 206
-            headers.setdefault("Content-Range", f"bytes {start}-{size - 1}/{size}")
-        self.handler.send_response(status)
-        sent = {"Content-Length": str(size - start), "ETag": self.etag} | headers
+            sent["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+        sent.update(headers or {})
         for name, value in sent.items():
             if value is not None:
                 self.handler.send_header(name, value)
@@ -144,14 +146,14 @@ def slow(bytes_a_second: int) -> Mode:
 
 
 def declares_more(exchange: Exchange) -> None:
-    exchange.head(**{"Content-Length": str(len(exchange.content) + 100)})
+    exchange.head(headers={"Content-Length": str(len(exchange.content) + 100)})
     exchange.send(exchange.content)
     exchange.drop()
 
 
 def without_length(share: float) -> Mode:
     def mode(exchange: Exchange) -> None:
-        exchange.head(**{"Content-Length": None, "Connection": "close"})
+        exchange.head(headers={"Content-Length": None, "Connection": "close"})
         exchange.send(exchange.content[: int(len(exchange.content) * share)])
         exchange.drop()
 
@@ -161,7 +163,7 @@ def without_length(share: float) -> Mode:
 def redirects(to: str) -> Mode:
     def mode(exchange: Exchange) -> None:
         exchange.content = b""
-        exchange.head(302, Location=to)
+        exchange.head(302, headers={"Location": to})
 
     return mode
 

@@ -140,7 +140,7 @@ def test_a_file_without_length_needs_a_hash(fetched, server, tiny, sums, assert_
 
 def test_an_encoded_file_is_an_error(fetched, server):
     def gzipped(exchange: servers.Exchange) -> None:
-        exchange.head(**{"Content-Encoding": "gzip"})
+        exchange.head(headers={"Content-Encoding": "gzip"})
         exchange.send(exchange.content)
 
     server.mode = gzipped
@@ -152,7 +152,7 @@ def test_an_encoded_file_is_an_error(fetched, server):
 def test_a_web_page_instead_of_a_file_is_an_error_and_removed(fetched, server, name, assert_whole):
     def page(exchange: servers.Exchange) -> None:
         exchange.content = b"<!DOCTYPE html><title>Sign in</title>"
-        exchange.head(**{"Content-Type": "text/html; charset=utf-8"})
+        exchange.head(headers={"Content-Type": "text/html; charset=utf-8"})
         exchange.send(exchange.content)
 
     server.modes[name] = page
