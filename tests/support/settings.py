@@ -8,7 +8,7 @@ from kedro.config import OmegaConfigLoader
 from mnist_localization import config
 from support.project import ROOT
 
-_MODELS = {
+_MODELS: dict[str, type[config.Settings]] = {
     "dataset": config.DatasetSettings,
     "fetch": config.FetchSettings,
     "annotate": config.AnnotateSettings,
