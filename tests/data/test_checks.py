@@ -1,4 +1,4 @@
-"""A small dataset with one fault of each kind: each is found, with its file."""
+"""Checks of a small dataset with one fault of each kind."""
 
 import os
 import sys
@@ -9,27 +9,30 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config import (
-    AnnotationFormat,
-    CheckSettings,
-    DatasetSettings,
-    ImageSettings,
-)
+from mnist_localization.config import DatasetSettings
 from mnist_localization.data.checks import CHECK_COLUMNS, check_dataset
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.check import render_check_page
+from support.annotation_files import annotation_settings
 from support.dataset_cards import make_card
+from support.settings import section
 
-SETTINGS = CheckSettings(listed=2, rare_class=2, small_box=3.0)
+SETTINGS = section("check", listed=2, rare_class=2, small_box=3.0)
 MARKUP = "<img src=x onerror=alert(1)>.png"
 
 
-def dataset(**image):
-    return DatasetSettings(
-        image=ImageSettings(height=20, width=20, channels=1, **image),
+def dataset(**image) -> DatasetSettings:
+    return section(
+        "dataset",
+        image={"height": 20, "width": 20} | image,
         class_names=("ant", "bee", "cat"),
         whole_pixel_boxes=False,
     )
+
+
+def run_check(raw: Path, settings=None, card=None, max_image_mb=1.0) -> pd.DataFrame:
+    split = section("split", max_image_mb=max_image_mb)
+    return check_dataset(SETTINGS, settings or dataset(), split, card or CARD, raw)
 
 
 def save(folder: Path, name: str, seed: int, size=(20, 20), mode="L"):
@@ -88,8 +91,8 @@ def found(check: pd.DataFrame, level: str) -> set[tuple[str, str]]:
     }
 
 
-def test_every_fault_is_found_with_its_file(raw):
-    check = check_dataset(SETTINGS, dataset(), 1.0, CARD, raw)
+def test_each_fault_is_found_with_its_file(raw):
+    check = run_check(raw)
     assert list(check.columns) == list(CHECK_COLUMNS)
     assert found(check, "problem") == {
         ("unreadable image", "broken.png"),
@@ -112,8 +115,8 @@ def test_every_fault_is_found_with_its_file(raw):
     assert check["level"].tolist() == sorted(check["level"], key=["problem", "note", "fact"].index)
 
 
-def test_the_facts_count_and_measure(raw):
-    check = check_dataset(SETTINGS, dataset(), 1.0, CARD, raw)
+def test_the_facts_have_counts_and_box_statistics(raw):
+    check = run_check(raw)
     facts = check[(check["level"] == "fact") & (check["split"] == "train")]
     values = {
         (kind, name): value
@@ -130,21 +133,21 @@ def test_the_facts_count_and_measure(raw):
     assert values["box", "area, largest"] == pytest.approx(0.25)
 
 
-def test_what_is_converted_or_fitted_in_is_no_problem(raw):
-    check = check_dataset(SETTINGS, dataset(letterbox=True, convert_channels=True), 1.0, CARD, raw)
+def test_images_that_are_converted_or_letterboxed_are_not_a_problem(raw):
+    check = run_check(raw, dataset(letterbox=True, convert_channels=True))
     kinds = {kind for kind, _ in found(check, "problem")}
     assert not kinds & {"image of another size", "image of other channels"}
 
 
-def test_an_image_above_the_limit_of_size_counts_as_unreadable(raw):
-    check = check_dataset(SETTINGS, dataset(), 500 / 2**20, CARD, raw)
+def test_an_image_above_the_size_limit_counts_as_unreadable(raw):
+    check = run_check(raw, max_image_mb=500 / 2**20)
     assert ("unreadable image", "large.png") in found(check, "problem")
 
 
-def test_splits_that_share_a_folder_are_told_apart_by_their_annotations(raw):
+def test_splits_that_share_a_folder_consist_of_their_annotated_images(raw):
     (raw / "source" / "other.csv").write_text("5.png,0,0.1,0.1,0.6,0.6\n", "utf-8")
     card = card_with(train="train.csv", test="other.csv")
-    check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
+    check = run_check(raw, card=card)
     assert ("picture in both splits", "5.png") in found(check, "problem")
     facts = check[(check["check"] == "counts") & (check["name"] == "images")]
     assert facts["value"].tolist() == [11, 1]
@@ -156,30 +159,30 @@ def only_training(raw: Path, rows: list[str]) -> DatasetCard:
     return card_with(train="own.csv")
 
 
-def test_without_a_test_set_a_repeated_picture_is_a_problem_where_both_are_used(raw):
+def test_without_a_test_set_a_repeated_picture_is_a_problem_if_both_are_annotated(raw):
     rows = ["0.png,0,0.1,0.1,0.6,0.6", "twin.bmp,0,0.1,0.1,0.6,0.6", "1.png,1,0.1,0.1,0.6,0.6"]
     card = only_training(raw, rows)
-    check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
+    check = run_check(raw, card=card)
     kind = "picture that may be in both splits"
     twins = check[check["check"] == kind]
     assert twins["level"].tolist() == ["problem"]
     assert twins["file"].tolist() == ["twin.bmp"]
-    assert "as 0.png (train); may end up in both training and test" in twins["detail"].item()
+    assert "as 0.png (train); both may be drawn for test" in twins["detail"].item()
     assert ("repeated picture", "twin of another label.png") in found(check, "note")
-    assert "Split draws a test set" in render_check_page(check, card, SETTINGS.listed)
+    assert "The split stage draws the test set" in render_check_page(SETTINGS, check, card)
 
 
-def test_two_used_pictures_are_compared_though_an_unused_one_comes_first(raw):
+def test_annotated_pictures_are_compared_before_others(raw):
     save(raw / "source" / "train", "0 again.png", 0)
     rows = ["0.png,0,0.1,0.1,0.6,0.6", "twin.bmp,0,0.1,0.1,0.6,0.6"]
-    check = check_dataset(SETTINGS, dataset(), 1.0, only_training(raw, rows), raw)
+    check = run_check(raw, card=only_training(raw, rows))
     assert ("picture that may be in both splits", "twin.bmp") in found(check, "problem")
     assert ("repeated picture", "0 again.png") in found(check, "note")
 
 
 @pytest.mark.parametrize("csv_boxes", ["rel_xyxy", "xyxy"])
 @pytest.mark.parametrize("is_shared", [False, True])
-def test_an_annotated_file_of_any_suffix_is_opened(raw, csv_boxes, is_shared):
+def test_annotated_files_of_any_suffix_are_opened(raw, csv_boxes, is_shared):
     train = raw / "source" / "train"
     Image.new("L", (20, 20)).save(train / "a.gif")
     (train / "photo").write_bytes((train / "5.png").read_bytes())
@@ -187,38 +190,39 @@ def test_an_annotated_file_of_any_suffix_is_opened(raw, csv_boxes, is_shared):
     card = only_training(raw, rows)
     if is_shared:
         card = card_with(train="own.csv", test="own.csv")
-    settings = dataset().model_copy(update={"annotations": AnnotationFormat(csv_boxes=csv_boxes)})
-    check = check_dataset(SETTINGS, settings, 1.0, card, raw)
+    annotations = annotation_settings(csv_boxes=csv_boxes)
+    settings = dataset().model_copy(update={"annotations": annotations})
+    check = run_check(raw, settings, card)
     assert ("unreadable image", "a.gif") in found(check, "problem")
     facts = check[(check["check"] == "counts") & (check["name"] == "images")]
     assert facts["value"].tolist() == ([3, 3] if is_shared else [14])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
-def test_a_name_that_is_no_utf8_can_be_written_to_table_and_page(raw, tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_a_file_name_that_is_not_utf8_can_be_written_to_table_and_page(raw, tmp_path):
     name = os.fsdecode(b"\xff.png")
     (raw / "source" / "train" / name).write_bytes(b"no image")
-    check = check_dataset(SETTINGS, dataset(), 1.0, CARD, raw)
+    check = run_check(raw)
     assert ("unreadable image", r"\udcff.png") in found(check, "problem")
     check.to_parquet(tmp_path / "check.parquet")
-    page = render_check_page(check, CARD, 100).encode("utf-8")
+    page = render_check_page(section("check"), check, CARD).encode("utf-8")
     assert rb"\udcff.png" in page
 
 
-def test_the_page_lists_findings_escapes_names_and_says_what_it_leaves_out(raw):
+def test_the_page_lists_findings_with_escaped_names(raw):
     for number in range(3):
         (raw / "source" / "train" / f"bad{number}.png").write_bytes(b"")
-    check = check_dataset(SETTINGS, dataset(), 1.0, CARD, raw)
-    page = render_check_page(check, CARD, SETTINGS.listed)
+    check = run_check(raw)
+    page = render_check_page(SETTINGS, check, CARD)
     assert "Unreadable image: 4" in page
-    assert "And 2 more" in page
+    assert "2 more are in the table" in page
     assert "<img" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;.png" in page
     assert "twin.bmp" in page
-    assert "None was found" not in page
+    assert "No problems." not in page
 
 
-def test_the_page_of_a_clean_dataset_says_so(raw):
+def test_the_page_of_a_clean_dataset_reports_no_problem(raw):
     source = raw / "source"
     rows = [f"{number}.png,{number % 3},0.1,0.1,0.6,0.6" for number in range(6)]
     (source / "clean.csv").write_text("\n".join(rows), "utf-8")
@@ -226,6 +230,6 @@ def test_the_page_of_a_clean_dataset_says_so(raw):
         if path.name not in {f"{number}.png" for number in range(6)}:
             path.unlink()
     card = card_with(train="clean.csv")
-    check = check_dataset(SETTINGS, dataset(), 1.0, card, raw)
+    check = run_check(raw, card=card)
     assert set(check["level"]) == {"fact"}
-    assert "None was found" in render_check_page(check, card, 10)
+    assert "No problems." in render_check_page(SETTINGS, check, card)

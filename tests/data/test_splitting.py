@@ -1,20 +1,14 @@
-from pathlib import Path
-
 import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from PIL import Image
 
-from mnist_localization.config import (
-    DatasetSettings,
-    ImageSettings,
-    SplitSettings,
-    ValidationSettings,
-)
-from mnist_localization.data.splitting import stratified_holdout
+from mnist_localization.data.images import ImageStore
+from mnist_localization.data.splitting import divide_rows, split_dataset, stratified_holdout
 from mnist_localization.errors import AnnotationError
-from mnist_localization.pipelines.split.nodes import split_images
 from support.dataset_cards import make_card
+from support.settings import section
 
 
 def table(labels: list[int]) -> pd.DataFrame:
@@ -26,10 +20,10 @@ def table(labels: list[int]) -> pd.DataFrame:
     share=st.floats(0.05, 0.5),
     seed=st.integers(0, 1000),
 )
-def test_the_holdout_is_a_partition_with_the_same_share_of_each_label(counts, share, seed):
+def test_the_holdout_has_the_same_share_of_each_label(counts, share, seed):
     rows = table([label for label, count in enumerate(counts) for _ in range(count)])
     total = round(len(rows) * share)
-    # A label's only row is never held out, so that it cannot count.
+    # The only row of a label is never held out.
     assume(total > 1 and min(counts) > 1)
     kept, held_out = stratified_holdout(rows, share, seed, "share")
     assert sorted([*kept["file"], *held_out["file"]]) == sorted(rows["file"])
@@ -39,65 +33,99 @@ def test_the_holdout_is_a_partition_with_the_same_share_of_each_label(counts, sh
 
 
 @pytest.mark.parametrize(("images", "share"), [(5, 0.1), (14, 0.1), (16, 0.1), (3, 0.3), (2, 0.1)])
-def test_many_small_classes_give_the_share_of_the_whole(images, share):
+def test_many_small_classes_together_give_the_share(images, share):
     rows = table([n % 1000 for n in range(1000 * images)])
     held_out = stratified_holdout(rows, share, 0, "share")[1]
     assert len(held_out) == round(1000 * images * share)
     counts = held_out["label"].value_counts()
     assert counts.max() - counts.reindex(range(1000), fill_value=0).min() <= 1
-    # Which of the equal classes give a row is drawn, and drawn again the same.
+    # The seed determines which of the equal classes give a row.
     again, other = (stratified_holdout(rows, share, seed, "share")[1] for seed in (0, 1))
     assert held_out["file"].tolist() == again["file"].tolist()
     assert set(held_out["label"]) != set(other["label"]) or len(counts) == 1000
 
 
-def test_labels_of_one_size_give_the_same_number_where_the_whole_allows():
+def test_labels_of_equal_size_give_equal_numbers():
     held_out = stratified_holdout(table([n % 4 for n in range(108)]), 0.1, 0, "share")[1]
     assert held_out["label"].value_counts().to_dict() == dict.fromkeys(range(4), 3)
 
 
-def test_the_last_row_of_a_label_stays():
+def test_the_last_row_of_a_label_is_kept():
     kept, held_out = stratified_holdout(table([0] * 20 + list(range(1, 21))), 0.5, 0, "share")
     assert set(kept["label"]) == set(range(21))
     assert set(held_out["label"]) == {0}
 
 
-def test_a_row_is_held_out_where_no_label_alone_gives_one():
+def test_a_row_is_held_out_even_if_each_quota_rounds_to_zero():
     held_out = stratified_holdout(table([0] * 5 + [1] * 5), 0.1, 0, "share")[1]
     assert len(held_out) == 1
 
 
-def test_the_seed_alone_decides_the_draw():
+def test_the_draw_depends_on_the_seed_only():
     rows = table([n % 3 for n in range(90)])
     first, again, other = (stratified_holdout(rows, 0.2, seed, "share")[1] for seed in (1, 1, 2))
     assert first["file"].tolist() == again["file"].tolist()
     assert first["file"].tolist() != other["file"].tolist()
 
 
-def test_a_held_out_split_that_lacks_classes_is_warned_of_by_their_names(caplog):
+def test_a_warning_names_the_classes_that_a_held_out_split_misses(caplog):
     names = tuple(f"class {number}" for number in range(12))
-    dataset = DatasetSettings(
-        image=ImageSettings(height=8, width=8, channels=1),
-        class_names=names,
-        whole_pixel_boxes=False,
-    )
-    settings = SplitSettings(
-        validation=ValidationSettings(source="train", share=0.1),
-        test_share=0.1,
-        max_image_mb=1.0,
-        contact_sheet=1,
-    )
-    card = make_card(
-        source="folder",
-        splits={"train": {"annotations": "a.csv", "archive": "train.zip", "images": "images"}},
-    )
     rows = table([0] * 40 + list(range(1, 12)))
-    split_images(settings, dataset, 0, card, Path("raw"), rows, rows.head(0))
+    divide_rows(section("split"), section("dataset", class_names=names), 0, rows, None)
     for split in ("test", "validation"):
         assert (
-            f"The {split} split holds no image of 11 classes, and its figures say nothing of "
-            f"them: {', '.join(names[1:11])} and 1 more." in caplog.text
+            f"The {split} split has no image of 11 classes, so its metrics do not cover them: "
+            f"{', '.join(names[1:11])} and 1 more." in caplog.text
         )
+
+
+def test_without_a_test_set_three_disjoint_splits_are_drawn():
+    rows = table([n % 10 for n in range(1000)])
+    splits = divide_rows(section("split"), section("dataset"), 0, rows, None)
+    assert {name: len(split) for name, split in splits.items()} == {
+        "train": 810,
+        "validation": 90,
+        "test": 100,
+    }
+    files = [file for split in splits.values() for file in split["file"]]
+    assert sorted(files) == sorted(rows["file"])
+
+
+def test_validation_on_the_test_split_keeps_all_training_rows_and_warns(caplog):
+    train, test = table([n % 10 for n in range(50)]), table([n % 10 for n in range(20)])
+    settings = section("split", validation={"source": "test", "share": 0.0})
+    splits = divide_rows(settings, section("dataset"), 0, train, test)
+    assert splits["train"] is train
+    assert splits["validation"] is splits["test"] is test
+    assert "The validation split is the test split" in caplog.text
+
+
+@pytest.mark.parametrize("validation_source", ["train", "test"])
+def test_the_images_of_each_split_come_from_the_folder_of_its_rows(tmp_path, validation_source):
+    tables = {}
+    for number, name in enumerate(("train", "test")):
+        folder = tmp_path / "raw" / "source" / name
+        folder.mkdir(parents=True)
+        rows = table([n % 2 for n in range(20)]).assign(xmin=0.1, ymin=0.1, xmax=0.9, ymax=0.9)
+        for file in rows["file"]:
+            Image.new("L", (8, 6), number).save(folder / file)
+        tables[name] = rows
+    decoded = split_dataset(
+        section("split", validation={"source": validation_source, "share": 0.1}),
+        section("dataset", image={"height": 6, "width": 8}),
+        0,
+        make_card(),
+        tmp_path / "raw",
+        tmp_path / "stores",
+        tables["train"],
+        tables["test"],
+    )
+    stores = [ImageStore(split.folder) for split in decoded]
+    assert [store.meta.split for store in stores] == ["train", "validation", "test"]
+    drawn_from = [store.meta.drawn_from for store in stores]
+    assert drawn_from == ["train", validation_source, "test"]
+    for store, source in zip(stores, drawn_from, strict=True):
+        assert set(store.read(range(len(store))).ravel()) == {["train", "test"].index(source)}
 
 
 def test_too_few_rows_to_hold_one_out_are_an_error():

@@ -17,6 +17,7 @@ from mnist_localization.config import (
     FetchSettings,
     SplitSettings,
 )
+from mnist_localization.data.annotations import annotate_dataset
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
@@ -24,14 +25,14 @@ from mnist_localization.data.boxes import (
     image_sizes,
     pixel_corners,
 )
+from mnist_localization.data.images import ImageStore
 from mnist_localization.data.sources import fetch
+from mnist_localization.data.splitting import split_dataset
 from mnist_localization.errors import LocalizationError
-from mnist_localization.pipelines.annotate.nodes import annotate_dataset
-from mnist_localization.pipelines.split.nodes import split_images
 from support.project import ROOT, Project
 
 COUNT = 120
-STAGES = "fetch,check,annotate,split,train,evaluate,publish,formats"
+STAGES = "fetch,check,annotate,split,train,evaluate,publish,export_predictions"
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
@@ -117,10 +118,10 @@ def test_the_check_finds_nothing_wrong_with_the_example(ran):
     balance = check[check["check"] == "class balance"].set_index("name")["value"]
     assert balance.to_dict() == dict.fromkeys(SHAPES, COUNT / 4)
     page = (project.data / "08_reporting" / "check.html").read_text("utf-8")
-    assert "None was found" in page
+    assert "No problems." in page
 
 
-def test_the_predictions_are_written_in_the_formats_of_other_tools(ran):
+def test_predictions_are_written_in_each_annotation_format(ran):
     project, _ = ran
     output = project.data / "07_model_output"
     predictions = pd.read_parquet(output / "predictions.parquet")
@@ -129,6 +130,8 @@ def test_the_predictions_are_written_in_the_formats_of_other_tools(ran):
         assert {path.name for path in (output / folder).iterdir()} == {
             f"{stem}{suffix}" for stem in stems
         }
+    table = pd.read_csv(output / "predictions_csv" / "predictions.csv")
+    assert table["file"].tolist() == predictions["file"].tolist()
     coco = project.json("07_model_output/predictions_coco.json")
     assert [image["file_name"] for image in coco["images"]] == predictions["file"].tolist()
 
@@ -149,16 +152,15 @@ def test_an_archive_of_images_is_unpacked_beside_and_a_test_set_of_its_own_is_ke
     dataset = DatasetSettings(**parameters["dataset"])
     raw = tmp_path / "raw"
     card = fetch(FetchSettings(**parameters["fetch"]), raw, tmp_path)
-    assert (card["train_images"], card["test_images"]) == (40, 12)
+    assert (card.train_images, card.test_images) == (40, 12)
     train, test, _ = annotate_dataset(
         AnnotateSettings(**parameters["annotate"]), dataset, card, raw
     )
-    splits = split_images(SplitSettings(**parameters["split"]), dataset, 1, card, raw, train, test)
-    assert [len(split.annotations) for split in splits] == [36, 4, 12]
-    for split in splits:
-        assert split.images.is_relative_to(raw)
-        for file in split.annotations["file"]:
-            assert (split.images / file).is_file()
+    settings = SplitSettings(**parameters["split"])
+    splits = split_dataset(settings, dataset, 1, card, raw, tmp_path / "stores", train, test)
+    stores = [ImageStore(split.folder) for split in splits]
+    assert [len(store) for store in stores] == [36, 4, 12]
+    assert [store.meta.drawn_from for store in stores] == ["train", "train", "test"]
     assert state(shapes) == before
 
 

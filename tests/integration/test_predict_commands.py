@@ -37,7 +37,7 @@ def project(tmp_path_factory):
 def test_a_folder_is_predicted_and_what_is_no_image_is_listed(project):
     said = project.run("--pipeline=predict", "--params", "predict.images=photos,predict.output=out")
     assert "Predicted 4 images, 1 files left out" in said
-    assert "notes.txt: this is no image" in said
+    assert "notes.txt: not an image" in said
     assert "1 of 4 images look unlike the training images" in said
     assert "predict.invert=auto" in said
     assert "Traceback" not in said

@@ -1,8 +1,4 @@
-"""Box records: what every report shows, checked once before it leaves.
-
-A record holds one image with any number of boxes in any number of named sets. The W&B
-overlays and the HTML page are both drawn from one list of records, so they cannot disagree.
-"""
+"""Annotated images: what reports, W&B overlays and contact sheets show."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,12 +18,12 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Box:
-    """One box of a record.
+    """One box of an annotated image.
 
     Attributes:
         corners: `xmin, ymin, xmax, ymax`, relative to the image, in [0, 1].
         class_id: Label, an index into the class names.
-        scores: Name to value, such as `confidence` and `iou`; finite.
+        scores: Finite values by name, such as `confidence` and `iou`.
     """
 
     corners: tuple[float, float, float, float]
@@ -37,14 +33,14 @@ class Box:
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """One image and its named sets of boxes.
+    """One image and its named layers of boxes.
 
     Attributes:
-        file: Name of the image file, unique in a list of records.
+        file: Name of the image file, unique among the images of a report.
         image: Pixels, uint8 0..255, `[height, width, channels]`.
-        box_layers: Name of the layer (`predictions`, `ground_truth`, ...) to its boxes.
-        file_size: Height and width of the image in its file, where `image` shows it larger or
-            smaller; what is said in pixels is in these.
+        box_layers: Boxes by the name of their layer (`predictions`, `ground_truth`, ...).
+        file_size: Height and width of the image in its file, if `image` has another size. Values
+            in pixels are shown in these pixels.
     """
 
     file: str
@@ -54,33 +50,34 @@ class AnnotatedImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the image in its file, in pixels."""
+        """Return height and width of the image in its file, in pixels."""
         return self.file_size or (self.image.shape[0], self.image.shape[1])
 
 
-def validate(records: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[AnnotatedImage]:
-    """The same records, once every one of them is fit to be shown.
+def validate(images: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[AnnotatedImage]:
+    """Raise an error if an image cannot be shown; otherwise return the images.
 
     Args:
-        records: Records to check.
+        images: Images to validate.
         class_names: Name of each class, in the order of the labels.
 
     Raises:
-        RecordError: An image is no uint8 array, or a box is not finite, not ordered, outside
-            the image, of an unknown class, or has a score that is not finite. Names the image.
+        RecordError: An image is not a uint8 array, or a box is not finite, not ordered, outside
+            the image, of an unknown class, or has a score that is not finite. The message names
+            the image.
     """
-    for record in records:
-        image = record.image
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+    for annotated in images:
+        pixels = annotated.image
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
             raise RecordError(
-                f"{record.file}: the image of a box record must be uint8 "
-                f"[height, width, 1 or 3], not {image.dtype} {list(image.shape)}"
+                f"{annotated.file}: pixels must be uint8 [height, width, 1 or 3], not "
+                f"{pixels.dtype} {list(pixels.shape)}"
             )
-        for name, boxes in record.box_layers.items():
+        for name, boxes in annotated.box_layers.items():
             for box in boxes:
-                if reason := _fault(box, len(class_names)):
-                    raise RecordError(f"{record.file}: a box of the set {name!r} {reason}")
-    return list(records)
+                if fault := _fault(box, len(class_names)):
+                    raise RecordError(f"{annotated.file}: a box of the layer {name!r} {fault}")
+    return list(images)
 
 
 def _fault(box: Box, classes: int) -> str | None:

@@ -1,18 +1,127 @@
-"""Drawing the validation rows, and where there is no test set the test rows, from the others."""
+"""Division of the annotated images into training, validation and test split."""
+
+import logging
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mnist_localization.config import DatasetSettings, SplitSettings
+from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.data.images import DecodedSplit, SplitSpec, decode_split
 from mnist_localization.errors import AnnotationError
+
+logger = logging.getLogger(__name__)
+
+# Classes that a warning names at most.
+_LISTED = 10
+
+
+def split_dataset(
+    settings: SplitSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    dataset_card: DatasetCard,
+    raw_folder: Path,
+    split_stores: Path,
+    train_annotations: pd.DataFrame,
+    test_annotations: pd.DataFrame,
+) -> tuple[DecodedSplit, DecodedSplit, DecodedSplit]:
+    """Divide the annotated images among the splits and decode them.
+
+    Args:
+        settings: The section `split`.
+        dataset: The section `dataset`.
+        seed: Seed of the draws.
+        dataset_card: Description of the fetched dataset.
+        raw_folder: Parent of the folders of all sources.
+        split_stores: Folder of the stores of all splits.
+        train_annotations: Training table.
+        test_annotations: Test table, empty if the dataset has no test set.
+
+    Returns:
+        Training, validation and test split.
+
+    Raises:
+        AnnotationError: There are too few rows to hold some out.
+        ImageError: An image is missing, unreadable or has another shape.
+    """
+    rows = divide_rows(
+        settings,
+        dataset,
+        seed,
+        train_annotations,
+        test_annotations if "test" in dataset_card.splits else None,
+    )
+
+    def decode(split: str, drawn_from: str) -> DecodedSplit:
+        files = drawn_from if drawn_from in dataset_card.splits else "train"
+        spec = SplitSpec(
+            split=split,
+            source=dataset_card.source,
+            drawn_from=drawn_from,
+            annotations=rows[split],
+            images=raw_folder / dataset_card.folder / dataset_card.splits[files].images,
+            images_key=dataset_card.images_sha256(files),
+            image=dataset.image,
+            max_image_mb=settings.max_image_mb,
+        )
+        return decode_split(spec, split_stores)
+
+    return (
+        decode("train", "train"),
+        decode("validation", settings.validation.source),
+        decode("test", "test"),
+    )
+
+
+def divide_rows(
+    settings: SplitSettings,
+    dataset: DatasetSettings,
+    seed: int,
+    train_annotations: pd.DataFrame,
+    test_annotations: pd.DataFrame | None,
+) -> dict[str, pd.DataFrame]:
+    """Return the rows of the splits `train`, `validation` and `test`.
+
+    Args:
+        settings: The section `split`.
+        dataset: Gives the names of the classes.
+        seed: Seed of the draws.
+        train_annotations: Training table.
+        test_annotations: Test table; `None` holds out training rows for the test.
+
+    Raises:
+        AnnotationError: There are too few rows to hold some out.
+    """
+    train = train_annotations
+    if test_annotations is None:
+        train, test = stratified_holdout(train, settings.test_share, seed, "split.test_share")
+        _warn_of_missing_classes("test", test, dataset)
+    else:
+        test = test_annotations
+    if settings.validation.source == "test":
+        validation = test
+        logger.warning("The validation split is the test split, so metrics on both are optimistic.")
+    else:
+        train, validation = stratified_holdout(
+            train, settings.validation.share, seed, "split.validation.share"
+        )
+        _warn_of_missing_classes("validation", validation, dataset)
+    logger.info(
+        "Split: %d training, %d validation, %d test images.",
+        *(len(train), len(validation), len(test)),
+    )
+    return {"train": train, "validation": validation, "test": test}
 
 
 def stratified_holdout(
     annotations: pd.DataFrame, share: float, seed: int, setting: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Hold a share of the rows out, the same share of each label as nearly as rows are whole.
+    """Hold out a share of the rows, of each label as nearly the same share as possible.
 
-    A label's last row is never held out.
+    The last row of a label is never held out.
 
     Args:
         annotations: Rows with a column `label`.
@@ -21,49 +130,64 @@ def stratified_holdout(
         setting: Name of the parameter that gives the share, for the error.
 
     Returns:
-        The rows that stay and the rows held out, both in their order.
+        The kept rows and the held-out rows, both in their original order.
 
     Raises:
-        AnnotationError: There are too few rows to leave one on either side.
+        AnnotationError: There are too few rows to keep and hold out at least one.
     """
-    random = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     held_out = np.zeros(len(annotations), dtype=bool)
     labels = annotations["label"].to_numpy()
-    drawn = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
-    counts = _allocated(np.array([len(rows) for rows in drawn], dtype=np.int64), share, random)
+    drawn = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    counts = _allocate(np.array([len(rows) for rows in drawn], dtype=np.int64), share, generator)
     for rows, count in zip(drawn, counts.tolist(), strict=True):
         held_out[rows[:count]] = True
     if held_out.all() or not held_out.any():
         raise AnnotationError(
             f"{len(annotations)} training rows are too few to hold out a share of {share:g} of "
-            f"each label; set {setting}, or bring more images"
+            f"each label; change {setting}, or provide more images"
         )
     return annotations[~held_out], annotations[held_out]
 
 
-def _allocated(
-    counts: npt.NDArray[np.int64], share: float, random: np.random.Generator
+def _allocate(
+    counts: npt.NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """How many rows of each label are held out.
+    """Return how many rows of each label are held out.
 
-    Each share is rounded by itself, so that labels of one size give the same number. Where that
-    misses the share of the whole by more than a row, as it does with many small labels, rows
-    are given by largest remainder (https://en.wikipedia.org/wiki/Quota_method); ties are drawn.
+    Each quota is rounded separately, so that labels of equal size give equal numbers. If the sum
+    then misses the total by more than one row, as with many small labels, rows are allocated by
+    the largest remainder (https://en.wikipedia.org/wiki/Quota_method); ties are drawn.
 
     Args:
         counts: Rows of each label, `[n]`.
         share: Share held out.
-        random: Draws among equal remainders.
+        generator: Draws among equal remainders.
     """
     quotas, total = counts * share, round(counts.sum() * share)
     rounded: npt.NDArray[np.int64] = np.minimum(np.rint(quotas).astype(np.int64), counts - 1)
     if rounded.any() and abs(int(rounded.sum()) - total) <= 1:
         return rounded
-    # 0.29 * 100 falls short of 29, and 0.1 * 3 is more than 0.3: what is equal has to be so.
+    # Rounded, because 0.29 * 100 is less than 29 and 0.1 * 3 is more than 0.3.
     quotas = np.round(quotas, 9)
-    given: npt.NDArray[np.int64] = np.floor(quotas).astype(np.int64)
-    remainders = np.round(quotas - given, 9)
-    order = random.permutation(np.flatnonzero((remainders > 0) & (given < counts - 1)))
+    allocated: npt.NDArray[np.int64] = np.floor(quotas).astype(np.int64)
+    remainders = np.round(quotas - allocated, 9)
+    order = generator.permutation(np.flatnonzero((remainders > 0) & (allocated < counts - 1)))
     order = order[np.argsort(-remainders[order], kind="stable")]
-    given[order[: total - int(given.sum())]] += 1
-    return given
+    allocated[order[: total - int(allocated.sum())]] += 1
+    return allocated
+
+
+def _warn_of_missing_classes(split: str, rows: pd.DataFrame, dataset: DatasetSettings) -> None:
+    present = set(rows["label"])
+    missing = [name for label, name in enumerate(dataset.class_names) if label not in present]
+    if missing:
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        logger.warning(
+            "The %s split has no image of %d classes, so its metrics do not cover them: %s%s. "
+            "Add images of them or increase the share.",
+            split,
+            len(missing),
+            ", ".join(missing[:_LISTED]),
+            more,
+        )

@@ -13,7 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from mnist_localization.data.boxes import clip_boxes, pixel_corners
-from mnist_localization.data.images import decode_image, into_original, letterboxed, placements
+from mnist_localization.data.images import (
+    compute_placements,
+    decode_image,
+    fit_into_input,
+    to_original_frame,
+)
 from mnist_localization.data.images.decode import image_pixels
 from mnist_localization.errors import ImageError, ModelError
 from mnist_localization.models.provenance import ImageFacts, Provenance
@@ -220,8 +225,8 @@ class Localizer:
         if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
             raise ModelError("the model returns values that are not finite; train it again")
         heights, widths = [each.height for each in inputs], [each.width for each in inputs]
-        placed = placements(heights, widths, *self.input_shape[:2])
-        corners = pixel_corners(clip_boxes(into_original(boxes, placed)), heights, widths)
+        placed = compute_placements(heights, widths, *self.input_shape[:2])
+        corners = pixel_corners(clip_boxes(to_original_frame(boxes, placed)), heights, widths)
         return [
             self._detection(each, row, Box(*box.tolist()))
             for each, row, box in zip(inputs, probabilities, corners, strict=True)
@@ -260,7 +265,7 @@ class Localizer:
         return image_pixels(image, channels=channels, max_mb=limit, background=background)
 
     def _letterboxed(self, pixels: Pixels) -> Pixels:
-        return letterboxed(pixels, *self.input_shape[:2], self._training_images.background)
+        return fit_into_input(pixels, *self.input_shape[:2], self._training_images.background)
 
     def _distance(self, pixels: Pixels) -> float:
         # Padding darkens an image, so it is added only if the training images had it as well.

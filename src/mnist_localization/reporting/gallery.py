@@ -22,7 +22,7 @@ from mnist_localization.data.boxes import (
     PREDICTED_BOX_COLUMNS,
     SIZE_COLUMNS,
 )
-from mnist_localization.data.images import ImageStore, without_padding
+from mnist_localization.data.images import ImageStore, crop_padding
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.predictions import Predictor, prediction_table
 
@@ -160,7 +160,7 @@ def annotated_images(table: pd.DataFrame, images: ImageSource) -> list[Annotated
     placed = images.annotations.iloc[positions]
     if PLACEMENT_COLUMNS[0] in placed:
         placements = placed[list(PLACEMENT_COLUMNS)].to_numpy()
-        pixels = [without_padding(*pair) for pair in zip(pixels, placements, strict=True)]
+        pixels = [crop_padding(*pair) for pair in zip(pixels, placements, strict=True)]
         sizes = [(int(h), int(w)) for h, w in placed[list(SIZE_COLUMNS)].to_numpy()]
     return [
         AnnotatedImage(str(row["file"]), image, _box_layers(row), size)

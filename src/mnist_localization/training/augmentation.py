@@ -10,13 +10,13 @@ from mnist_localization.data.images import ImageStore
 from mnist_localization.data.images.pipeline import Augmentation, Boxes
 from mnist_localization.data.perturbations import (
     Pixels,
-    brighter,
-    cluttered,
-    ink_fragments,
-    scaled_box,
-    with_contrast,
-    with_moved_frame,
-    with_noise,
+    add_clutter,
+    add_noise,
+    change_brightness,
+    change_contrast,
+    cut_fragments,
+    move_object,
+    scale_box,
 )
 
 _NOISE_IMAGES = 64
@@ -48,7 +48,7 @@ class _Augmentation:
     def __init__(self, store: ImageStore, settings: AugmentationSettings, seed: int) -> None:
         self._settings = settings
         self._shape = height, width, channels = store.shape
-        self._fragments = ink_fragments(store, seed)
+        self._fragments = cut_fragments(store, seed)
         # Drawn once, and cut from anywhere: to draw it anew for each image takes far longer.
         self._noise = np.random.default_rng(seed).standard_normal(
             _NOISE_IMAGES * height * width * channels, dtype=np.float32
@@ -65,7 +65,7 @@ class _Augmentation:
             if choice < 0.4:
                 images[row], boxes[row] = self._scaled(images[row], corners[row], random)
             elif choice < 0.7 and self._settings.clutter:
-                images[row] = cluttered(images[row], self._fragments, random)
+                images[row] = add_clutter(images[row], self._fragments, random)
             images[row] = self._in_other_light(images[row], random)
         return images, boxes
 
@@ -75,17 +75,17 @@ class _Augmentation:
         """An image and its relative box, from the same with the box in pixels."""
         height, width, _ = self._shape
         factor = math.exp(random.uniform(-1, 1) * math.log1p(self._settings.scale))
-        target = scaled_box(corners, factor, height, width)
-        return with_moved_frame(image, corners, target), target / (width, height, width, height)
+        target = scale_box(corners, factor, height, width)
+        return move_object(image, corners, target), target / (width, height, width, height)
 
     def _in_other_light(self, image: Pixels, random: np.random.Generator) -> Pixels:
         settings, choice = self._settings, random.random()
         if choice < 0.35:
             start = random.integers(len(self._noise) - image.size)
             noise = self._noise[start : start + image.size].reshape(image.shape)
-            return with_noise(image, random.uniform(0, settings.noise), noise)
+            return add_noise(image, random.uniform(0, settings.noise), noise)
         if choice < 0.5:
-            return brighter(image, random.uniform(-1, 1) * settings.brightness)
+            return change_brightness(image, random.uniform(-1, 1) * settings.brightness)
         if choice < 0.65:
-            return with_contrast(image, 1 - random.uniform(0, settings.contrast))
+            return change_contrast(image, 1 - random.uniform(0, settings.contrast))
         return image

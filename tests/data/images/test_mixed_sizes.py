@@ -1,4 +1,4 @@
-"""Images of several sizes, from their files to predictions in their own frames."""
+"""Images of several sizes, from their files to predictions in the frames of the files."""
 
 from dataclasses import replace
 
@@ -24,8 +24,7 @@ from mnist_localization.evaluation.metrics import Outcomes
 from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.evaluation.scores import score
 from mnist_localization.reporting.gallery import collect
-from mnist_localization.reporting.html.box_layers import box_sets
-from mnist_localization.reporting.html.cards import tile
+from mnist_localization.reporting.html.cards import box_layers, make_tile
 from support.settings import image_settings
 
 # Height and width of each image; the third has the size of the model's input.
@@ -65,7 +64,7 @@ def store(spec, tmp_path):
 
 
 class SeesBrightness:
-    """Answers the bounding box of the bright pixels of each image."""
+    """Predictor of the bounding box of the bright pixels."""
 
     def __call__(self, images):
         boxes = []
@@ -78,7 +77,7 @@ class SeesBrightness:
         return {"label": label, "bbox": np.array(boxes), "bbox_raw": np.array(boxes)}
 
 
-def test_stored_boxes_lie_where_the_stored_pixels_show_the_object(store):
+def test_input_boxes_match_the_stored_pixels(store):
     seen = SeesBrightness()(store.read(range(len(store))))["bbox"]
     np.testing.assert_allclose(
         store.input_boxes * [48, 32, 48, 32], seen * [48, 32, 48, 32], atol=1.0
@@ -111,7 +110,7 @@ def test_predictions_are_in_the_frame_of_each_file(store):
     assert scores["exact_box"] >= 1 / 6
 
 
-def test_a_prediction_in_the_padding_ends_at_the_images_border(store):
+def test_a_prediction_in_the_padding_is_clipped_to_the_image(store):
     def everything(images):
         box = np.tile([0.0, 0.0, 1.0, 1.0], (len(images), 1))
         return {"label": np.tile([1.0, 0.0], (len(images), 1)), "bbox": box, "bbox_raw": box}
@@ -120,7 +119,7 @@ def test_a_prediction_in_the_padding_ends_at_the_images_border(store):
     np.testing.assert_allclose(table[list(PREDICTED_BOX_COLUMNS)], np.tile([0, 0, 1, 1], (6, 1)))
 
 
-def test_the_gallery_shows_images_without_padding_and_speaks_of_the_files_pixels(store):
+def test_the_gallery_shows_images_without_padding_in_pixels_of_the_file(store):
     table = predict_store(SeesBrightness(), store, 4)
     items = collect(table, store, GallerySettings(worst=6, mistakes=0, random=0), ["a", "b"], 1)
     for item in items:
@@ -135,12 +134,12 @@ def test_the_gallery_shows_images_without_padding_and_speaks_of_the_files_pixels
         inside = shown[top:bottom, left:right, 0]
         assert (inside > 127).mean() > 0.85
         assert (shown[..., 0] > 127).sum() < inside.size * 1.2
-        entry = tile(item, ["a", "b"], box_sets([item.annotated]))
-        assert (entry["height"], entry["width"]) == SIZES[number]
-        assert f'viewBox="0 0 {width} {height}"' in entry["overlay"]
+        tile = make_tile(item, ["a", "b"], box_layers([item.annotated]))
+        assert (tile.data["height"], tile.data["width"]) == SIZES[number]
+        assert f'viewBox="0 0 {width} {height}"' in tile.overlay
 
 
-def test_baselines_answer_in_the_frame_of_each_file(store):
+def test_baselines_are_in_the_frame_of_each_file(store):
     answers = predict_baselines(store, store, whole_pixel_boxes=True)
     assert set(answers["baseline"]) == {"mean_box"}
     assert answers[list(SIZE_COLUMNS)].to_numpy().tolist() == [list(s) for s in SIZES]

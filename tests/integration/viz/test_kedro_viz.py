@@ -190,7 +190,7 @@ def test_colors_belong_to_what_is_shown_and_tell_layers_apart(viz, ran):
     styles = json.loads((ran.path / ".viz" / "styles.json").read_text("utf-8"))
     on_demand = {
         node["name"]: node
-        for pipeline in ("check", "compare", "export", "formats", "predict")
+        for pipeline in ("check", "compare", "export", "export_predictions", "predict")
         for node in viz.get(f"pipelines/{pipeline}")["nodes"]
     }
     assert set(styles) <= set(viz.nodes) | set(on_demand)

@@ -1,19 +1,19 @@
-"""Images: read one safely, keep a split of them in a store, stream them as `tf.data`."""
+"""Images: decoding, letterboxing, stores on disk, and `tf.data` pipelines."""
 
 from mnist_localization.data.images.decode import (
     SUFFIXES,
     ImageHeader,
     decode_image,
-    examine_image,
     read_header,
+    read_header_and_pixels,
     read_image,
 )
 from mnist_localization.data.images.letterbox import (
-    into_input,
-    into_original,
-    letterboxed,
-    placements,
-    without_padding,
+    compute_placements,
+    crop_padding,
+    fit_into_input,
+    to_input_frame,
+    to_original_frame,
 )
 from mnist_localization.data.images.store import (
     DecodedSplit,
@@ -32,14 +32,14 @@ __all__ = [
     "SplitDataset",
     "SplitMetadata",
     "SplitSpec",
+    "compute_placements",
+    "crop_padding",
     "decode_image",
     "decode_split",
-    "examine_image",
-    "into_input",
-    "into_original",
-    "letterboxed",
-    "placements",
+    "fit_into_input",
     "read_header",
+    "read_header_and_pixels",
     "read_image",
-    "without_padding",
+    "to_input_frame",
+    "to_original_frame",
 ]

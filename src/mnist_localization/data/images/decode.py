@@ -1,4 +1,4 @@
-"""Reading one image file that is not trusted."""
+"""Decoding of single, untrusted image files."""
 
 import struct
 import threading
@@ -17,29 +17,29 @@ from mnist_localization.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 
-# Pillow reads many more; some of those start other programs.
+# Pillow reads many more formats, some of which start other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 _MODE = {1: "L", 3: "RGB"}
 _MEBIBYTE = 2**20
-# Bytes of one sample where it is not one.
+# Bytes per sample of the modes in which it is not one.
 _SAMPLE_BYTES = {"I;16": 2, "I;16B": 2, "I;16L": 2, "I": 4, "F": 4}
 _ORIENTATION = 0x0112  # EXIF tag
-# Filters of warnings belong to the whole process, and images are decoded in threads.
-_QUIETLY = threading.Lock()
+# Warning filters are global to the process, and images are decoded in threads.
+_WARNINGS_LOCK = threading.Lock()
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError)
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the header of an image file says.
+    """Header of an image file.
 
     Attributes:
         format: `PNG`, `JPEG`, `WEBP`, `BMP` or `TIFF`.
-        mode: Pillow's name of the kind of pixels, such as `L`, `RGB`, `P`, `I;16`.
-        height: Rows of the image as it is to be seen (after its EXIF orientation), pixels.
-        width: Columns of the same, pixels.
+        mode: Pillow's name of the pixel format, such as `L`, `RGB`, `P`, `I;16`.
+        height: Rows after the EXIF orientation is applied, pixels.
+        width: Columns after the EXIF orientation is applied, pixels.
         channels: 1 gray, 2 gray and alpha, 3 color or palette, 4 color and alpha or ink.
     """
 
@@ -51,14 +51,14 @@ class ImageHeader:
 
 
 def read_header(source: Path | BinaryIO, name: str = "") -> ImageHeader:
-    """What the header of an image file says; its pixels are not decoded.
+    """Read the header of an image file without decoding its pixels.
 
     Args:
-        source: The file, or a binary stream that can seek.
-        name: What messages call it; the path where it is empty.
+        source: The file, or a seekable binary stream.
+        name: Name in messages; by default the path.
 
     Raises:
-        ImageError: The file is missing, or is no image of a known format.
+        ImageError: The file is missing, or is not an image of a supported format.
     """
     with _opened(source, name) as image:
         return _header(image)
@@ -67,34 +67,34 @@ def read_header(source: Path | BinaryIO, name: str = "") -> ImageHeader:
 def decode_image(
     source: Path | BinaryIO, *, channels: int, max_mb: float, background: int = 0, name: str = ""
 ) -> Pixels:
-    """Pixels of an image of any size and kind, once its header says that it is not too large.
+    """Decode an image of any size and pixel format, unless its header shows that it is too large.
 
-    16-bit samples keep their upper byte, palettes become colors, what lies behind
-    transparent pixels is the background, and EXIF orientation is applied. Of a file with
-    several images the first is read.
+    16-bit samples keep their upper byte, palettes become colors, transparent pixels get the
+    background behind them, and the EXIF orientation is applied. Only the first image of a file is
+    read.
 
     Args:
-        source: The file, or a binary stream that can seek.
+        source: The file, or a seekable binary stream.
         channels: 1 for gray (ITU-R 601 luma of colors), 3 for color.
-        max_mb: Size above which a decoded image is refused unread, in MiB.
+        max_mb: Size of the decoded image in MiB above which it is refused before decoding.
         background: Gray value behind transparent pixels, 0..255.
-        name: What messages call it; the path where it is empty.
+        name: Name in messages; by default the path.
 
     Returns:
         Pixels, uint8 0..255, `[height, width, channels]`.
 
     Raises:
-        ImageError: The file is missing, no image of a known format, too large, or damaged.
+        ImageError: The file is missing, not an image of a supported format, too large or damaged.
     """
     with _opened(source, name) as image:
         _check_size(image, max_mb, name or str(source))
         return _pixels(image, channels, background)
 
 
-def examine_image(
+def read_header_and_pixels(
     path: Path, *, channels: int, max_mb: float, background: int = 0
 ) -> tuple[ImageHeader, Pixels]:
-    """Header and pixels of an image, as `read_header` and `decode_image` give them."""
+    """Return the results of `read_header` and `decode_image` with one read of the file."""
     with _opened(path, "") as image:
         _check_size(image, max_mb, str(path))
         return _header(image), _pixels(image, channels, background)
@@ -109,21 +109,21 @@ def read_image(
     any_channels: bool = False,
     background: int = 0,
 ) -> Pixels:
-    """Pixels of one image, once its header says that it has the expected shape.
+    """Decode an image if its header has the expected shape.
 
     Args:
         path: The image file.
         shape: Expected height, width, channels.
-        max_mb: Size above which a decoded image is refused unread, in MiB.
-        any_size: Whether height and width may be others.
-        any_channels: Whether an image of other channels is converted to those expected.
+        max_mb: Size of the decoded image in MiB above which it is refused before decoding.
+        any_size: Whether other heights and widths are allowed.
+        any_channels: Whether other channels are converted to the expected ones.
         background: Gray value behind transparent pixels, 0..255.
 
     Returns:
-        Pixels, uint8 0..255, `[height, width, channels]`; height and width are the file's.
+        Pixels, uint8 0..255, `[height, width, channels]`, with height and width of the file.
 
     Raises:
-        ImageError: The file is missing, no image, too large, damaged, or of another shape.
+        ImageError: The file is missing, not an image, too large, damaged or of another shape.
     """
     with _opened(path, "") as image:
         _check_size(image, max_mb, str(path))
@@ -138,42 +138,42 @@ def read_image(
 def image_pixels(
     image: Image.Image, *, channels: int, max_mb: float, background: int = 0
 ) -> Pixels:
-    """Pixels of an image that is open already, in the same way as `decode_image`.
+    """Return the pixels of an open Pillow image, converted as by `decode_image`.
 
     Args:
-        image: The image; Pillow may not have decoded it yet.
+        image: The image, decoded or not.
         channels: 1 for gray, 3 for color.
-        max_mb: Size above which a decoded image is refused, in MiB.
+        max_mb: Size of the decoded image in MiB above which it is refused.
         background: Gray value behind transparent pixels, 0..255.
 
     Returns:
         Pixels, uint8 0..255, `[height, width, channels]`.
 
     Raises:
-        ImageError: The image is too large, damaged, or of a kind that is not known.
+        ImageError: The image is too large, damaged or of an unsupported pixel format.
     """
     _check_size(image, max_mb, "the image")
     try:
         return _pixels(image, channels, background)
     except _DAMAGED as error:
-        raise ImageError(f"the image cannot be read ({error}); give another") from error
+        raise ImageError(f"the image cannot be read ({error}); provide another one") from error
 
 
 def printable(name: str | Path) -> str:
-    r"""A file's name as tables and messages say it.
+    r"""Return a file name that can be written to tables and logs.
 
-    On Linux a name is any bytes. Those that are no UTF-8 cannot be written to a table or a log:
-    they are shown as `\udcff`, where 0xff is the byte.
+    File names on Linux are arbitrary bytes. Bytes that are not valid UTF-8 are escaped: 0xff
+    becomes `\udcff`.
     """
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
 def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
-    """The image with its header read; whatever is wrong with the file becomes one error."""
+    """Yield the image with its header read, and raise every failure as `ImageError`."""
     shown = printable(name or str(source))
     try:
-        with _without_warning(source) as image:
+        with _open_without_warning(source) as image:
             yield image
     except FileNotFoundError as error:
         raise ImageError(
@@ -181,24 +181,24 @@ def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{shown}: this is no image that can be read ({', '.join(FORMATS)}); replace the file"
+            f"{shown}: not an image in a supported format ({', '.join(FORMATS)}); replace the file"
         ) from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{shown}: refused unread, {error}") from error
+        raise ImageError(f"{shown}: refused before decoding, {error}") from error
     except _DAMAGED as error:
         raise ImageError(f"{shown}: the image is damaged ({error}); replace the file") from error
 
 
-def _without_warning(source: Path | BinaryIO) -> Image.Image:
-    """The image, not decoded; of its size our limit decides, not that at which Pillow warns."""
-    with _QUIETLY, warnings.catch_warnings():
+def _open_without_warning(source: Path | BinaryIO) -> Image.Image:
+    """Open an image without Pillow's warning about large sizes, which `max_mb` limits."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source, formats=FORMATS)
 
 
 def _header(image: Image.Image) -> ImageHeader:
     turned = _orientation(image) in (5, 6, 7, 8)
-    # Pillow already turns a TIFF itself.
+    # Pillow has already turned a TIFF.
     swapped = turned and image.format != "TIFF"
     height, width = image.size if swapped else reversed(image.size)
     channels = 3 if image.mode == "P" else len(image.getbands())
@@ -206,7 +206,7 @@ def _header(image: Image.Image) -> ImageHeader:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 for upright, and up to 8 for ways to be turned and mirrored, as EXIF numbers them."""
+    """Return the EXIF orientation: 1 for upright, up to 8 for turned and mirrored."""
     return int(image.getexif().get(_ORIENTATION, 1))
 
 
@@ -224,9 +224,9 @@ def _check_sides(header: ImageHeader, shape: tuple[int, int, int], path: Path) -
     height, width, _ = shape
     if (header.height, header.width) != (height, width):
         raise ImageError(
-            f"{path}: the image is {header.width}x{header.height} pixels, but dataset.image says "
-            f"{width}x{height}; correct the configuration or the file, or let images be resized "
-            "by dataset.image.letterbox"
+            f"{path}: the image is {header.width}x{header.height} pixels, but dataset.image is "
+            f"{width}x{height}; correct the configuration or the file, or set "
+            "dataset.image.letterbox to resize images"
         )
 
 
@@ -236,34 +236,33 @@ def _check_channels(header: ImageHeader, shape: tuple[int, int, int], path: Path
         raise ImageError(
             f"{path}: the image has {header.channels} channels (mode {header.mode}), but "
             f"dataset.image.channels is {channels}; correct the configuration or the file, or "
-            "let images be converted by dataset.image.convert_channels"
+            "set dataset.image.convert_channels to convert images"
         )
 
 
 def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
-    # Pillow copies the image for each of these, also where there is nothing to do.
+    # Each step copies the image even if it has nothing to do, so steps are skipped.
     upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
     mode = _MODE[channels]
     if upright.mode in _SAMPLE_BYTES:
-        upright = _as_8_bit(upright)
+        upright = _to_8_bit(upright)
     if upright.has_transparency_data:
-        upright = _without_alpha(upright, background)
+        upright = _on_background(upright, background)
     if upright.mode != mode:
         upright = upright.convert(mode)
     pixels = np.asarray(upright, dtype=np.uint8)
     return pixels.reshape(upright.height, upright.width, channels)
 
 
-def _as_8_bit(image: Image.Image) -> Image.Image:
-    """The upper byte of 16-bit samples, as Pillow itself keeps of 16-bit colors."""
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Keep the upper byte of 16-bit samples, as Pillow does for 16-bit colors."""
     if image.mode == "F":
-        raise ValueError("samples are floating-point numbers, of no known range")
+        raise ValueError("samples are floating-point numbers of an unknown range")
     samples = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
     return Image.fromarray((samples >> 8).astype(np.uint8))
 
 
-def _without_alpha(image: Image.Image, background: int) -> Image.Image:
-    """The image as it looks on a background of one gray value."""
+def _on_background(image: Image.Image, background: int) -> Image.Image:
     layer = image.convert("RGBA")
     ground = Image.new("RGBA", layer.size, (background, background, background, 255))
     return Image.alpha_composite(ground, layer).convert("RGB")

@@ -1,7 +1,7 @@
-"""Letterboxing: an image of any size in the model's input, and boxes there and back.
+"""Letterboxing: images of any size in the model input, and boxes to and from the input frame.
 
-The image keeps its aspect ratio, touches two opposite borders and lies in the middle; the rest
-is padding. A placement says where it lies: `left, top, width, height`, relative to the input.
+The image keeps its aspect ratio, touches two opposite borders and is centered; the rest is
+padding. A placement is `left, top, width, height` of the image, relative to the input.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
 
-def placements(
+def compute_placements(
     heights: npt.ArrayLike, widths: npt.ArrayLike, height: int, width: int
 ) -> FloatArray:
-    """Where images of the given sizes lie in the model's input.
+    """Return where images of the given sizes lie in the model input.
 
     Args:
         heights: Rows of each image, pixels, `[n]`.
@@ -24,20 +24,19 @@ def placements(
         width: Columns of the input, pixels.
 
     Returns:
-        `left, top, width, height` of each, relative to the input, `[n, 4]`; of an image of the
-        input's size `0, 0, 1, 1`.
+        Placements, `[n, 4]`; `0, 0, 1, 1` for an image of the input's size.
     """
     sides = np.stack([np.ravel(widths), np.ravel(heights)], axis=1).astype(np.float64)
     extent = np.array([width, height], dtype=np.float64)
     scale = (extent / sides).min(axis=1, keepdims=True)
-    # Whole pixels, so that the placement is exactly where the pixels are.
+    # Whole pixels, so that placements match the resized pixels exactly.
     placed = np.clip(np.floor(sides * scale + 0.5), 1.0, extent)
     corner = np.floor((extent - placed) / 2)
     return np.hstack([corner / extent, placed / extent])
 
 
-def letterboxed(image: Pixels, height: int, width: int, background: int = 0) -> Pixels:
-    """An image in the model's input; one that has its size already stays as it is, to the bit.
+def fit_into_input(image: Pixels, height: int, width: int, background: int = 0) -> Pixels:
+    """Resize an image and pad it to the size of the model input.
 
     Args:
         image: Pixels, uint8, `[rows, columns, channels]`, 1 or 3 channels.
@@ -46,13 +45,14 @@ def letterboxed(image: Pixels, height: int, width: int, background: int = 0) -> 
         background: Gray value of the padding, 0..255.
 
     Returns:
-        Pixels, uint8, `[height, width, channels]`; the image lies at its `placements`.
+        Pixels, uint8, `[height, width, channels]`, with the image at its placement. An image of
+        the input's size is returned unchanged.
     """
     rows, columns, channels = image.shape
     if (rows, columns) == (height, width):
         return image
-    left, top, placed_width, placed_height = _pixels(
-        placements(rows, columns, height, width)[0], height, width
+    left, top, placed_width, placed_height = _in_pixels(
+        compute_placements(rows, columns, height, width)[0], height, width
     )
     flat = image[..., 0] if channels == 1 else image
     resized = Image.fromarray(np.ascontiguousarray(flat)).resize(
@@ -65,57 +65,57 @@ def letterboxed(image: Pixels, height: int, width: int, background: int = 0) -> 
     return result
 
 
-def without_padding(image: Pixels, placed: npt.ArrayLike) -> Pixels:
-    """The part of a letterboxed image that shows the original.
+def crop_padding(image: Pixels, placement: npt.ArrayLike) -> Pixels:
+    """Return the part of a letterboxed image that shows the original.
 
     Args:
         image: Pixels, uint8, `[height, width, channels]`.
-        placed: The image's placement, `[4]`.
+        placement: Placement of the image, `[4]`.
     """
-    left, top, placed_width, placed_height = _pixels(placed, *image.shape[:2])
+    left, top, placed_width, placed_height = _in_pixels(placement, *image.shape[:2])
     return image[top : top + placed_height, left : left + placed_width]
 
 
-def into_input(boxes: npt.ArrayLike, placed: npt.ArrayLike) -> FloatArray:
-    """Boxes relative to their images, as boxes relative to the model's input.
+def to_input_frame(boxes: npt.ArrayLike, placements: npt.ArrayLike) -> FloatArray:
+    """Transform boxes from the frames of the original images to the frame of the model input.
 
     Args:
         boxes: Corners relative to each original image, `[n, 4]`.
-        placed: Placement of each image, `[n, 4]` or `[4]`.
+        placements: Placement of each image, `[n, 4]` or `[4]`.
 
     Returns:
         Corners relative to the input, `[n, 4]`.
     """
-    offset, scale = _offset_and_scale(placed)
-    return _corners(boxes) * scale + offset
+    offset, scale = _offset_and_scale(placements)
+    return _as_boxes(boxes) * scale + offset
 
 
-def into_original(boxes: npt.ArrayLike, placed: npt.ArrayLike) -> FloatArray:
-    """Boxes relative to the model's input, as boxes relative to their images.
+def to_original_frame(boxes: npt.ArrayLike, placements: npt.ArrayLike) -> FloatArray:
+    """Transform boxes back to the frames of the original images.
 
-    The inverse of `into_input`; a corner in the padding comes out beyond [0, 1].
+    The inverse of `to_input_frame`. A corner in the padding is outside [0, 1] in the result.
 
     Args:
         boxes: Corners relative to the input, `[n, 4]`.
-        placed: Placement of each image, `[n, 4]` or `[4]`.
+        placements: Placement of each image, `[n, 4]` or `[4]`.
 
     Returns:
         Corners relative to each original image, `[n, 4]`.
     """
-    offset, scale = _offset_and_scale(placed)
-    return (_corners(boxes) - offset) / scale
+    offset, scale = _offset_and_scale(placements)
+    return (_as_boxes(boxes) - offset) / scale
 
 
-def _pixels(placed: npt.ArrayLike, height: int, width: int) -> tuple[int, int, int, int]:
-    whole = np.rint(np.asarray(placed) * [width, height, width, height]).astype(int)
-    left, top, placed_width, placed_height = whole.tolist()
+def _in_pixels(placement: npt.ArrayLike, height: int, width: int) -> tuple[int, int, int, int]:
+    pixels = np.rint(np.asarray(placement) * [width, height, width, height]).astype(int)
+    left, top, placed_width, placed_height = pixels.tolist()
     return left, top, placed_width, placed_height
 
 
-def _offset_and_scale(placed: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    rows = np.asarray(placed, dtype=np.float64).reshape(-1, 4)
+def _offset_and_scale(placements: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    rows = _as_boxes(placements)
     return np.tile(rows[:, :2], 2), np.tile(rows[:, 2:], 2)
 
 
-def _corners(boxes: npt.ArrayLike) -> FloatArray:
+def _as_boxes(boxes: npt.ArrayLike) -> FloatArray:
     return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Batches of a store as `tf.data`: shuffled over the whole split, read by index."""
+"""Batches of an image store as `tf.data`, shuffled over the whole split."""
 
 import math
 from collections.abc import Callable
@@ -17,24 +17,25 @@ Boxes = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Augmentation = Callable[[Pixels, Boxes, np.random.Generator], tuple[Pixels, Boxes]]
 
-# Batches in flight: what bounds the memory of a pipeline.
+# Batches in flight, which bound the memory of the pipeline.
 _PREFETCHED = 4
 
 
 def batches(
     store: ImageStore, batch_size: int, *, shuffle: bool = False, seed: int | None = None
 ) -> tf.data.Dataset:
-    """One pass over a store.
+    """Return one pass over a store.
 
     Args:
         store: The split.
-        batch_size: Images a batch; the last one may be smaller.
+        batch_size: Images per batch; the last batch may be smaller.
         shuffle: Whether each pass draws a new order of the whole split.
-        seed: Makes the orders repeatable.
+        seed: Seed of the orders.
 
     Returns:
         Batches `(image, {"label", "bbox"})`: uint8 0..255 `[batch, height, width, channels]`,
-        integer `[batch]`, relative corners `[batch, 4]`. Its attribute `store` is the store.
+        integer `[batch]`, corners relative to the model input `[batch, 4]`. The attribute
+        `store` is the store.
     """
     indices = tf.data.Dataset.range(len(store))
     if shuffle:
@@ -43,18 +44,18 @@ def batches(
 
 
 def steps_per_epoch(images: int, batch_size: int) -> tuple[int, int]:
-    """How many batches an epoch has, and how many of them are a whole part of it.
+    """Return the steps per epoch and a divisor of it to use as `steps_per_execution`.
 
-    TensorFlow goes through a few batches by itself much faster than if it returns to Python
-    after each, and an epoch must end where such a run of batches ends. So where their number
-    has no suitable divisor, up to a hundredth more batches are made, each a little smaller.
+    TensorFlow runs several steps per execution much faster than single ones, but an epoch must
+    end where an execution ends. If the number of steps has no suitable divisor, up to 1 % more
+    batches are made, each slightly smaller.
 
     Args:
-        images: Images of the split.
-        batch_size: Images a batch, at most.
+        images: Number of images in the split.
+        batch_size: Images per batch at most.
 
     Returns:
-        Batches an epoch, and a divisor of that number.
+        Batches per epoch, and a divisor of that number.
 
     Example:
         >>> steps_per_epoch(60_000, 32)
@@ -63,14 +64,14 @@ def steps_per_epoch(images: int, batch_size: int) -> tuple[int, int]:
         (424, 8)
     """
     steps = math.ceil(images / batch_size)
-    # More at once would gain little, and let a progress bar of slow steps stand still.
-    for together in range(min(8, steps), 3, -1):
-        if steps % together == 0:
-            return steps, together
-    for together in (8, 4, 2):
-        rounded = math.ceil(steps / together) * together
+    # More than 8 would gain little, and the progress bar of slow steps would seem to hang.
+    for divisor in range(min(8, steps), 3, -1):
+        if steps % divisor == 0:
+            return steps, divisor
+    for divisor in (8, 4, 2):
+        rounded = math.ceil(steps / divisor) * divisor
         if rounded <= min(1.01 * steps, images):
-            return rounded, together
+            return rounded, divisor
     return steps, 1
 
 
@@ -82,17 +83,17 @@ def endless_batches(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
 ) -> tf.data.Dataset:
-    """Passes without end, the order of each given by seed and epoch alone.
+    """Return endless passes whose orders depend on seed and epoch only.
 
-    So a training that goes on at some epoch sees the images in the order in which an
-    undisturbed one would have seen them.
+    A resumed training therefore sees the images in the same order as an uninterrupted one.
 
     Args:
         store: The split.
-        steps: Batches a pass; their sizes differ by one image at most.
+        steps: Batches per pass; their sizes differ by one image at most.
         seed: Seed of the orders.
-        first_epoch: Number of the first pass, counted from 0.
-        augmentation: Changes images and boxes; its generator is given by seed and step alone.
+        first_epoch: Number of the first pass, from 0.
+        augmentation: Augments images and boxes with a generator that depends on seed and step
+            only.
 
     Returns:
         Batches as from `batches`.
@@ -109,7 +110,7 @@ def endless_batches(
     indices = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)
     if augmentation is None:
         return _read(store, indices)
-    return _read_changed(store, indices.enumerate(first_epoch * steps), augmentation, seed)
+    return _read_augmented(store, indices.enumerate(first_epoch * steps), augmentation, seed)
 
 
 def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
@@ -123,18 +124,17 @@ def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
     return _prefetched(store, indices, read)
 
 
-def _read_changed(
+def _read_augmented(
     store: ImageStore, indices: tf.data.Dataset, augmentation: Augmentation, seed: int
 ) -> tf.data.Dataset:
     labels, boxes = tf.constant(store.labels), store.input_boxes
 
-    def changed(step: np.int64, index: Indices) -> tuple[Pixels, Boxes]:
-        return augmentation(
-            store.read(index), boxes[index], np.random.default_rng([seed, int(step)])
-        )
+    def augmented(step: np.int64, index: Indices) -> tuple[Pixels, Boxes]:
+        generator = np.random.default_rng([seed, int(step)])
+        return augmentation(store.read(index), boxes[index], generator)
 
     def read(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        images, corners = tf.numpy_function(changed, [step, index], (tf.uint8, tf.float32))
+        images, corners = tf.numpy_function(augmented, [step, index], (tf.uint8, tf.float32))
         images = tf.ensure_shape(images, (None, *store.shape))
         corners = tf.ensure_shape(corners, (None, 4))
         return images, {"label": tf.gather(labels, index), "bbox": corners}
@@ -145,7 +145,8 @@ def _read_changed(
 def _prefetched(
     store: ImageStore, indices: tf.data.Dataset, read: Callable[..., Any]
 ) -> tf.data.Dataset:
-    # One call at a time: a second would wait for the interpreter, and take a core from training.
+    # One call at a time, because a second one would wait for the interpreter lock and take a core
+    # from training.
     dataset = indices.map(read, num_parallel_calls=1, deterministic=True).prefetch(_PREFETCHED)
     dataset = without_autotuning(dataset)
     dataset.store = store
@@ -153,10 +154,10 @@ def _prefetched(
 
 
 def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same dataset, its buffers and parallel calls as they are set.
+    """Return the dataset with fixed buffers and parallel calls.
 
-    TensorFlow's tuning sleeps for twice as long after each look (10 ms, 20 ms, ... a minute),
-    and whoever is done with an iterator waits until it wakes: seconds after each validation,
+    The autotuning thread of TensorFlow sleeps twice as long after each check (10 ms up to a
+    minute), and closing an iterator waits until it wakes up: seconds after each validation, and
     up to a minute after a training.
     """
     options = tf.data.Options()

@@ -25,7 +25,11 @@ from mnist_localization.data.boxes import (
     input_corners,
 )
 from mnist_localization.data.images.decode import read_image
-from mnist_localization.data.images.letterbox import into_input, letterboxed, placements
+from mnist_localization.data.images.letterbox import (
+    compute_placements,
+    fit_into_input,
+    to_input_frame,
+)
 from mnist_localization.errors import ImageError
 from mnist_localization.files import remove, write_json
 
@@ -274,7 +278,7 @@ def _decoded_chunks(
             any_channels=image.convert_channels,
             background=image.background,
         )
-        stored = letterboxed(pixels, image.height, image.width, image.background)
+        stored = fit_into_input(pixels, image.height, image.width, image.background)
         return stored, (pixels.shape[0], pixels.shape[1])
 
     def read_all(names: Sequence[str]) -> list[tuple[npt.NDArray[np.uint8], tuple[int, int]]]:
@@ -297,9 +301,11 @@ def _decoded_chunks(
 def _with_input_columns(
     annotations: pd.DataFrame, sizes: npt.NDArray[np.int64], image: ImageSettings
 ) -> pd.DataFrame:
-    placed = placements(sizes[:, 0], sizes[:, 1], image.height, image.width)
+    placed = compute_placements(sizes[:, 0], sizes[:, 1], image.height, image.width)
     result = annotations.copy()
-    result[list(INPUT_BOX_COLUMNS)] = into_input(annotations[list(BOX_COLUMNS)].to_numpy(), placed)
+    result[list(INPUT_BOX_COLUMNS)] = to_input_frame(
+        annotations[list(BOX_COLUMNS)].to_numpy(), placed
+    )
     result[list(SIZE_COLUMNS)] = sizes
     result[list(PLACEMENT_COLUMNS)] = placed
     return result
