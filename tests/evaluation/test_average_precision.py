@@ -75,8 +75,10 @@ def test_average_precision_equals_that_of_pycocotools_when_classes_are_missing(
     assert ours == pytest.approx(coco_stats(table, 5), abs=1e-6)
 
 
-def test_a_class_without_images_has_no_average_precision(four_predictions: pd.DataFrame) -> None:
-    precisions = average_precisions(four_predictions.head(1), classes=3)
+def test_a_class_without_images_has_no_average_precision(
+    four_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    precisions = average_precisions(Outcomes(four_predictions.head(1), image, 3))
     assert precisions.shape == (3, len(IOU_THRESHOLDS))
     np.testing.assert_array_equal(precisions[0], 1.0)
     assert np.isnan(precisions[1:]).all()

@@ -13,12 +13,15 @@ from mnist_localization.evaluation.breakdowns import (
     per_class,
     pixel_errors,
 )
+from mnist_localization.evaluation.metrics import Outcomes
 
 NAMES = ("ant", "bee", "cat", "dog")
 
 
-def test_error_types_count_each_of_the_four_kinds(four_predictions: pd.DataFrame) -> None:
-    assert error_types(four_predictions) == {
+def test_error_types_count_each_of_the_four_kinds(
+    four_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    assert error_types(Outcomes(four_predictions, image, 4)) == {
         "correct": 1,
         "class_wrong": 1,
         "box_poor": 1,
@@ -26,8 +29,10 @@ def test_error_types_count_each_of_the_four_kinds(four_predictions: pd.DataFrame
     }
 
 
-def test_error_types_partition_the_images(random_predictions: pd.DataFrame) -> None:
-    kinds = error_types(random_predictions)
+def test_error_types_partition_the_images(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
+    kinds = error_types(Outcomes(random_predictions, image, 4))
     assert sum(kinds.values()) == len(random_predictions)
     wrong = (random_predictions["label"] != random_predictions["predicted_label"]).sum()
     assert kinds["class_wrong"] + kinds["both"] == wrong
@@ -55,7 +60,9 @@ def test_pixel_errors_are_scaled_by_the_size_of_each_axis(
 ) -> None:
     off = four_predictions.head(2).copy()
     off.loc[0, ["pred_xmin", "pred_ymin", "pred_xmax", "pred_ymax"]] = [0.23, 0.28, 0.43, 0.68]
-    errors = pixel_errors(off, image)  # 3 pixels to the right, 4 down, on one of two images
+    errors = pixel_errors(
+        Outcomes(off, image, 4)
+    )  # 3 pixels to the right, 4 down, on one of two images
     assert errors["center"].max == pytest.approx(5.0)
     assert errors["center"].mean == pytest.approx(2.5)
     assert errors["edges"].max == pytest.approx(4.0)
@@ -63,17 +70,21 @@ def test_pixel_errors_are_scaled_by_the_size_of_each_axis(
     assert errors["edges"].p95 == pytest.approx(np.quantile([0] * 4 + [3, 4, 3, 4], 0.95))
 
 
-def test_confusion_matrix_equals_plain_counting(random_predictions: pd.DataFrame) -> None:
+def test_confusion_matrix_equals_plain_counting(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
     pairs = list(
         zip(random_predictions["label"], random_predictions["predicted_label"], strict=True)
     )
     expected = tuple(tuple(pairs.count((row, column)) for column in range(4)) for row in range(4))
-    assert confusion_matrix(random_predictions, classes=4) == expected
+    assert confusion_matrix(Outcomes(random_predictions, image, 4)) == expected
 
 
-def test_precision_and_recall_equal_plain_counting(random_predictions: pd.DataFrame) -> None:
+def test_precision_and_recall_equal_plain_counting(
+    random_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
     true, predicted = random_predictions["label"], random_predictions["predicted_label"]
-    entries = per_class(random_predictions, NAMES)
+    entries = per_class(Outcomes(random_predictions, image, 4), NAMES)
     assert [entry.name for entry in entries] == list(NAMES)
     for entry in entries:
         hits = ((true == entry.label) & (predicted == entry.label)).sum()
@@ -85,26 +96,29 @@ def test_precision_and_recall_equal_plain_counting(random_predictions: pd.DataFr
 
 
 def test_scores_of_a_class_are_none_if_it_was_never_predicted_or_has_no_images(
-    four_predictions: pd.DataFrame,
+    four_predictions: pd.DataFrame, image: ImageSettings
 ) -> None:
-    bee = per_class(four_predictions, NAMES)[1]
+    bee = per_class(Outcomes(four_predictions, image, 4), NAMES)[1]
     assert bee.precision is None  # never predicted
     assert bee.recall == 0.0
-    absent = per_class(four_predictions.head(1), NAMES)[2]
+    absent = per_class(Outcomes(four_predictions.head(1), image, 4), NAMES)[2]
     assert (absent.images, absent.recall, absent.ap) == (0, None, None)
 
 
-def test_positions_are_those_of_the_true_centers(four_predictions: pd.DataFrame) -> None:
+def test_positions_are_those_of_the_true_centers(
+    four_predictions: pd.DataFrame, image: ImageSettings
+) -> None:
     table = four_predictions.copy()
     # Centers: top left; on the bottom right corner itself; the two others in the middle.
     table.loc[0, ["xmin", "ymin", "xmax", "ymax"]] = [0.0, 0.0, 0.2, 0.2]
     table.loc[1, ["xmin", "ymin", "xmax", "ymax"]] = [1.0, 1.0, 1.0, 1.0]
     table.loc[2:, ["xmin", "ymin", "xmax", "ymax"]] = [0.4, 0.3, 0.6, 0.5]
-    table["iou"] = [0.9, 0.8, 0.5, 0.7]
-    cells = by_position(table, grid=3)
+    table.loc[2, ["pred_xmin", "pred_ymin", "pred_xmax", "pred_ymax"]] = [0.4, 0.3, 0.6, 0.4]
+    outcomes = Outcomes(table, image, 4)
+    cells = by_position(outcomes, grid=3)
     counts = {(cell.row, cell.column): cell.images for cell in cells if cell.images}
     assert counts == {(0, 0): 1, (1, 1): 2, (2, 2): 1}
-    assert cells[4].mean_iou == pytest.approx(0.6)
+    assert cells[4].mean_iou == pytest.approx(outcomes.iou[2:].mean())
     assert cells[4].label_accuracy == 0.5
     assert cells[1].model_dump() == {
         "row": 0,
@@ -115,7 +129,7 @@ def test_positions_are_those_of_the_true_centers(four_predictions: pd.DataFrame)
     }
 
 
-def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
+def test_calibration_error_is_the_weighted_gap_of_the_bins(image: ImageSettings) -> None:
     table = pd.DataFrame(
         {
             "label": [0, 0, 0, 0],
@@ -123,7 +137,7 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
             "confidence": [0.95, 0.85, 0.85, 0.2],
         }
     )
-    result = calibration(table, bins=10)
+    result = calibration(Outcomes(table, image, 2), bins=10)
     # Gaps: .05 of one image, |.5 - .85| of two, |1 - .2| of one.
     assert result.ece == pytest.approx((0.05 + 2 * 0.35 + 0.8) / 4)
     assert [row.images for row in result.bins] == [0, 1, 0, 0, 0, 0, 0, 0, 2, 1]
@@ -137,8 +151,8 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
     }
 
 
-def test_confidences_of_0_and_1_are_counted() -> None:
+def test_confidences_of_0_and_1_are_counted(image: ImageSettings) -> None:
     table = pd.DataFrame({"label": [0, 0], "predicted_label": [0, 1], "confidence": [1.0, 0.0]})
-    result = calibration(table, bins=5)
+    result = calibration(Outcomes(table, image, 2), bins=5)
     assert [row.images for row in result.bins] == [1, 0, 0, 0, 1]
     assert result.ece == 0.0

@@ -152,10 +152,10 @@ def test_remarks_name_the_baselines_that_the_model_does_not_beat() -> None:
     assert remarks(0.5, None) == []
     assert remarks(1.0, 1.0) == []
     assert remarks(0.05, None) == [
-        "the model does not beat a constant box: mean IoU 0.0500, baseline mean_box 0.1000"
+        "the model does not beat the baseline mean_box: mean IoU 0.0500, baseline 0.1000"
     ]
     assert remarks(0.9, 1.0) == [
-        "the model is worse than the closed form: mean IoU 0.9000, baseline center_of_mass 1.0000"
+        "the model does not beat the baseline center_of_mass: mean IoU 0.9000, baseline 1.0000"
     ]
 
 

@@ -5,16 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mnist_localization.config import ImageSettings
-from mnist_localization.data.boxes import (
-    BOX_COLUMNS,
-    PREDICTED_BOX_COLUMNS,
-    image_sizes,
-    pixel_corners,
-)
+from mnist_localization.evaluation.metrics import Outcomes
 from mnist_localization.evaluation.metrics.average_precision import average_precisions
 from mnist_localization.evaluation.metrics.boxes import FOUND_IOU
 
@@ -23,11 +16,13 @@ SHOWN_CLASSES = 20
 _LISTED_CONFUSIONS = 20
 
 
-class _Result(BaseModel):
+class Result(BaseModel):
+    """Base class of the parts of the dataset `metrics`."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class PixelErrors(_Result):
+class PixelErrors(Result):
     """Distances in pixels: mean, 95th percentile and maximum."""
 
     mean: float
@@ -35,7 +30,7 @@ class PixelErrors(_Result):
     max: float
 
 
-class CalibrationBin(_Result):
+class CalibrationBin(Result):
     """Images whose confidence is above `low` and at most `high`.
 
     The mean `confidence` and the `accuracy` are `None` in an empty bin.
@@ -48,14 +43,14 @@ class CalibrationBin(_Result):
     accuracy: float | None
 
 
-class Calibration(_Result):
+class Calibration(Result):
     """Expected calibration error in [0, 1], and its bins of equal width over [0, 1]."""
 
     ece: float
     bins: tuple[CalibrationBin, ...]
 
 
-class ClassScores(_Result):
+class ClassScores(Result):
     """Scores of one class.
 
     `precision` is `None` if the class was never predicted, the others if no image has it.
@@ -71,7 +66,7 @@ class ClassScores(_Result):
     ap: float | None
 
 
-class RegionScores(_Result):
+class RegionScores(Result):
     """Scores of one region of the image; `None` if no true box has its center there."""
 
     row: int
@@ -97,44 +92,39 @@ class Confusion(NamedTuple):
     share: float
 
 
-def error_types(predictions: pd.DataFrame) -> dict[str, int]:
+def error_types(outcomes: Outcomes) -> dict[str, int]:
     """Count the images of each kind of error; every image is of exactly one kind.
 
     Returns:
         `correct`, `class_wrong` (box found), `box_poor` (IoU below 0.5, class right), `both`.
     """
-    wrong = (predictions["label"] != predictions["predicted_label"]).to_numpy()
-    poor = predictions["iou"].to_numpy() < FOUND_IOU
+    label, box = outcomes.label_correct, outcomes.iou >= FOUND_IOU
     return {
-        "correct": int((~wrong & ~poor).sum()),
-        "class_wrong": int((wrong & ~poor).sum()),
-        "box_poor": int((~wrong & poor).sum()),
-        "both": int((wrong & poor).sum()),
+        "correct": int((label & box).sum()),
+        "class_wrong": int((~label & box).sum()),
+        "box_poor": int((label & ~box).sum()),
+        "both": int((~label & ~box).sum()),
     }
 
 
-def pixel_errors(predictions: pd.DataFrame, image: ImageSettings) -> dict[str, PixelErrors]:
+def pixel_errors(outcomes: Outcomes) -> dict[str, PixelErrors]:
     """Measure the errors of the predicted boxes in pixels.
 
     Returns:
         `center` (distance of the centers) and `edges` (distance of each of the four edges).
     """
-    sizes = image_sizes(predictions, image.height, image.width)
-    true, predicted = (
-        pixel_corners(predictions[list(columns)].to_numpy(), *sizes)
-        for columns in (BOX_COLUMNS, PREDICTED_BOX_COLUMNS)
-    )
-    offsets = predicted - true
+    offsets = outcomes.in_pixels(outcomes.predicted_boxes - outcomes.true_boxes)
     centers = np.hypot(*((offsets[:, :2] + offsets[:, 2:]) / 2).T)
     return {"center": _spread(centers), "edges": _spread(np.abs(offsets).ravel())}
 
 
-def confusion_matrix(predictions: pd.DataFrame, classes: int) -> tuple[tuple[int, ...], ...]:
+def confusion_matrix(outcomes: Outcomes) -> tuple[tuple[int, ...], ...]:
     """Count images by true label (row) and predicted label (column), `[classes][classes]`."""
     from sklearn import metrics
 
+    table = outcomes.table
     counts = metrics.confusion_matrix(
-        predictions["label"], predictions["predicted_label"], labels=range(classes)
+        table["label"], table["predicted_label"], labels=range(outcomes.classes)
     )
     return tuple(tuple(row) for row in counts.tolist())
 
@@ -176,22 +166,22 @@ def worst_classes(entries: Sequence[ClassScores]) -> list[ClassScores]:
     return sorted(seen, key=lambda entry: (entry.recall, entry.mean_iou))[:SHOWN_CLASSES]
 
 
-def per_class(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[ClassScores, ...]:
+def per_class(outcomes: Outcomes, class_names: Sequence[str]) -> tuple[ClassScores, ...]:
     """Score each class, in the order of the labels."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    labels = range(len(class_names))
+    true, predicted = outcomes.table["label"], outcomes.table["predicted_label"]
+    labels = range(outcomes.classes)
     precision, recall, _, _ = precision_recall_fscore_support(
-        predictions["label"], predictions["predicted_label"], labels=labels, zero_division=np.nan
+        true, predicted, labels=labels, zero_division=np.nan
     )
-    iou = predictions["iou"].to_numpy()
+    ap = average_precisions(outcomes).mean(axis=1)
     means = _group_means(
-        predictions["label"].to_numpy(),
-        len(class_names),
-        mean_iou=iou,
-        iou_at_50=iou >= FOUND_IOU,
+        true.to_numpy(),
+        outcomes.classes,
+        mean_iou=outcomes.iou,
+        iou_at_50=outcomes.iou >= FOUND_IOU,
     )
-    ap = average_precisions(predictions, len(class_names)).mean(axis=1)
     return tuple(
         ClassScores(
             label=label,
@@ -205,24 +195,23 @@ def per_class(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[Cl
     )
 
 
-def by_position(predictions: pd.DataFrame, grid: int) -> tuple[RegionScores, ...]:
+def by_position(outcomes: Outcomes, grid: int) -> tuple[RegionScores, ...]:
     """Score the regions of the image, by the center of the true box.
 
     Args:
-        predictions: One row per image, columns of the table `predictions`.
+        outcomes: The predictions.
         grid: The image is divided into `grid` times `grid` regions.
 
     Returns:
         One entry per region, row by row from the top left.
     """
-    corners = predictions[list(BOX_COLUMNS)].to_numpy(np.float64)
-    centers = (corners[:, :2] + corners[:, 2:]) / 2
+    centers = (outcomes.true_boxes[:, :2] + outcomes.true_boxes[:, 2:]) / 2
     columns, rows = np.minimum((centers * grid).astype(int), grid - 1).T
     means = _group_means(
         rows * grid + columns,
         grid * grid,
-        mean_iou=predictions["iou"].to_numpy(),
-        label_accuracy=(predictions["label"] == predictions["predicted_label"]).to_numpy(),
+        mean_iou=outcomes.iou,
+        label_accuracy=outcomes.label_correct,
     )
     return tuple(
         RegionScores(row=region // grid, column=region % grid, **group)
@@ -230,27 +219,26 @@ def by_position(predictions: pd.DataFrame, grid: int) -> tuple[RegionScores, ...
     )
 
 
-def calibration(predictions: pd.DataFrame, bins: int) -> Calibration:
+def calibration(outcomes: Outcomes, bins: int) -> Calibration:
     """Compute the expected calibration error (ECE) of the labels.
 
     C. Guo et al., "On Calibration of Modern Neural Networks" (2017): the gap between accuracy
     and mean confidence of each bin, weighted by the bin's share of the images.
 
     Args:
-        predictions: One row per image, columns `label, predicted_label, confidence`.
+        outcomes: The predictions.
         bins: Number of bins of equal width over [0, 1].
     """
-    confidence = predictions["confidence"].to_numpy(np.float64)
-    correct = (predictions["label"] == predictions["predicted_label"]).to_numpy()
+    confidence = outcomes.table["confidence"].to_numpy(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
     members = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    means = _group_means(members, bins, confidence=confidence, accuracy=correct)
+    means = _group_means(members, bins, confidence=confidence, accuracy=outcomes.label_correct)
     entries = tuple(
         CalibrationBin(low=edges[index], high=edges[index + 1], **group)
         for index, group in enumerate(means)
     )
-    gaps = np.bincount(members, weights=correct - confidence, minlength=bins)
-    return Calibration(ece=float(np.abs(gaps).sum() / len(predictions)), bins=entries)
+    gaps = np.bincount(members, weights=outcomes.label_correct - confidence, minlength=bins)
+    return Calibration(ece=float(np.abs(gaps).sum() / len(confidence)), bins=entries)
 
 
 def _group_means(

@@ -7,26 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from mnist_localization.config import CompareSettings
 from mnist_localization.errors import LocalizationError
+from mnist_localization.evaluation.breakdowns import Result
 from mnist_localization.evaluation.scores import Metrics, ScoredSplit
 from mnist_localization.models.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 
-_TRAINING_FACTS = (
+_TRAINING_FACTS = {
     "architecture",
     "seed",
     "source",
     "train_images",
     "validation_images",
     "validated_on",
-)
+}
 
 
-class RunRecord(BaseModel):
+class RunRecord(Result):
     """The record that is kept of one evaluation.
 
     Attributes:
@@ -37,8 +37,6 @@ class RunRecord(BaseModel):
         dataset: The images that were scored.
         training: Facts about the training that the model carries.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     run: str
     evaluated_at: str
@@ -88,8 +86,7 @@ def training_facts(provenance: Provenance) -> dict[str, Any]:
         setting, a nested one under a name such as `optimizer.momentum`. Unknown facts are left
         out.
     """
-    known = provenance.to_json()
-    facts = {name: known[name] for name in _TRAINING_FACTS if name in known}
+    facts = provenance.model_dump(include=_TRAINING_FACTS, exclude_none=True)
     return _flat(provenance.settings) | facts
 
 

@@ -6,13 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings
 from mnist_localization.errors import ModelError
@@ -21,6 +15,7 @@ from mnist_localization.evaluation.breakdowns import (
     ClassScores,
     PixelErrors,
     RegionScores,
+    Result,
     by_position,
     calibration,
     confusion_matrix,
@@ -36,7 +31,7 @@ Interval = tuple[float, float]
 _RESAMPLED_VALUES = 1_000_000
 
 
-class ScoredSplit(BaseModel):
+class ScoredSplit(Result):
     """The images that were scored.
 
     Attributes:
@@ -47,8 +42,6 @@ class ScoredSplit(BaseModel):
         validated_on: Split whose images chose the best epoch (`train` or `test`), if known.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     source: str
     split: str
     images: int
@@ -56,7 +49,7 @@ class ScoredSplit(BaseModel):
     validated_on: str | None = None
 
 
-class Metrics(BaseModel):
+class Metrics(Result):
     """Scores, intervals, breakdowns and baselines of one evaluation.
 
     In the JSON document the scores are at the top level, next to the other fields.
@@ -76,8 +69,6 @@ class Metrics(BaseModel):
         dataset: The images that were scored.
         training: How the model was trained, as flat names and values.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     scores: dict[str, float]
     images: int
@@ -165,12 +156,12 @@ def evaluate_predictions(
         intervals_method={
             metric.key: metric.interval for metric in all_metrics() if metric.interval is not None
         },
-        error_types=error_types(predictions),
-        pixel_errors=pixel_errors(predictions, image),
-        calibration=calibration(predictions, settings.calibration_bins),
-        per_class=per_class(predictions, dataset.class_names),
-        by_position=by_position(predictions, settings.position_grid),
-        confusion_matrix=confusion_matrix(predictions, classes),
+        error_types=error_types(outcomes),
+        pixel_errors=pixel_errors(outcomes),
+        calibration=calibration(outcomes, settings.calibration_bins),
+        per_class=per_class(outcomes, dataset.class_names),
+        by_position=by_position(outcomes, settings.position_grid),
+        confusion_matrix=confusion_matrix(outcomes),
         baselines={
             name: None
             if table is None
@@ -252,21 +243,13 @@ def bootstrap_interval(
 
 def baseline_remarks(metrics: Metrics) -> list[str]:
     """Return one sentence for each baseline that the model does not beat."""
-    remarks = []
     mean_iou = metrics.scores["mean_iou"]
-    constant = metrics.baselines.get("mean_box")
-    if constant and mean_iou <= constant["mean_iou"]:
-        remarks.append(
-            f"the model does not beat a constant box: mean IoU {mean_iou:.4f}, baseline mean_box "
-            f"{constant['mean_iou']:.4f}"
-        )
-    closed_form = metrics.baselines.get("center_of_mass")
-    if closed_form and mean_iou < closed_form["mean_iou"]:
-        remarks.append(
-            f"the model is worse than the closed form: mean IoU {mean_iou:.4f}, baseline "
-            f"center_of_mass {closed_form['mean_iou']:.4f}"
-        )
-    return remarks
+    return [
+        f"the model does not beat the baseline {name}: mean IoU {mean_iou:.4f}, baseline "
+        f"{scores['mean_iou']:.4f}"
+        for name, scores in metrics.known_baselines.items()
+        if mean_iou <= scores["mean_iou"] and mean_iou < 1
+    ]
 
 
 def _check_labels(predictions: pd.DataFrame, classes: int) -> None:

@@ -29,7 +29,9 @@ from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
     RAW_BOX_COLUMNS,
+    image_sizes,
     paired_iou,
+    pixel_corners,
 )
 from mnist_localization.registry import load_modules
 
@@ -75,6 +77,10 @@ class Outcomes:
     def raw_iou(self) -> FloatArray:
         """Return the same for the predicted box before any snapping."""
         return paired_iou(self.true_boxes, self.table[list(RAW_BOX_COLUMNS)])
+
+    def in_pixels(self, boxes: FloatArray) -> FloatArray:
+        """Return relative corners of the images as corners in pixels, `[n, 4]`."""
+        return pixel_corners(boxes, *image_sizes(self.table, self.image.height, self.image.width))
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ over the classes that occur and over the IoU thresholds 0.50, 0.55, ..., 0.95.
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, paired_iou
 from mnist_localization.evaluation.metrics import BoolArray, FloatArray, Metric, Outcomes
 
 IOU_THRESHOLDS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
@@ -18,33 +16,29 @@ _RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 def average_precisions(
-    predictions: pd.DataFrame, classes: int, thresholds: Sequence[float] = IOU_THRESHOLDS
+    outcomes: Outcomes, thresholds: Sequence[float] = IOU_THRESHOLDS
 ) -> FloatArray:
     """Compute the average precision of each class at each IoU threshold.
 
     A prediction is correct if its class is that of the image and its IoU reaches the threshold.
 
     Args:
-        predictions: One row per image, columns of the table `predictions`.
-        classes: Number of classes.
+        outcomes: The predictions.
         thresholds: IoU thresholds.
 
     Returns:
         `[classes, thresholds]`, in [0, 1]; NaN for a class without images.
     """
-    true = predictions["label"].to_numpy()
-    predicted = predictions["predicted_label"].to_numpy()
-    iou = paired_iou(
-        predictions[list(BOX_COLUMNS)].to_numpy(), predictions[list(PREDICTED_BOX_COLUMNS)]
-    )
-    confidence = predictions["confidence"].to_numpy()
-    result = np.full((classes, len(thresholds)), np.nan)
+    true = outcomes.table["label"].to_numpy()
+    predicted = outcomes.table["predicted_label"].to_numpy()
+    confidence = outcomes.table["confidence"].to_numpy()
+    result = np.full((outcomes.classes, len(thresholds)), np.nan)
     for label in np.unique(true):
         rows = np.flatnonzero(predicted == label)
         # A stable sort keeps the order of the images for equal confidences.
         rows = rows[np.argsort(-confidence[rows], kind="stable")]
         for column, threshold in enumerate(thresholds):
-            hits = (true[rows] == label) & (iou[rows] >= threshold)
+            hits = (true[rows] == label) & (outcomes.iou[rows] >= threshold)
             result[label, column] = _interpolated(hits, int((true == label).sum()))
     return result
 
@@ -60,7 +54,7 @@ def _interpolated(hits: BoolArray, positives: int) -> float:
 
 def _per_class(outcomes: Outcomes, thresholds: Sequence[float] = IOU_THRESHOLDS) -> FloatArray:
     """Return the average precision of each class that has images."""
-    values = average_precisions(outcomes.table, outcomes.classes, thresholds).mean(axis=1)
+    values: FloatArray = average_precisions(outcomes, thresholds).mean(axis=1)
     return values[~np.isnan(values)]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnist_localization.data.boxes import image_sizes, pixel_corners, whole_pixels
+from mnist_localization.data.boxes import whole_pixels
 from mnist_localization.evaluation.metrics import BoolArray, Metric, Outcomes
 
 # A box counts as found from this IoU on.
@@ -11,9 +11,8 @@ FOUND_IOU = 0.5
 
 def exact_boxes(outcomes: Outcomes) -> BoolArray:
     """Return whether all four edges equal the annotated ones after rounding to pixels, `[n]`."""
-    sizes = image_sizes(outcomes.table, outcomes.image.height, outcomes.image.width)
-    true = whole_pixels(pixel_corners(outcomes.true_boxes, *sizes))
-    predicted = whole_pixels(pixel_corners(outcomes.predicted_boxes, *sizes))
+    true = whole_pixels(outcomes.in_pixels(outcomes.true_boxes))
+    predicted = whole_pixels(outcomes.in_pixels(outcomes.predicted_boxes))
     exact: BoolArray = (true == predicted).all(axis=1)
     return exact
 
