@@ -95,8 +95,8 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-lock: install-dev ## Regenerate both lock files from the version ranges in pyproject.toml.
+lock: install-dev ## Regenerate both lock files from the ranges in pyproject.toml and constraints.txt.
 	@unset PIP_FIND_LINKS UV_FIND_LINKS; \
 	compile="$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"; \
-	$$compile pyproject.toml --output-file requirements.lock && \
+	$$compile pyproject.toml --constraint constraints.txt --output-file requirements.lock && \
 	$$compile pyproject.toml --group dev --extra onnx --constraint requirements.lock --output-file requirements-dev.lock
