@@ -1,13 +1,16 @@
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from sklearn.metrics import accuracy_score
 
 from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
+from mnist_localization.datasets import TypedJSONDataset
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.metrics import Outcomes, all_metrics
 from mnist_localization.evaluation.scores import (
@@ -106,6 +109,21 @@ def test_metrics_are_json_if_classes_and_regions_are_empty(
     json.dumps(metrics.model_dump(mode="json"), allow_nan=False)
     assert metrics.scores["ap"] == 1.0
     assert metrics.per_class[3].recall is None
+
+
+def test_metrics_of_an_older_layout_are_an_error_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text('{"label_accuracy": 0.9, "mean_iou": 0.8, "images": 10}', "utf-8")
+    dataset = TypedJSONDataset(
+        filepath=str(path),
+        model="mnist_localization.evaluation.scores.Metrics",
+        stage="evaluate",
+    )
+    with pytest.raises(DatasetError) as raised:
+        dataset.load()
+    assert isinstance(raised.value.__cause__, LocalizationError)
+    assert "metrics.json" in str(raised.value.__cause__)
+    assert "kedro run --pipelines=evaluate" in str(raised.value.__cause__)
 
 
 def test_every_interval_contains_its_score_and_has_a_method(
