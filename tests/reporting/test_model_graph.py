@@ -1,9 +1,9 @@
+import numpy as np
 import pandas as pd
 
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.saving import layer_table
-from mnist_localization.reporting import architecture_diagram
-from mnist_localization.reporting.ranks import arranged
+from mnist_localization.reporting.model_graph import architecture_diagram
 
 LAYERS = pd.DataFrame(
     [
@@ -25,38 +25,54 @@ def texts(figure):
     return [text.get_text() for text in axes.texts]
 
 
-def test_every_edge_leads_down_and_no_two_nodes_overlap():
-    names = ["a", "b", "c", "d", "e"]
-    edges = [("a", "b"), ("b", "c"), ("a", "c"), ("a", "d"), ("c", "e"), ("d", "e")]
-    places, routes = arranged(names, edges)
-    assert [places[name].rank for name in names] == [0, 1, 2, 1, 3]
-    for (start, end), route in routes.items():
-        passed = [place.rank for place in route]
-        assert passed == list(range(places[start].rank + 1, places[end].rank))
-    for one in names:
-        for other in names:
-            if one < other and places[one].rank == places[other].rank:
-                assert abs(places[one].x - places[other].x) >= 0.999
+def boxes(figure):
+    """Return the bounding box of each layer's rectangle, top first."""
+    patches = sorted(figure.axes[0].patches, key=lambda it: (it.get_y(), it.get_x()))
+    return [patch.get_bbox() for patch in patches]
 
 
-def test_an_edge_that_passes_a_rank_keeps_clear_of_its_nodes():
-    places, routes = arranged(["a", "b", "c"], [("a", "b"), ("b", "c"), ("a", "c")])
-    (passing,) = routes["a", "c"]
-    assert passing.rank == places["b"].rank
-    assert abs(passing.x - places["b"].x) > 0.5
+def routes(figure):
+    """Return the points of each edge; arrow heads are lines of one point."""
+    return [line.get_xydata() for line in figure.axes[0].lines if len(line.get_xydata()) > 1]
 
 
-def test_layers_without_a_shape_of_their_own_are_written_into_the_layer_before():
+def chain(*edges):
+    """Return layers with the given edges; names are sorted in topological order."""
+    names = sorted({name for edge in edges for name in edge})
+    inputs = [", ".join(start for start, end in edges if end == name) for name in names]
+    table = pd.DataFrame({"layer": names, "type": "Dense", "output_shape": "8", "inputs": inputs})
+    return table.assign(parameters=1)
+
+
+def test_edges_lead_down_and_boxes_do_not_overlap():
+    figure = architecture_diagram(chain("ab", "bc", "ac", "ad", "ce", "de"), "Five")
+    rectangles = boxes(figure)
+    assert len(rectangles) == 5
+    for index, one in enumerate(rectangles):
+        assert not any(one.overlaps(other) for other in rectangles[index + 1 :])
+    assert len(routes(figure)) == 6
+    assert all((np.diff(points[:, 1]) > 0).all() for points in routes(figure))
+
+
+def test_an_edge_that_crosses_a_row_does_not_cross_its_boxes():
+    figure = architecture_diagram(chain("ab", "bc", "ac"), "Three")
+    _, middle, _ = boxes(figure)
+    (passing,) = [points for points in routes(figure) if len(points) == 4]
+    for x, y in passing[1:3]:
+        assert middle.y0 - 0.01 <= y <= middle.y1 + 0.01
+        assert not middle.x0 - 0.1 <= x <= middle.x1 + 0.1
+
+
+def test_normalization_activation_and_dropout_are_written_into_the_layer_before():
     shown = texts(architecture_diagram(LAYERS, "Small"))
-    assert "Conv2D + BatchNormalization + ReLU" in shown
-    assert "38 x 38 x 8  ·  112 parameters" in shown
+    assert "Conv2D + BatchNormalization + ReLU\n38 x 38 x 8  ·  112 parameters" in shown
     assert "norm" not in shown
-    # Two layers take from the pooling: the dropout is that of one head alone.
+    # The pooling has two consumers, and the dropout belongs to only one of them.
     assert "drop" in shown
-    assert "8 layers, 166 parameters; in each box: name, type, output shape" in shown
+    assert "8 layers, 166 parameters; each box shows name, type and output shape" in shown
 
 
-def test_the_table_of_a_model_names_what_each_layer_takes_its_input_from():
+def test_the_table_of_a_model_states_the_inputs_of_each_layer():
     settings = {"dropout": 0.3, "regression_units": [8], "rescale": True}
     model = build_network("report2020", settings, ModelSpec(40, 40, 1, 2, True)).localizer
     table = layer_table(model)

@@ -1,4 +1,4 @@
-"""A headless Chromium from the system's packages, for the tests that look at a page."""
+"""Headless Chromium of the system, for tests of pages."""
 
 import os
 import shutil
@@ -25,16 +25,16 @@ _SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # A page that scrolls smoothly would still be moving when the test clicks.
+    # With smooth scrolling the page would still move when the test clicks.
     "--force-prefers-reduced-motion",
 )
 
 
 @contextmanager
 def open_browser(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator[Any]:
-    """A browser with a fresh profile, which ends with the block.
+    """Start a browser with a new profile and quit it at the end of the block.
 
-    Skips the test where there is no browser, or fails it where one is required.
+    Skips the test if there is no browser, or fails it if one is required.
     """
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
@@ -48,7 +48,7 @@ def open_browser(profile: Path, *, width: int = 1280, height: int = 900) -> Iter
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with pytest.MonkeyPatch.context() as patch:
-        # Selenium shall never look for a driver in the network.
+        # Selenium must not download a driver.
         patch.setenv("SE_OFFLINE", "true")
         session = webdriver.Chrome(options=options, service=Service(executable_path=driver))
     try:

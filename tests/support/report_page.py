@@ -1,4 +1,4 @@
-"""How the tests read and work the page that is open in the browser."""
+"""Functions that read and operate the page in the browser."""
 
 from selenium.webdriver.common.keys import Keys
 
@@ -26,7 +26,7 @@ def worst_first(report):
 
 
 def move(page, slider, percent):
-    """Move a slider by keyboard, from where it is."""
+    """Move a slider to a percentage with the keyboard."""
     field = by_id(page, slider)
     steps = percent - round(100 * float(field.get_property("value")))
     field.send_keys(*[Keys.ARROW_RIGHT if steps > 0 else Keys.ARROW_LEFT] * abs(steps))
@@ -45,7 +45,7 @@ def count_text(page):
 
 
 def all_shown(report):
-    """What the page says of its images when none is left out."""
+    """Return the text of the count if no image is hidden."""
     return f"Showing {len(report.gallery)} of {len(report.gallery)} images"
 
 

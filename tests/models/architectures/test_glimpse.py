@@ -18,7 +18,7 @@ from mnist_localization.models.architectures.glimpse.layers import (
 )
 from mnist_localization.models.saving import layer_table, prediction_model
 from mnist_localization.models.statistics import BoxStatistics
-from mnist_localization.reporting import architecture_diagram
+from mnist_localization.reporting.model_graph import architecture_diagram
 
 SETTINGS = {
     "stem_filters": 8,

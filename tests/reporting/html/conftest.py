@@ -1,4 +1,4 @@
-"""The page of a made-up report, open in a browser."""
+"""The page of a made-up report in a browser."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from support.sample_report import sample_report
 @pytest.fixture(scope="package")
 def report():
     report = sample_report(names=NAMES, images=60, gallery=(12, 6, 12))
-    # A few rounded scores: so that ties and the ends of the sliders are met.
+    # Rounded scores give ties and values at the ends of the sliders.
     for number, item in enumerate(report.gallery):
         object.__setattr__(item, "confidence", round(item.confidence, 1))
         if number % 5 == 0:

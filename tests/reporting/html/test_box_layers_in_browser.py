@@ -1,4 +1,4 @@
-"""The page in a real browser: records with other sets of boxes than truth and predictions."""
+"""The page in a browser: images with other layers than truth and predictions."""
 
 import copy
 from dataclasses import replace
@@ -15,25 +15,29 @@ HOSTILE = "<script>alert(2)</script>"
 
 @pytest.fixture(scope="module")
 def several(report):
-    """The report, where a third set holds two boxes, and each set is missing somewhere."""
-    told = copy.deepcopy(report)
+    """Return a report with a third layer of two boxes; each layer is missing in some image."""
+    changed = copy.deepcopy(report)
     hand = (Box((0.1, 0.1, 0.3, 0.3), 1), Box((0.5, 0.5, 0.9, 0.8), 2))
-    told.gallery = [
-        replace(item, record=replace(item.record, box_layers=item.record.box_layers | {HAND: hand}))
-        for item in told.gallery
+    changed.gallery = [
+        replace(item, annotated=with_layers(item, item.annotated.box_layers | {HAND: hand}))
+        for item in changed.gallery
     ]
-    first, second, third = told.gallery[:3]
-    told.gallery[:3] = [
+    first, second, third = changed.gallery[:3]
+    changed.gallery[:3] = [
         without(first, PREDICTIONS),
         without(second, GROUND_TRUTH),
-        replace(third, record=replace(third.record, box_layers={HOSTILE: hand[:1]})),
+        replace(third, annotated=with_layers(third, {HOSTILE: hand[:1]})),
     ]
-    return told
+    return changed
 
 
 def without(item, name):
-    sets = {key: boxes for key, boxes in item.record.box_layers.items() if key != name}
-    return replace(item, record=replace(item.record, box_layers=sets))
+    layers = {key: boxes for key, boxes in item.annotated.box_layers.items() if key != name}
+    return replace(item, annotated=with_layers(item, layers))
+
+
+def with_layers(item, layers):
+    return replace(item.annotated, box_layers=layers)
 
 
 @pytest.fixture
@@ -47,12 +51,12 @@ def page(browser, several, tmp_path):
 
 
 def drawn(page):
-    return {key: boxes_drawn(page, key) for key in ("true", "pred", "set-0", "set-1")}
+    return {key: boxes_drawn(page, key) for key in ("true", "pred", "layer-0", "layer-1")}
 
 
-def test_every_set_is_drawn_and_has_a_toggle_of_its_own(page, several):
+def test_every_layer_is_drawn_and_has_its_own_toggle(page, several):
     images = len(several.gallery)
-    everything = {"true": images - 2, "pred": images - 2, "set-0": 2 * (images - 1), "set-1": 1}
+    everything = {"true": images - 2, "pred": images - 2, "layer-0": 2 * (images - 1), "layer-1": 1}
     assert count_text(page) == all_shown(several)
     assert drawn(page) == everything
     for key in everything:
@@ -62,7 +66,7 @@ def test_every_set_is_drawn_and_has_a_toggle_of_its_own(page, several):
     assert drawn(page) == everything
 
 
-def test_names_of_sets_are_text(page):
+def test_names_of_layers_are_text(page):
     labels = [it.text for it in page.find_elements("css selector", "#controls fieldset label")]
     assert labels == ["True box", "Predicted box", "Drawn by hand", HOSTILE]
     legend = [it.text for it in page.find_elements("css selector", "#gallery > .legend > span")]
@@ -70,26 +74,26 @@ def test_names_of_sets_are_text(page):
     assert len(page.find_elements("tag name", "script")) == 2
 
 
-def test_every_set_has_a_line_of_its_own(page):
+def test_every_layer_has_its_own_line_style(page):
     looks = [
         tuple(
             page.find_element("css selector", f".tile .box-{key}.line").value_of_css_property(it)
             for it in ("stroke", "stroke-dasharray")
         )
-        for key in ("true", "pred", "set-0", "set-1")
+        for key in ("true", "pred", "layer-0", "layer-1")
     ]
     assert len({color for color, _ in looks}) == len({dashes for _, dashes in looks}) == 4
 
 
-def test_the_viewer_tells_and_toggles_every_set(page):
-    page.find_element("css selector", ".tile:has(.box-pred):has(.box-set-0) button").click()
+def test_the_viewer_states_and_toggles_every_layer(page):
+    page.find_element("css selector", ".tile:has(.box-pred):has(.box-layer-0) button").click()
     assert is_open(page)
     assert facts(page)["Drawn by hand"].startswith("cat: x 10 to 30, y 10 to 30")
     assert "dog: x 50 to 90, y 50 to 80" in facts(page)["Drawn by hand"]
-    line = page.find_element("css selector", "#viewer .box-set-0.line")
+    line = page.find_element("css selector", "#viewer .box-layer-0.line")
     assert line.is_displayed()
-    by_id(page, "viewer-set-0").click()
-    assert by_id(page, "viewer-set-0").get_attribute("aria-pressed") == "false"
+    by_id(page, "viewer-layer-0").click()
+    assert by_id(page, "viewer-layer-0").get_attribute("aria-pressed") == "false"
     assert not line.is_displayed()
     press(page, Keys.ESCAPE)
-    assert not by_id(page, "show-set-0").is_selected()
+    assert not by_id(page, "show-layer-0").is_selected()

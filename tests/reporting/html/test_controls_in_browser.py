@@ -1,4 +1,4 @@
-"""The page in a real browser: every control is moved, and what is then visible is looked at."""
+"""The page in a browser: every control changes what is visible."""
 
 import json
 
@@ -18,7 +18,7 @@ from support.report_page import (
 )
 
 
-def test_it_opens_from_disk_without_a_request_or_a_complaint(page, address):
+def test_it_opens_from_disk_without_requests_or_errors(page, address):
     page.find_element("link text", "Images").click()
     messages = [json.loads(it["message"])["message"] for it in page.get_log("performance")]
     asked = {
@@ -34,7 +34,7 @@ def test_it_opens_from_disk_without_a_request_or_a_complaint(page, address):
     assert set(widths) == {100}
 
 
-def test_it_starts_with_everything_and_the_worst_first(page, report):
+def test_it_starts_with_all_images_and_the_lowest_iou_first(page, report):
     assert visible_files(page) == files(worst_first(report))
     assert count_text(page) == all_shown(report)
     assert not by_id(page, "empty").is_displayed()
@@ -44,20 +44,20 @@ def test_it_starts_with_everything_and_the_worst_first(page, report):
 @pytest.mark.parametrize(
     ("order", "key"),
     [
-        ("Worst IoU first", lambda item: (item.iou, item.row)),
+        ("Lowest IoU first", lambda item: (item.iou, item.row)),
         ("Most confident first", lambda item: (-item.confidence, item.row)),
         ("Class", lambda item: (item.label, item.iou, item.row)),
-        ("Order of the files", lambda item: item.row),
+        ("File order", lambda item: item.row),
     ],
 )
-def test_sorting(page, report, order, key):
-    Select(by_id(page, "sort")).select_by_visible_text("Order of the files")
+def test_images_are_sorted(page, report, order, key):
+    Select(by_id(page, "sort")).select_by_visible_text("File order")
     Select(by_id(page, "sort")).select_by_visible_text(order)
     assert visible_files(page) == files(sorted(report.gallery, key=key))
 
 
 @pytest.mark.parametrize("label", range(len(NAMES)))
-def test_one_class_alone(page, report, label):
+def test_one_class_is_selected(page, report, label):
     Select(by_id(page, "class")).select_by_visible_text(NAMES[label])
     expected = [item for item in worst_first(report) if item.label == label]
     assert visible_files(page) == files(expected)
@@ -68,14 +68,14 @@ def test_one_class_alone(page, report, label):
     ("text", "reason"),
     [("Worst IoU", "worst"), ("Confident mistake", "mistake"), ("Random sample", "random")],
 )
-def test_one_reason_alone(page, report, text, reason):
+def test_one_reason_is_selected(page, report, text, reason):
     Select(by_id(page, "reason")).select_by_visible_text(text)
     expected = [item for item in worst_first(report) if reason in item.reasons]
     assert expected
     assert visible_files(page) == files(expected)
 
 
-def test_an_image_of_two_galleries_is_found_in_both(page, report):
+def test_an_image_with_two_reasons_is_shown_for_both(page, report):
     both = [item for item in worst_first(report) if {"worst", "mistake"} <= set(item.reasons)]
     assert both
     for text in ("Worst IoU", "Confident mistake"):
@@ -83,7 +83,7 @@ def test_an_image_of_two_galleries_is_found_in_both(page, report):
         assert set(files(both)) <= set(visible_files(page))
 
 
-def test_mistakes_alone(page, report):
+def test_only_wrong_classes_are_shown(page, report):
     by_id(page, "mistakes").click()
     expected = [item for item in worst_first(report) if item.label != item.predicted_label]
     assert 0 < len(expected) < len(report.gallery)
@@ -93,7 +93,7 @@ def test_mistakes_alone(page, report):
 
 
 @pytest.mark.parametrize("percent", [60, 70, 100])
-def test_a_least_confidence(page, report, percent):
+def test_a_minimum_confidence_filters_images(page, report, percent):
     move(page, "min-confidence", percent)
     limit = percent / 100
     expected = [item for item in worst_first(report) if item.confidence >= limit]
@@ -103,14 +103,14 @@ def test_a_least_confidence(page, report, percent):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 80), (80, 100), (75, 85), (100, 100)])
-def test_a_range_of_iou(page, report, low, high):
+def test_a_range_of_iou_filters_images(page, report, low, high):
     move(page, "min-iou", low)
     move(page, "max-iou", high)
     expected = [item for item in worst_first(report) if low / 100 <= item.iou <= high / 100]
     assert visible_files(page) == files(expected)
 
 
-def test_the_ends_of_the_range_never_cross(page):
+def test_minimum_and_maximum_iou_never_cross(page):
     move(page, "max-iou", 40)
     move(page, "min-iou", 70)
     assert by_id(page, "max-iou").get_property("value") == "0.7"
@@ -118,10 +118,10 @@ def test_the_ends_of_the_range_never_cross(page):
     assert by_id(page, "min-iou").get_property("value") == "0.2"
 
 
-def test_controls_work_together_and_an_empty_choice_is_said(page, report):
+def test_filters_combine_and_an_empty_result_has_a_message(page, report):
     by_id(page, "mistakes").click()
     Select(by_id(page, "class")).select_by_visible_text("cat")
-    Select(by_id(page, "sort")).select_by_visible_text("Order of the files")
+    Select(by_id(page, "sort")).select_by_visible_text("File order")
     expected = [
         item
         for item in sorted(report.gallery, key=lambda item: item.row)
@@ -136,7 +136,7 @@ def test_controls_work_together_and_an_empty_choice_is_said(page, report):
     assert by_id(page, "empty").is_displayed()
 
 
-def test_show_all_again(page, report):
+def test_reset_shows_all_images(page, report):
     by_id(page, "mistakes").click()
     by_id(page, "show-true").click()
     Select(by_id(page, "sort")).select_by_visible_text("Class")
@@ -148,7 +148,7 @@ def test_show_all_again(page, report):
 
 
 @pytest.mark.parametrize(("kind", "other"), [("true", "pred"), ("pred", "true")])
-def test_each_box_is_shown_or_not(page, report, kind, other):
+def test_each_layer_can_be_hidden(page, report, kind, other):
     count = len(report.gallery)
     by_id(page, f"show-{kind}").click()
     assert (boxes_drawn(page, kind), boxes_drawn(page, other)) == (0, count)
@@ -156,7 +156,7 @@ def test_each_box_is_shown_or_not(page, report, kind, other):
     assert (boxes_drawn(page, kind), boxes_drawn(page, other)) == (count, count)
 
 
-def test_boxes_differ_without_color(page):
+def test_boxes_differ_by_their_dashes(page):
     dashes = [
         page.find_element("css selector", f".tile .box-{kind}.line").value_of_css_property(
             "stroke-dasharray"
@@ -167,7 +167,7 @@ def test_boxes_differ_without_color(page):
     assert dashes[1] != "none"
 
 
-def test_a_box_lies_on_its_pixels_at_any_size(page, report):
+def test_a_box_is_on_its_pixels_at_any_size(page, report):
     edges = page.execute_script(
         """
         return Array.from(document.querySelectorAll('.tile'), (tile) => {
@@ -184,7 +184,7 @@ def test_a_box_lies_on_its_pixels_at_any_size(page, report):
         """
     )
     for item, found in zip(worst_first(report), edges, strict=True):
-        (true,) = item.record.box_layers["ground_truth"]
+        (true,) = item.annotated.box_layers["ground_truth"]
         assert found == pytest.approx(true.corners, abs=1e-4)
     image = page.find_element("css selector", ".tile img")
     assert image.value_of_css_property("image-rendering") == "pixelated"

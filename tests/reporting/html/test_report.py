@@ -1,4 +1,4 @@
-"""The page as a whole: safe, self-contained, repeatable, and about any dataset."""
+"""The page as a whole: safe, self-contained, deterministic, and for any dataset."""
 
 import base64
 import copy
@@ -16,16 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mnist_localization.reporting.html.report import embedded_json
+from mnist_localization.evaluation.metrics import all_metrics
+from mnist_localization.reporting.charts import load_charts
+from mnist_localization.reporting.html.formatting import DASH
+from mnist_localization.reporting.html.report import comparison, embedded_json, score_rows
 from support.dataset_cards import make_card
 from support.sample_report import sample_report
+from support.scoring_tables import make_metrics
 
 ATTACK = "<script>alert(1)</script>"
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
 
 class Page(HTMLParser):
-    """A parsed page: elements with their attributes, and the text inside each kind."""
+    """A parsed page: elements with their attributes, and the texts of each tag."""
 
     def __init__(self, html):
         super().__init__()
@@ -106,21 +110,21 @@ def test_text_of_the_dataset_never_becomes_markup(page):
 
 def test_hostile_file_names_stay_text(report):
     renamed = copy.deepcopy(report)
-    record = renamed.gallery[0].record
-    object.__setattr__(record, "file", f'"{ATTACK}.png')
+    image = renamed.gallery[0].annotated
+    object.__setattr__(image, "file", f'"{ATTACK}.png')
     renamed_page = Page(renamed.render())
     assert len(renamed_page.all("script")) == 2
     assert any(image["alt"].startswith(f'"{ATTACK}.png:') for image in renamed_page.all("img"))
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_embedded_json_is_the_same_document_and_inert(document):
+def test_embedded_json_is_the_same_document_without_markup(document):
     text = str(embedded_json({"inside": document}))
     assert json.loads(text) == {"inside": document}
     assert not set(text) & set("<>&\u2028\u2029")
 
 
-def test_the_default_sample_stays_far_below_two_megabytes(report, html):
+def test_the_page_of_the_default_gallery_is_below_one_megabyte(report, html):
     assert 100 < len(report.gallery) <= 120
     assert len(html.encode("utf-8")) < 1_000_000
 
@@ -130,7 +134,7 @@ def test_the_same_inputs_give_the_same_bytes(report, html):
     assert sample_report().render() == html
 
 
-def test_nothing_outside_the_page_is_asked_for(page, html):
+def test_the_page_refers_to_nothing_outside_itself(page, html):
     for tag, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data", "poster"):
             address = attributes.get(name, "#")
@@ -140,7 +144,7 @@ def test_nothing_outside_the_page_is_asked_for(page, html):
     assert "@import" not in html
 
 
-def test_the_policy_allows_the_pages_own_style_and_script_alone(page, html):
+def test_the_policy_allows_only_the_style_and_script_of_the_page(page, html):
     (policy,) = [
         it["content"]
         for it in page.all("meta")
@@ -185,7 +189,7 @@ def test_headings_do_not_skip_a_level(page):
 
 def test_images_of_the_page_have_the_pixels_of_the_gallery(report, page):
     shown = [image for image in page.all("img") if image["src"].startswith("data:image/png")]
-    by_file = {item.record.file: item.record.image for item in report.gallery}
+    by_file = {item.annotated.file: item.annotated.image for item in report.gallery}
     assert len(shown) == len(by_file)
     for image in shown:
         encoded = image["src"].removeprefix("data:image/png;base64,")
@@ -193,7 +197,7 @@ def test_images_of_the_page_have_the_pixels_of_the_gallery(report, page):
         assert np.array_equal(pixels, by_file[image["alt"].split(":")[0]][..., 0])
 
 
-def test_scores_stand_beside_the_baselines_that_apply(report, page):
+def test_scores_are_shown_with_the_baselines_that_apply(report, page):
     text = page.text()
     assert f"{report.metrics.scores['label_accuracy'] * 100:.2f}\u00a0%" in text
     assert f"{report.metrics.baselines['mean_box']['mean_iou']:.4f}" in text
@@ -201,34 +205,63 @@ def test_scores_stand_beside_the_baselines_that_apply(report, page):
     assert "Center of mass" not in text
 
 
-def test_the_head_names_source_and_fingerprint(page):
+def test_the_head_states_source_and_fingerprint(page):
     assert "upstream (the published dataset)" in page.text()
     assert "0123456789abcdef" * 4 in page.text()
+
+
+def test_the_best_score_of_a_row_is_marked():
+    metrics = make_metrics(
+        scores={"mean_iou": 0.5, "iou_at_50": 0.4},
+        intervals={"mean_iou": (0.4, 0.6)},
+        baselines={"mean_box": {"mean_iou": 0.75}, "center_of_mass": None},
+    )
+    first, second = score_rows(metrics)
+    assert first.metric.key == "mean_iou"
+    assert first.cells == [("0.5000", False), ("0.7500", True)]
+    assert first.interval == f"0.4000 {DASH} 0.6000"
+    assert first.marks == {"mean_box": 0.75}
+    texts = [text.replace("\u00a0", " ") for text, _ in second.cells]
+    assert texts == ["40.00 %", DASH]
+    assert [best for _, best in second.cells] == [True, False]
+    assert comparison(metrics) == (
+        "The mean IoU of 0.5000 is lower than that of the baseline “mean box” (0.7500)."
+    )
+
+
+def test_every_registered_metric_and_chart_is_on_the_page(page):
+    text = page.text()
+    for metric in all_metrics():
+        assert metric.title in text
+        assert metric.description in text
+    for chart in load_charts().values():
+        assert chart.title in page.texts["h3"]
+        assert chart.caption in text
 
 
 def test_the_real_dataset_has_no_banner(html):
     assert 'class="banner"' not in html
 
 
-def test_the_stand_in_is_said_with_its_reason(report):
+def test_a_stand_in_is_announced_with_its_reason(report):
     changed = copy.deepcopy(report)
     changed.change_scored_split(source="synthetic")
     changed.card = make_card(source="synthetic", fallback_reason="host.example did not answer")
     html = changed.render()
     assert html.count('class="banner"') == 1
     assert "Synthetic stand-in, not the real dataset" in html
-    assert "Why: host.example did not answer" in html
+    assert "Reason: host.example did not answer" in html
 
 
-def test_scores_of_the_real_dataset_are_not_called_those_of_a_stand_in(report):
+def test_scores_of_the_real_dataset_are_not_announced_as_a_stand_in(report):
     changed = copy.deepcopy(report)
     changed.card = make_card(source="synthetic")
     html = changed.render()
     assert "Synthetic stand-in" not in html
-    assert "Scores and dataset do not belong together" in html
+    assert "Scores and dataset do not match" in html
 
 
-def test_how_it_was_trained_is_told_in_words(page):
+def test_training_settings_are_listed_by_name(page):
     names = page.texts["dt"]
     values = dict(zip(names, page.texts["dd"], strict=True))
     assert values["Architecture"] == "glimpse"
@@ -238,7 +271,7 @@ def test_how_it_was_trained_is_told_in_words(page):
     assert values["Glimpse, label filters"] == "32, 64"
 
 
-def test_validation_on_the_test_split_is_said(report):
+def test_validation_on_the_test_split_is_announced(report):
     changed = copy.deepcopy(report)
     changed.change_scored_split(validated_on="test")
     html = changed.render()
@@ -247,31 +280,31 @@ def test_validation_on_the_test_split_is_said(report):
 
 
 @pytest.mark.parametrize("names", [("no", "yes"), tuple(f"class {n}" for n in range(1000))])
-def test_any_number_of_classes_and_color_images_of_any_shape(names):
+def test_any_number_of_classes_and_color_images_of_any_shape_are_shown(names):
     report = sample_report(names=names, images=60, shape=(40, 70, 3), gallery=(5, 5, 5))
     text = Page(report.render()).text()
     assert "70 × 40 px, color" in text  # noqa: RUF001 - the sign "times"
     assert all(name in text for name in names)
 
 
-def test_a_large_confusion_matrix_becomes_its_worst_pairs():
+def test_a_large_confusion_matrix_is_replaced_by_the_most_frequent_confusions():
     many, few = (
         sample_report(names=tuple(f"k{n}" for n in range(count)), images=60, gallery=(1, 0, 0))
         for count in (21, 20)
     )
     assert "confusion-matrix" not in many.render()
-    assert "Most confused classes" in many.render()
+    assert 'id="confusions-title"' in many.render()
     assert "confusion-matrix" in few.render()
 
 
-def test_a_page_without_training_facts_intervals_and_baselines_leaves_them_out(report):
+def test_missing_training_facts_intervals_and_baselines_are_left_out(report):
     bare = copy.deepcopy(report)
     bare.change_metrics(training={}, intervals={}, baselines={})
     html = bare.render()
-    for words in ("How it was trained", "A tick on a bar", "Mean box"):
+    for words in ("Training settings", "The ticks on the bars", "Mean box"):
         assert words in report.render()
         assert words not in html
 
 
-def test_a_gallery_without_images_is_a_page():
+def test_a_page_without_images_is_rendered():
     assert "0 images" in Page(sample_report(gallery=(0, 0, 0)).render()).text()

@@ -1,4 +1,4 @@
-"""The page in a real browser: the enlarged image, keyboard, names, phone, contrast."""
+"""The page in a browser: enlarged image, keyboard, accessible names, small screens, contrast."""
 
 import copy
 import re
@@ -25,16 +25,16 @@ def test_an_image_is_enlarged_with_its_numbers(page, report):
     page.find_elements("css selector", ".tile button")[2].click()
     assert is_open(page)
     assert by_id(page, "viewer-title").text == f"Image 3 of {len(report.gallery)}"
-    told = facts(page)
-    assert told["File"] == item.record.file
-    assert told["True class"] == NAMES[item.label]
-    assert told["Predicted class"].removesuffix(" (wrong)") == NAMES[item.predicted_label]
-    assert told["Confidence"] == f"{item.confidence:.4f}"
-    assert told["IoU"] == f"{item.iou:.4f}"
+    shown = facts(page)
+    assert shown["File"] == item.annotated.file
+    assert shown["True class"] == NAMES[item.label]
+    assert shown["Predicted class"].removesuffix(" (wrong)") == NAMES[item.predicted_label]
+    assert shown["Confidence"] == f"{item.confidence:.4f}"
+    assert shown["IoU"] == f"{item.iou:.4f}"
     xmin, ymin, xmax, ymax = (
-        round(100 * it) for it in item.record.box_layers["ground_truth"][0].corners
+        round(100 * it) for it in item.annotated.box_layers["ground_truth"][0].corners
     )
-    assert told["True box"].startswith(f"x {xmin} to {xmax}, y {ymin} to {ymax} (28")
+    assert shown["True box"].startswith(f"x {xmin} to {xmax}, y {ymin} to {ymax} (28")
     small, large = (
         page.find_element("css selector", f"{where} img")
         for where in (".tile:nth-child(3)", "#viewer")
@@ -45,7 +45,7 @@ def test_an_image_is_enlarged_with_its_numbers(page, report):
     assert not is_open(page)
 
 
-def test_the_viewer_goes_on_among_the_visible_images(page, report):
+def test_the_viewer_steps_through_the_visible_images(page, report):
     Select(by_id(page, "class")).select_by_visible_text("dog")
     expected = files(item for item in worst_first(report) if item.label == 2)
     next(
@@ -64,7 +64,7 @@ def test_the_viewer_goes_on_among_the_visible_images(page, report):
     assert facts(page)["File"] == expected[-2]
 
 
-def test_boxes_are_switched_in_the_viewer_too(page):
+def test_the_viewer_toggles_layers(page):
     page.find_element("css selector", ".tile button").click()
     button = by_id(page, "viewer-pred")
     assert button.get_attribute("aria-pressed") == "true"
@@ -76,7 +76,7 @@ def test_boxes_are_switched_in_the_viewer_too(page):
     assert not by_id(page, "show-pred").is_selected()
 
 
-def test_everything_can_be_done_from_the_keyboard(page, report):
+def test_the_keyboard_operates_everything(page, report):
     press(page, Keys.TAB)
     assert page.switch_to.active_element.text == "Skip to the images"
     press(page, Keys.ENTER)
@@ -100,14 +100,14 @@ def test_everything_can_be_done_from_the_keyboard(page, report):
     # The event that moves the focus comes after the viewer is closed.
     WebDriverWait(page, 5).until(
         lambda it: it.switch_to.active_element.accessible_name.startswith(
-            worst_first(report)[2].record.file
+            worst_first(report)[2].annotated.file
         )
     )
     outline = page.switch_to.active_element.value_of_css_property("outline-style")
     assert outline == "solid"
 
 
-def test_controls_have_names_and_the_count_is_announced(page):
+def test_controls_have_accessible_names_and_the_count_is_announced(page):
     for field in page.find_elements("css selector", "#controls input, #controls select"):
         assert field.accessible_name
     for button in page.find_elements("css selector", ".tile button"):
@@ -118,7 +118,7 @@ def test_controls_have_names_and_the_count_is_announced(page):
     assert all(chart.accessible_name for chart in charts)
 
 
-def test_a_class_named_like_a_script_stays_text(page):
+def test_a_class_named_like_a_script_is_text(page):
     # An alert would make the next command fail.
     assert len(page.find_elements("tag name", "script")) == 2
     Select(by_id(page, "class")).select_by_visible_text(NAMES[0])
@@ -134,7 +134,7 @@ def emulate(page, command, **settings):
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_runs_off_a_narrow_screen(page, width):
+def test_nothing_overflows_a_narrow_screen(page, width):
     emulate(
         page, "setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=2, mobile=True
     )
@@ -179,10 +179,10 @@ return found;
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_light_and_dark(browser, report, tmp_path, scheme):
-    told = copy.deepcopy(report)
-    told.card = make_card(source="synthetic")
+    changed = copy.deepcopy(report)
+    changed.card = make_card(source="synthetic")
     path = tmp_path / "report.html"
-    path.write_text(told.render(), "utf-8")
+    path.write_text(changed.render(), "utf-8")
     emulate(
         browser, "setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
     )
