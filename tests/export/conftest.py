@@ -15,7 +15,7 @@ def trained(tmp_path_factory):
     """Return a small localizer, and the training and test split that it belongs to."""
     folder = tmp_path_factory.mktemp("stores")
     training, test = make_store(folder, 128, 0), make_store(folder, 40, 1, "test")
-    provenance = Provenance(train_fingerprint=training.meta.fingerprint)
+    provenance = Provenance(train_fingerprint=training.meta.fingerprint, train_images=54321, seed=7)
     splits = [SimpleNamespace(store=store) for store in (training, test)]
     return trained_localizer(training, provenance), *splits
 

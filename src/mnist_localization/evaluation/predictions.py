@@ -1,6 +1,6 @@
 """The table `predictions`: one row per image with its annotation and its prediction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,18 +80,31 @@ def predict_store(
     files = store.annotations["file"].tolist()
     size = min(batch_size, len(store))
     batches = []
-    with tqdm(total=len(store), desc=name, unit="image", disable=None) as bar:
-        for start in range(0, len(store), size):
-            rows = np.arange(start, min(start + size, len(store)))
-            outputs = {
-                name: np.asarray(values, dtype=np.float64)[: len(rows)]
-                for name, values in predictor(store.read(np.resize(rows, size))).items()
-            }
-            _check(outputs, files[start : start + size])
-            batches.append(_columns(outputs))
-            bar.update(len(rows))
+    for batch in batch_slices(len(store), size, name):
+        rows = np.arange(batch.start, batch.stop)
+        outputs = {
+            name: np.asarray(values, dtype=np.float64)[: len(rows)]
+            for name, values in predictor(store.read(np.resize(rows, size))).items()
+        }
+        _check(outputs, files[batch])
+        batches.append(_columns(outputs))
     columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     return prediction_table(store.annotations, **columns)
+
+
+def batch_slices(images: int, batch_size: int, name: str) -> Iterator[slice]:
+    """Yield the slice of each batch and show a progress bar.
+
+    Args:
+        images: Number of images.
+        batch_size: Images per batch; the last batch may have fewer.
+        name: Label of the progress bar.
+    """
+    with tqdm(total=images, desc=name, unit="image", disable=None) as bar:
+        for start in range(0, images, batch_size):
+            stop = min(start + batch_size, images)
+            yield slice(start, stop)
+            bar.update(stop - start)
 
 
 def prediction_table(

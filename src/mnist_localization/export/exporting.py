@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from mnist_localization.config import EvaluateSettings, ExportSettings
 from mnist_localization.config.results import ToleranceSettings
 from mnist_localization.data.boxes import clip_boxes, paired_iou
 from mnist_localization.data.images import ImageStore, SplitDataset
 from mnist_localization.errors import ModelError
+from mnist_localization.evaluation.predictions import batch_slices
 from mnist_localization.evaluation.staleness import handle_stale, stale_model
 from mnist_localization.export.formats import (
     ExportFormat,
@@ -163,20 +163,18 @@ def compare_outputs(
     height, width, _ = images.shape
     probability = box_pixels = total_iou = 0.0
     correct = 0
-    with tqdm(total=len(rows), desc=name, unit="image", disable=None) as bar:
-        for start in range(0, len(rows), batch_size):
-            batch = rows[start : start + batch_size]
-            pixels = images.read(batch)
-            label, bbox = _outputs(predictor, pixels, name)
-            expected_label, expected_bbox = (
-                (label, bbox) if reference is predictor else _outputs(reference, pixels, name)
-            )
-            edges = np.abs(bbox - expected_bbox) * [width, height, width, height]
-            probability = max(probability, float(np.abs(label - expected_label).max()))
-            box_pixels = max(box_pixels, float(edges.max()))
-            correct += int((label.argmax(axis=1) == images.labels[batch]).sum())
-            total_iou += float(paired_iou(images.input_boxes[batch], clip_boxes(bbox)).sum())
-            bar.update(len(batch))
+    for batch in batch_slices(len(rows), batch_size, name):
+        pixels = images.read(rows[batch])
+        label, bbox = _outputs(predictor, pixels, name)
+        expected_label, expected_bbox = (
+            (label, bbox) if reference is predictor else _outputs(reference, pixels, name)
+        )
+        edges = np.abs(bbox - expected_bbox) * [width, height, width, height]
+        probability = max(probability, float(np.abs(label - expected_label).max()))
+        box_pixels = max(box_pixels, float(edges.max()))
+        correct += int((label.argmax(axis=1) == images.labels[rows[batch]]).sum())
+        iou = paired_iou(images.input_boxes[rows[batch]], clip_boxes(bbox))
+        total_iou += float(iou.sum())
     return Parity(probability, box_pixels, correct / len(rows), total_iou / len(rows))
 
 

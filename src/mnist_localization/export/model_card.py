@@ -1,20 +1,13 @@
 """Model card: intended use, data, scores, limits and exported files of a model as Markdown."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config import (
-    DatasetSettings,
-    EvaluateSettings,
-    ExportSettings,
-    ModelCardSettings,
-)
+from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
@@ -24,28 +17,10 @@ from mnist_localization.evaluation.staleness import (
     model_fingerprint,
     stale_predictions,
 )
-from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import versions
 
 # Characters that Markdown, or HTML inside it, would interpret.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&!$@]|:(?=//)")
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """Facts about a model on disk.
-
-    Attributes:
-        name: Name of the architecture.
-        parameters: Number of weights.
-        fingerprint: SHA-256 of the weights.
-        provenance: Training facts that the model carries.
-    """
-
-    name: str
-    parameters: int
-    fingerprint: str
-    provenance: Provenance
 
 
 def write_model_card(
@@ -60,7 +35,9 @@ def write_model_card(
     robustness: pd.DataFrame,
     export_report: pd.DataFrame,
 ) -> str:
-    """Return the model card if the scores belong to the model.
+    """Return the model card as Markdown; equal inputs give equal text.
+
+    Values from data and configuration are escaped, so they cannot become links, tables or HTML.
 
     Args:
         settings: Section `export`.
@@ -82,60 +59,19 @@ def write_model_card(
 
     meta = test_split.store.meta
     handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
-    model = ModelFacts(
-        name=localizer.name,
-        parameters=localizer.count_params(),
+    text = _template().render(
+        settings=settings.model_card,
+        dataset=dataset,
+        model=localizer,
         fingerprint=model_fingerprint(localizer),
         provenance=provenance(localizer),
-    )
-    return render_model_card(
-        settings.model_card,
-        dataset,
-        model,
-        metrics=metrics,
-        dataset_card=dataset_card,
-        robustness=robustness,
-        export_report=export_report,
-        versions=versions(),
-    )
-
-
-def render_model_card(
-    settings: ModelCardSettings,
-    dataset: DatasetSettings,
-    model: ModelFacts,
-    *,
-    metrics: Metrics,
-    dataset_card: DatasetCard,
-    robustness: pd.DataFrame,
-    export_report: pd.DataFrame,
-    versions: Mapping[str, str],
-) -> str:
-    """Return the model card as Markdown; equal inputs give equal text.
-
-    Values from data and configuration are escaped, so they cannot become links, tables or HTML.
-
-    Args:
-        settings: Section `export.model_card`.
-        dataset: Section `dataset`.
-        model: Facts about the model.
-        metrics: Scores of the model.
-        dataset_card: Source and files of the dataset.
-        robustness: Scores under perturbations; empty if they were not measured.
-        export_report: Table of the exported files.
-        versions: Versions of Python and packages.
-    """
-    text = _template().render(
-        settings=settings,
-        dataset=dataset,
-        model=model,
         metrics=metrics,
         data=metrics.dataset,
         card=dataset_card,
         baselines=BASELINES,
         robustness=list(robustness.itertuples(index=False)),
         exports=list(export_report.itertuples(index=False)),
-        versions=versions,
+        versions=versions(),
     )
     return f"{text.strip()}\n"
 

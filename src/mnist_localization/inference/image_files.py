@@ -16,6 +16,7 @@ from mnist_localization.config import PredictSettings, SplitSettings
 from mnist_localization.data.images import decode_image
 from mnist_localization.data.images.decode import printable
 from mnist_localization.errors import ImageError, LocalizationError
+from mnist_localization.evaluation.predictions import batch_slices
 from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.files import atomic_path, write_text
 from mnist_localization.inference.localizer import Box, Localizer, ModelInput
@@ -23,18 +24,9 @@ from mnist_localization.inference.localizer import Box, Localizer, ModelInput
 logger = logging.getLogger(__name__)
 
 RESULT_COLUMNS = (
-    "file",
-    "label",
-    "class_id",
-    "confidence",
-    "xmin",
-    "ymin",
-    "xmax",
-    "ymax",
-    "width",
-    "height",
-    "inverted",
-    "unlike_training",
+    *("file", "label", "class_id", "confidence"),
+    *Box._fields,
+    *("width", "height", "inverted", "unlike_training"),
 )
 FAILURE_COLUMNS = ("file", "reason")
 PREDICTIONS_CSV = "predictions.csv"
@@ -111,23 +103,20 @@ def predict_images(
     model = Localizer.from_model(localizer, max_image_mb=split.max_image_mb)
     results: list[dict[str, Any]] = []
     failures: list[tuple[str, str]] = []
-    with tqdm(total=len(image_files), desc="predict", unit="image", disable=None) as bar:
-        for start in range(0, len(image_files), settings.batch_size):
-            batch = image_files[start : start + settings.batch_size]
-            readable: dict[str, ModelInput] = {}
-            for file in batch:
-                name = printable(file)
-                try:
-                    _require_utf8_name(file)
-                    readable[name] = model.model_input(file, settings.invert)
-                except ImageError as error:
-                    failures.append((name, str(error).removeprefix(f"{name}: ")))
-            detections = model.predict_inputs(list(readable.values()))
-            results += [
-                {"file": name, **asdict(detection), **detection.box._asdict()}
-                for name, detection in zip(readable, detections, strict=True)
-            ]
-            bar.update(len(batch))
+    for batch in batch_slices(len(image_files), settings.batch_size, "predict"):
+        readable: dict[str, ModelInput] = {}
+        for file in image_files[batch]:
+            name = printable(file)
+            try:
+                _require_utf8_name(file)
+                readable[name] = model.model_input(file, settings.invert)
+            except ImageError as error:
+                failures.append((name, str(error).removeprefix(f"{name}: ")))
+        detections = model.predict_inputs(list(readable.values()))
+        results += [
+            {"file": name, **asdict(detection), **detection.box._asdict()}
+            for name, detection in zip(readable, detections, strict=True)
+        ]
     if not results:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in failures[:_MAX_LISTED])
         raise ImageError(
