@@ -1,4 +1,14 @@
-"""Single-object localization with Kedro, Keras and Weights & Biases."""
+"""Single-object localization with Kedro, Keras and Weights & Biases.
+
+Example:
+    ```python
+    from mnist_localization import Localizer
+
+    localizer = Localizer.load("data/06_models/localizer.keras")
+    (detection,) = localizer.predict("photo.jpg")
+    print(detection.label, detection.confidence, detection.box)
+    ```
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +21,7 @@ __all__ = ["Box", "Detection", "Localizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # On first use: an import of the package alone loads no library at all.
+    """Import the public classes on first use, so that importing the package stays fast."""
     if name in {"Box", "Detection", "Localizer"}:
         from mnist_localization import inference
 
