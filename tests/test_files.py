@@ -156,9 +156,8 @@ def test_sizes_are_rounded_up_to_blocks(size, occupied):
 
 
 def test_too_little_disk_space_is_an_error_that_names_the_purpose(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        files.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 100 * 2**20})
-    )
+    usage = type("Usage", (), {"free": 100 * 2**20})
+    monkeypatch.setattr("mnist_localization.files.shutil.disk_usage", lambda folder: usage)
     files.require_free_space(tmp_path, 36 * 2**20, "unpack a.zip")
     with pytest.raises(DiskSpaceError, match=r"to unpack a\.zip: 101 MiB needed .* 100 MiB free"):
         files.require_free_space(tmp_path, 37 * 2**20, "unpack a.zip")

@@ -59,6 +59,7 @@ def typed(text):
     """What `kedro run --params <text>` reads as `predict.images`."""
     command = cli.commands["run"]
     (option,) = (option for option in command.params if option.name == "params")
+    assert option.callback is not None
     return option.callback(click.Context(command), option, text)["predict"]["images"]
 
 
@@ -95,7 +96,10 @@ def test_a_path_that_cannot_be_read_is_told_with_the_remedy(text, message):
     ("text", "message"),
     [
         ("predict.images=photos/b: 1 #2.png", "quote it twice"),
-        ("predict.images=./photos/*.bmp", "is not a file, a folder with files or a pattern that matches"),
+        (
+            "predict.images=./photos/*.bmp",
+            "is not a file, a folder with files or a pattern that matches",
+        ),
     ],
 )
 def test_a_path_that_means_nothing_is_told_with_the_remedy(project, text, message):

@@ -1,8 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.models.statistics import compute_box_statistics
+from mnist_localization.models.statistics import BoxStatistics, compute_box_statistics
 from support.small_stores import SIDE, make_store
 
 
@@ -27,21 +29,26 @@ class Images:
         return self._images[rows]
 
 
+def compute(images: Any) -> BoxStatistics:
+    """Compute the statistics of images that are not in a store."""
+    return compute_box_statistics(images)
+
+
 def test_one_size_and_the_distance_from_the_center_of_mass_are_found():
-    box_statistics = compute_box_statistics(Images([(20, 12)] * 40, moved=2.0))
+    box_statistics = compute(Images([(20, 12)] * 40, moved=2.0))
     assert box_statistics.typical_size == pytest.approx((20 / 80, 12 / 60), abs=1e-6)
     assert box_statistics.mass_offset == pytest.approx((2 / 80, 0.0), abs=1e-6)
 
 
 def test_varied_sizes_have_no_typical_one_but_may_be_centred():
     sizes = [(number, 30 - number) for number in range(8, 28)]
-    box_statistics = compute_box_statistics(Images(sizes))
+    box_statistics = compute(Images(sizes))
     assert box_statistics.typical_size is None
     assert box_statistics.mass_offset == pytest.approx((0.0, 0.0), abs=1e-6)
 
 
 def test_on_a_bright_background_the_center_of_mass_tells_nothing():
-    assert compute_box_statistics(Images([(20, 12)] * 40, background=200)).mass_offset is None
+    assert compute(Images([(20, 12)] * 40, background=200)).mass_offset is None
 
 
 def test_a_store_is_read_in_batches(tmp_path):

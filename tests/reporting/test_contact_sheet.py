@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from mnist_localization.config import DatasetSettings
@@ -29,6 +31,10 @@ DATASET: DatasetSettings = section(
     class_names=("small", "large"),
     whole_pixel_boxes=True,
 )
+
+
+def rectangles(axes: Axes) -> list[Rectangle]:
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
 class Split:
@@ -86,7 +92,7 @@ def _strokes(line: np.ndarray, inside: int) -> tuple[float, float]:
 
 def test_true_and_predicted_box_differ_in_dash_and_in_lightness() -> None:
     figure = contact_sheet([annotated(np.zeros((50, 100, 1), np.uint8))], NAMES, "one")
-    true, predicted = figure.axes[0].patches
+    true, predicted = rectangles(figure.axes[0])
     assert (true.get_linestyle(), predicted.get_linestyle()) == ("solid", (0, (3, 2)))
     lightness = [
         np.dot(patch.get_edgecolor()[:3], [0.299, 0.587, 0.114]) for patch in (true, predicted)
@@ -149,8 +155,8 @@ def test_the_dataset_sample_frames_the_objects_of_its_images(split: Any) -> None
     shown = [axes for axes in figure.axes if axes.images]
     assert len(shown) == 4
     for axes in shown:
-        (frame,) = axes.patches
-        rows, columns = np.nonzero(axes.images[0].get_array())
+        (frame,) = rectangles(axes)
+        rows, columns = np.nonzero(np.asarray(axes.images[0].get_array()))
         assert frame.get_x() == pytest.approx(columns.min())
         assert frame.get_x() + frame.get_width() == pytest.approx(columns.max() + 1)
         assert frame.get_y() == pytest.approx(rows.min())

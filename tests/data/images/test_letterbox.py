@@ -48,7 +48,8 @@ def test_an_image_is_centered_and_keeps_its_aspect_ratio(rows, columns, height, 
 
 def test_each_size_has_its_own_placement():
     found = compute_placements([50, 100, 10], [100, 100, 40], 100, 100)
-    np.testing.assert_allclose(found, [[0, 0.25, 1, 0.5], [0, 0, 1, 1], [0, 0.37, 1, 0.25]])
+    expected = np.array([[0, 0.25, 1, 0.5], [0, 0, 1, 1], [0, 0.37, 1, 0.25]])
+    assert found == pytest.approx(expected, rel=1e-7)
 
 
 def test_an_image_of_the_input_size_is_returned_unchanged():

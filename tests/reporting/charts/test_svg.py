@@ -48,7 +48,10 @@ def test_a_bar_spans_its_coordinates_in_any_order() -> None:
 
 
 def test_rows_of_bars_leave_out_missing_values_and_grow_with_their_number() -> None:
-    rows = [("a", [(0.5, "half", "x"), (None, "", "y")]), ("b", [(1.0, "one", "x")])]
+    rows: list[tuple[str, list[tuple[float | None, str, str]]]] = [
+        ("a", [(0.5, "half", "x"), (None, "", "y")]),
+        ("b", [(1.0, "one", "x")]),
+    ]
     (_, height), parts = bar_rows(rows, 1.0, ("name", "value"))
     markup = "".join(parts)
     assert markup.count("<rect") == 2
