@@ -5,6 +5,7 @@ with the result of the function of that name in `GENERATORS`. CONTRIBUTING.md an
 which GitHub expects in the root folder, become pages of the site as well.
 """
 
+import ast
 import inspect
 import re
 import types
@@ -293,10 +294,9 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def summary(documented: Any) -> str:
+def summary(docstring: str | None) -> str:
     """Return the first paragraph of a docstring as one line."""
-    text = inspect.getdoc(documented) or ""
-    return " ".join(text.split("\n\n")[0].split())
+    return " ".join((docstring or "").split("\n\n")[0].split())
 
 
 def training_defaults() -> str:
@@ -325,7 +325,7 @@ def _flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 def described_modules(folder: str) -> str:
     """Return a table of the modules in a registry folder with the summary of their docstrings."""
-    rows = [(_code(name), summary(module)) for name, module in load_modules(folder).items()]
+    rows = [(_code(name), summary(module.__doc__)) for name, module in load_modules(folder).items()]
     return table(("name", "description"), rows)
 
 
@@ -360,7 +360,7 @@ def annotation_formats() -> str:
         (
             _code(name),
             _code(module.FORMAT.box_format or "") or "`dataset.annotations.csv_boxes`",
-            summary(module),
+            summary(module.__doc__),
         )
         for name, module in load_modules("data/annotations/formats").items()
     ]
@@ -370,10 +370,20 @@ def annotation_formats() -> str:
 def export_formats() -> str:
     """Return a table of the export formats."""
     rows = [
-        (_code(name), _code(module.FORMAT.file_name), summary(module))
+        (_code(name), _code(module.FORMAT.file_name), summary(module.__doc__))
         for name, module in load_modules("export/formats").items()
     ]
     return table(("name", "file", "description"), rows)
+
+
+def modules() -> str:
+    """Return a table of all modules of the package with the summary of their docstrings."""
+    package = ROOT / "src" / "mnist_localization"
+    rows = []
+    for path in sorted(package.rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        rows.append((_code(path.relative_to(package).as_posix()), summary(docstring)))
+    return table(("module", "contents"), rows)
 
 
 def _code(text: str) -> str:
@@ -387,6 +397,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "export_formats": export_formats,
     "losses": partial(described_modules, "models/losses"),
     "metrics": metrics,
+    "modules": modules,
     "parameters": parameter_tables,
     "training_defaults": training_defaults,
 }
