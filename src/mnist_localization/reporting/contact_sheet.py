@@ -157,7 +157,7 @@ def _draw(tile: "Axes", image: AnnotatedImage, caption: str) -> None:
         for box in image.box_layers.get(name, ()):
             (xmin, ymin, xmax, ymax), *_ = pixel_corners(box.corners, height, width)
             tile.add_patch(Rectangle((xmin, ymin), xmax - xmin, ymax - ymin, fill=False, **line))
-    tile.set_title(caption, fontsize=7.5, pad=2)
+    tile.set_title(caption, fontsize=7, pad=2)
     tile.set_xticks([0, width // 2, width])
     tile.set_yticks([0, height // 2, height])
     tile.tick_params(labelsize=6.5, length=2, pad=1)

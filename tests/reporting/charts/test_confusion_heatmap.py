@@ -10,7 +10,7 @@ from mnist_localization.reporting.charts.confusion_heatmap import CHART
 def test_true_classes_are_the_rows_of_the_matrix(make_data):
     figure = CHART.plotly(make_data())
     (heatmap,) = figure.data
-    assert [list(row) for row in heatmap.text] == [["8", ""], ["2", ""]]
+    assert [list(row) for row in heatmap.text] == [["8", "·"], ["2", "·"]]
     assert [list(row) for row in heatmap.z] == [[100, 0], [100, 0]]
     # Names that look like numbers must not become positions.
     assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"

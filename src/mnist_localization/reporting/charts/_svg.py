@@ -149,32 +149,6 @@ def bar(x: tuple[float, float], y: tuple[float, float], tooltip: str) -> Markup:
     return element("rect", title, x=left, y=top, width=right - left, height=bottom - top, rx=1.5)
 
 
-def cell(
-    at: tuple[float, float], size: float, strength: float, *, label: str, tooltip: str, kind: str
-) -> Markup:
-    """Return a square of a heat map.
-
-    Args:
-        at: Left and top coordinate.
-        size: Side.
-        strength: Intensity of the color, in [0, 1].
-        label: Text inside.
-        tooltip: Text that is shown on hovering.
-        kind: `right` or `wrong`.
-    """
-    left, top = at
-    place = {"x": left + 1, "y": top + 1, "width": size - 2, "height": size - 2, "rx": 3.0}
-    opacity = 0.15 + 0.85 * math.sqrt(strength) if strength else 0.0
-    return element(
-        "g",
-        element("title", tooltip),
-        element("rect", class_="ground", **place),
-        element("rect", class_="tint", fill_opacity=opacity, **place),
-        text(left + size / 2, top + size / 2 + 4, label, "value"),
-        class_=f"cell {kind} {'strong' if strength > 0.35 else 'weak'}",
-    )
-
-
 def legend(entries: Iterable[tuple[str, str]], left: float, top: float) -> list[Markup]:
     """Return swatches with their texts, from left to right.
 

@@ -17,11 +17,7 @@ from mnist_localization.reporting.charts._svg import element
 from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.reporting.html.formatting import box_in_pixels, coordinate, sentence, words
 
-REASONS = {
-    "worst": "Worst IoU",
-    "mistake": "Confident mistake",
-    "random": "Random sample",
-}
+REASONS = {"worst": "Worst IoU", "mistake": "Confident mistake", "random": "Random sample"}
 # Key, title and line of the layers that the stylesheet knows.
 _STYLED = {
     GROUND_TRUTH: ("true", "True box", "solid"),
