@@ -1,7 +1,7 @@
-"""Typed configuration: one frozen model for each stage's section of the parameters.
+"""Typed configuration: one frozen model per section of the parameters.
 
-Kedro validates a node's `params:<section>` against the model that annotates it before
-anything runs, so a misspelt key or a value out of range fails at once.
+Kedro validates `params:<section>` against the annotation of the node's argument before it runs
+anything, so a misspelled key or a value out of range fails at once.
 """
 
 from mnist_localization.config.base import (

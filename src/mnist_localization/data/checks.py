@@ -5,14 +5,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from mnist_localization.config import (
     CheckSettings,
@@ -29,7 +27,7 @@ from mnist_localization.data.images import (
     read_header_and_pixels,
     to_input_frame,
 )
-from mnist_localization.data.images.decode import printable
+from mnist_localization.data.images.decode import map_in_threads, printable
 from mnist_localization.errors import AnnotationError, ImageError
 
 logger = logging.getLogger(__name__)
@@ -41,8 +39,6 @@ CHECK_COLUMNS = ("level", "check", "split", "file", "name", "value", "detail")
 
 # Image sizes that are listed; a folder of photos may have thousands.
 _LISTED_SIZES = 20
-# Images decoded at once at most, which bounds the memory.
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Finding:
 
     level: Level
     check: str
-    split: str
+    split: str = ""
     file: str = ""
     name: str = ""
     value: float | None = None
@@ -143,7 +139,11 @@ def check_dataset(
         splits.append(_Split(name, annotations, {each.file: each for each in pictures}))
     if not any(each.pictures for each in splits):
         raise AnnotationError(f"{folder}: there is no image to check; correct the section fetch")
-    findings = [finding for each in splits for finding in _check_split(each, settings, dataset)]
+    findings = [
+        replace(finding, split=each.name)
+        for each in splits
+        for finding in _check_split(each, settings, dataset)
+    ]
     table = findings_table([*findings, *_repeated_pictures(splits)])
     _log_counts(table)
     return table
@@ -165,7 +165,7 @@ def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
 def decode_pictures(
     folder: Path, files: Sequence[str], image: ImageSettings, max_mb: float, name: str
 ) -> Iterator[Picture]:
-    """Decode images, and yield what the check needs of each.
+    """Return an iterator over what the check needs of each decoded image.
 
     Args:
         folder: Folder of the images.
@@ -189,14 +189,7 @@ def decode_pictures(
         digest.update(pixels.data)
         return Picture(file, header.height, header.width, header.channels, digest.digest())
 
-    with (
-        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
-        tqdm(total=len(files), desc=f"check {name}", unit="image", disable=None) as bar,
-    ):
-        for start in range(0, len(files), _CHUNK):
-            for picture in pool.map(decode, files[start : start + _CHUNK]):
-                bar.update()
-                yield picture
+    return map_in_threads(decode, files, f"check {name}")
 
 
 def _files_to_check(
@@ -225,7 +218,7 @@ def _check_split(
     split: _Split, settings: CheckSettings, dataset: DatasetSettings
 ) -> Iterator[Finding]:
     yield from _counts(split)
-    yield from _bad_rows(split)
+    yield from _unusable_files(split)
     yield from _classes(split, dataset.class_names, settings.rare_class)
     yield from _sizes(split)
     yield from _unexpected_shapes(split, dataset.image)
@@ -233,30 +226,26 @@ def _check_split(
 
 
 def _counts(split: _Split) -> Iterator[Finding]:
-    table, pictures = split.annotations.table, split.pictures
-    annotated = set(table["file"])
-    for name, value in (
-        ("images", len(pictures)),
-        ("good annotations", len(table)),
-        ("bad annotations", len(split.annotations.bad_rows)),
-        ("images without annotation", len(pictures.keys() - annotated)),
-    ):
-        yield Finding("fact", "counts", split.name, name=name, value=value)
-    for picture in pictures.values():
+    table, bad_rows = split.annotations.table, split.annotations.bad_rows
+    unannotated = split.pictures.keys() - set(table["file"])
+    for name, value in {
+        "images": len(split.pictures),
+        "good annotations": len(table),
+        "bad annotations": len(bad_rows),
+        "images without annotation": len(unannotated),
+    }.items():
+        yield Finding("fact", "counts", name=name, value=value)
+    for file in sorted(unannotated - {row.file for row in bad_rows}):
+        yield Finding("note", "image without annotation", file=file)
+
+
+def _unusable_files(split: _Split) -> Iterator[Finding]:
+    for picture in split.pictures.values():
         if picture.fault:
-            yield Finding(
-                "problem", "unreadable image", split.name, picture.file, detail=picture.fault
-            )
-    named = annotated | {row.file for row in split.annotations.bad_rows}
-    for file in sorted(pictures.keys() - named):
-        yield Finding("note", "image without annotation", split.name, file)
-
-
-def _bad_rows(split: _Split) -> Iterator[Finding]:
+            yield Finding("problem", "unreadable image", file=picture.file, detail=picture.fault)
     for row in split.annotations.bad_rows:
-        # `_counts` reports unreadable images.
         if row.fault != "unreadable image":
-            yield Finding("problem", row.fault, split.name, row.file, detail=str(row))
+            yield Finding("problem", row.fault, file=row.file, detail=str(row))
 
 
 def _classes(split: _Split, class_names: Sequence[str], rare: int) -> Iterator[Finding]:
@@ -264,21 +253,20 @@ def _classes(split: _Split, class_names: Sequence[str], rare: int) -> Iterator[F
     counts = np.bincount(labels.to_numpy(np.int64), minlength=len(class_names))
     for name, count in zip(class_names, counts.tolist(), strict=True):
         share = f"{count / max(1, len(labels)):.1%}"
-        yield Finding("fact", "class balance", split.name, name=name, value=count, detail=share)
+        yield Finding("fact", "class balance", name=name, value=count, detail=share)
         if count == 0:
-            yield Finding("problem", "class without images", split.name, name=name, value=0)
+            yield Finding("problem", "class without images", name=name, value=0)
         elif count < rare:
-            yield Finding("note", "rare class", split.name, name=name, value=count)
+            yield Finding("note", "rare class", name=name, value=count)
 
 
 def _sizes(split: _Split) -> Iterator[Finding]:
     kinds = Counter((each.width, each.height, each.channels) for each in split.readable)
     for (width, height, channels), count in kinds.most_common(_LISTED_SIZES):
         name = f"{width}x{height}, {channels} channel{'s' if channels > 1 else ''}"
-        yield Finding("fact", "image size", split.name, name=name, value=count)
+        yield Finding("fact", "image size", name=name, value=count)
     if len(kinds) > _LISTED_SIZES:
-        others = len(kinds) - _LISTED_SIZES
-        yield Finding("fact", "image size", split.name, name="other sizes", value=others)
+        yield Finding("fact", "image size", name="other sizes", value=len(kinds) - _LISTED_SIZES)
 
 
 def _unexpected_shapes(split: _Split, image: ImageSettings) -> Iterator[Finding]:
@@ -289,17 +277,13 @@ def _unexpected_shapes(split: _Split, image: ImageSettings) -> Iterator[Finding]
                 f"{picture.width}x{picture.height}, dataset.image is "
                 f"{image.width}x{image.height}; set dataset.image.letterbox to resize images"
             )
-            yield Finding(
-                "problem", "image of another size", split.name, picture.file, detail=detail
-            )
+            yield Finding("problem", "image of another size", file=picture.file, detail=detail)
         if not image.convert_channels and picture.channels != image.channels:
             detail = (
                 f"{picture.channels}, dataset.image.channels is {image.channels}; set "
                 "dataset.image.convert_channels to convert images"
             )
-            yield Finding(
-                "problem", "image of other channels", split.name, picture.file, detail=detail
-            )
+            yield Finding("problem", "image of other channels", file=picture.file, detail=detail)
 
 
 def _boxes(split: _Split, dataset: DatasetSettings, small: float) -> Iterator[Finding]:
@@ -308,27 +292,26 @@ def _boxes(split: _Split, dataset: DatasetSettings, small: float) -> Iterator[Fi
     usable = table[table["file"].isin(list(readable))]
     if usable.empty:
         return
-    pictures = [readable[file] for file in usable["file"]]
-    heights = np.array([each.height for each in pictures])
-    widths = np.array([each.width for each in pictures])
+    sizes = np.array([(readable[file].height, readable[file].width) for file in usable["file"]])
     corners = usable[list(BOX_COLUMNS)].to_numpy(np.float64)
-    pixels = pixel_corners(corners, heights, widths)
-    yield from _box_statistics(split.name, corners, pixels)
+    pixels = pixel_corners(corners, sizes[:, 0], sizes[:, 1])
+    yield from _box_statistics(corners, pixels)
     share = float((np.abs(pixels - np.rint(pixels)).max(axis=1) < 1e-3).mean())
-    yield Finding("fact", "box", split.name, name="share on whole pixels", value=share)
+    yield Finding("fact", "box", name="share on whole pixels", value=share)
     if dataset.whole_pixel_boxes and share < 1:
         detail = f"{share:.1%} are, but dataset.whole_pixel_boxes is true"
-        yield Finding("problem", "boxes not on whole pixels", split.name, detail=detail)
+        yield Finding("problem", "boxes not on whole pixels", detail=detail)
     height, width = dataset.image.height, dataset.image.width
-    inputs = to_input_frame(corners, compute_placements(heights, widths, height, width))
+    placements = compute_placements(sizes[:, 0], sizes[:, 1], height, width)
+    inputs = to_input_frame(corners, placements)
     shorter = ((inputs[:, 2:] - inputs[:, :2]) * [width, height]).min(axis=1)
     for file, side in zip(usable["file"], shorter.tolist(), strict=True):
         if side < small:
             detail = f"{side:.1f} pixels in the model input"
-            yield Finding("note", "small box", split.name, file, value=side, detail=detail)
+            yield Finding("note", "small box", file=file, value=side, detail=detail)
 
 
-def _box_statistics(split: str, corners: FloatArray, pixels: FloatArray) -> Iterator[Finding]:
+def _box_statistics(corners: FloatArray, pixels: FloatArray) -> Iterator[Finding]:
     sides, pixel_sides = corners[:, 2:] - corners[:, :2], pixels[:, 2:] - pixels[:, :2]
     for name, values in {
         "width": sides[:, 0],
@@ -342,7 +325,7 @@ def _box_statistics(split: str, corners: FloatArray, pixels: FloatArray) -> Iter
             "mean": values.mean(),
             "largest": values.max(),
         }.items():
-            yield Finding("fact", "box", split, name=f"{name}, {statistic}", value=float(value))
+            yield Finding("fact", "box", name=f"{name}, {statistic}", value=float(value))
 
 
 def _repeated_pictures(splits: Sequence[_Split]) -> Iterator[Finding]:
@@ -361,17 +344,18 @@ def _repeated_pictures(splits: Sequence[_Split]) -> Iterator[Finding]:
 
 def _compare_uses(use: _Use, other: _Use, *, has_test_set: bool) -> Iterator[Finding]:
     both_annotated = None not in (use.label, other.label)
-    same = f"the same picture as {other.file} ({other.split})"
+    detail = f"the same picture as {other.file} ({other.split})"
     if other.split != use.split:
-        yield Finding("problem", "picture in both splits", use.split, use.file, detail=same)
+        yield Finding("problem", "picture in both splits", use.split, use.file, detail=detail)
     elif both_annotated and not has_test_set:
-        kind, detail = "picture that may be in both splits", f"{same}; both may be drawn for test"
-        yield Finding("problem", kind, use.split, use.file, detail=detail)
+        kind = "picture that may be in both splits"
+        both = f"{detail}; both may be drawn for test"
+        yield Finding("problem", kind, use.split, use.file, detail=both)
     else:
-        yield Finding("note", "repeated picture", use.split, use.file, detail=same)
+        yield Finding("note", "repeated picture", use.split, use.file, detail=detail)
     if both_annotated and use.label != other.label:
-        detail = f"{same}, labels {use.label} and {other.label}"
-        yield Finding("problem", "same picture, other label", use.split, use.file, detail=detail)
+        kind, labels = "same picture, other label", f"labels {use.label} and {other.label}"
+        yield Finding("problem", kind, use.split, use.file, detail=f"{detail}, {labels}")
 
 
 def _log_counts(table: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mnist_localization.data.images import decode_image, read_header, read_image
-from mnist_localization.data.images.decode import printable
+from mnist_localization.data.images.decode import map_in_threads, printable
 from mnist_localization.errors import ImageError
 
 SHAPE = (6, 8, 1)
@@ -237,3 +237,9 @@ def test_floating_point_samples_are_an_error(tmp_path):
 def test_messages_name_a_stream_by_its_given_name():
     with pytest.raises(ImageError, match="upload 7: not an image"):
         decode_image(io.BytesIO(b"nothing"), channels=1, max_mb=1.0, name="upload 7")
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 512, 1100])
+def test_results_of_threads_are_in_the_order_of_the_files(count):
+    files = [str(number) for number in range(count)]
+    assert list(map_in_threads(int, files, "test")) == list(range(count))

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 from mnist_localization.config import AnnotateSettings, AnnotationSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
-    Fault,
     RawRow,
     ReadContext,
     RowError,
@@ -152,18 +151,18 @@ def read_annotations(
         raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
     annotation_format = load_format(settings.format)
     files = frozenset(_files_below(images))
-    parser = _RowParser(images, files, class_names)
+    labels = {name: label for label, name in enumerate(class_names)}
     parsed: list[_ParsedRow] = []
     bad: list[BadRow] = []
-    for row in annotation_format.read(path, ReadContext(files, settings)):
-        normalized = _with_normalized_name(row)
-        if isinstance(normalized, BadRow):
-            bad.append(normalized)
+    rows = annotation_format.read(path, ReadContext(files, settings))
+    for row in map(_with_normalized_name, rows):
+        if isinstance(row, BadRow):
+            bad.append(row)
             continue
         try:
-            parsed.append(parser.parse(normalized))
+            parsed.append(_parse(row, images, files, labels))
         except RowError as error:
-            bad.append(_bad_row(normalized, error.fault, str(error)))
+            bad.append(_bad_row(row, error))
     box_format = annotation_format.box_format or settings.csv_boxes
     table, faulty = _validated_table(parsed, images, box_format)
     others = files.difference(table["file"])
@@ -235,42 +234,44 @@ class _ParsedRow:
     box: tuple[float, ...]
 
 
-class _RowParser:
-    """Parses label, box and file name of single rows."""
+def _parse(
+    row: RawRow, folder: Path, files: frozenset[str], labels: Mapping[str, int]
+) -> _ParsedRow:
+    """Parse label and box of a row, and check its file name against the files of the folder."""
+    label, file = _parse_label(row.label, labels), row.file
+    box = _parse_box(row.box)
+    path = PurePosixPath(file)
+    if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
+        reason = f"the file name {file!r} leaves the folder of the images"
+        raise RowError("path outside the folder", reason)
+    if file not in files:
+        raise RowError("missing image", f"the image {file!r} does not exist in {folder}")
+    if file != printable(file):
+        reason = f"the file name {file!r} is not Unicode text; rename the file"
+        raise RowError("malformed row", reason)
+    return _ParsedRow(row, label, box)
 
-    def __init__(self, folder: Path, images: frozenset[str], class_names: Sequence[str]) -> None:
-        self._folder = folder
-        self._images = images
-        self._labels = {name: label for label, name in enumerate(class_names)}
 
-    def parse(self, row: RawRow) -> _ParsedRow:
-        parsed = _ParsedRow(row, self._label(row.label), _numbers(row.box))
-        self._check_file(row.file)
-        return parsed
+def _parse_label(text: str, labels: Mapping[str, int]) -> int:
+    if text in labels:
+        return labels[text]
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(labels):
+        return int(text)
+    reason = f"unknown label {text!r}; dataset.class_names has {len(labels)} names"
+    raise RowError("unknown label", reason)
 
-    def _label(self, text: str) -> int:
-        if text in self._labels:
-            return self._labels[text]
-        if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(self._labels):
-            return int(text)
-        raise RowError(
-            "unknown label",
-            f"unknown label {text!r}; dataset.class_names has {len(self._labels)} names",
-        )
 
-    def _check_file(self, file: str) -> None:
-        path = PurePosixPath(file)
-        if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
-            raise RowError(
-                "path outside the folder",
-                f"the file name {file!r} leaves the folder of the images",
-            )
-        if file not in self._images:
-            raise RowError("missing image", f"the image {file!r} does not exist in {self._folder}")
-        if file != printable(file):
-            raise RowError(
-                "malformed row", f"the file name {file!r} is not Unicode text; rename the file"
-            )
+def _parse_box(values: Sequence[str | float]) -> tuple[float, ...]:
+    try:
+        box = tuple(float(value) for value in values)
+    except (TypeError, ValueError, OverflowError):
+        box = ()
+    if len(box) != 4:
+        shown = ",".join(map(str, values))[:_SHOWN]
+        raise RowError("invalid box", f"the box {shown!r} is not four numbers")
+    if not all(math.isfinite(value) for value in box):
+        raise RowError("invalid box", f"the box {box} is not finite")
+    return box
 
 
 def _validated_table(
@@ -285,7 +286,7 @@ def _validated_table(
                 header = read_header(images / each.row.file)
                 sizes[index] = header.height, header.width
             except ImageError as error:
-                bad.append(_bad_row(each.row, "unreadable image", str(error)))
+                bad.append(_bad_row(each.row, RowError("unreadable image", str(error))))
                 sizes[index] = np.nan
     boxes = np.array([each.box for each in parsed], dtype=np.float64)
     corners = relative_corners(boxes, box_format, sizes[:, 0], sizes[:, 1])
@@ -294,16 +295,16 @@ def _validated_table(
     for each, relative, size in zip(parsed, corners, sizes, strict=True):
         if math.isnan(size[0]):
             continue
-        row = each.row
+        file = each.row.file
         try:
             xmin, ymin, xmax, ymax = _clipped(relative, each.box, box_format, size)
-            if row.file in seen:
-                raise RowError("annotated twice", f"the image {row.file!r} is annotated twice")
+            if file in seen:
+                raise RowError("annotated twice", f"the image {file!r} is annotated twice")
         except RowError as error:
-            bad.append(_bad_row(row, error.fault, str(error)))
+            bad.append(_bad_row(each.row, error))
             continue
-        seen.add(row.file)
-        good.append((row.file, each.label, xmin, ymin, xmax, ymax))
+        seen.add(file)
+        good.append((file, each.label, xmin, ymin, xmax, ymax))
     return pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS)), bad
 
 
@@ -333,27 +334,14 @@ def _is_ordered(corners: FloatArray) -> bool:
     return bool(corners[0] < corners[2] and corners[1] < corners[3])
 
 
-def _numbers(values: Sequence[str | float]) -> tuple[float, ...]:
-    try:
-        box = tuple(float(value) for value in values)
-    except (TypeError, ValueError, OverflowError):
-        box = ()
-    if len(box) != 4:
-        shown = ",".join(map(str, values))[:_SHOWN]
-        raise RowError("invalid box", f"the box {shown!r} is not four numbers")
-    if not all(math.isfinite(value) for value in box):
-        raise RowError("invalid box", f"the box {box} is not finite")
-    return box
-
-
 def _with_normalized_name(row: RawRow | BadRow) -> RawRow | BadRow:
     """Return the row with `./a.png` and `deep//c.png` named as in a listing of the folder."""
     name = posixpath.normpath(row.file) if row.file else ""
     return row if row.file == name else replace(row, file=name)
 
 
-def _bad_row(row: RawRow, fault: Fault, reason: str) -> BadRow:
-    return BadRow(row.source, row.line, reason, fault, row.file)
+def _bad_row(row: RawRow, error: RowError) -> BadRow:
+    return BadRow(row.source, row.line, str(error), error.fault, row.file)
 
 
 def _files_below(folder: Path) -> Iterator[str]:

@@ -1,25 +1,34 @@
 """Decoding of single, untrusted image files."""
 
+import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
 
 from mnist_localization.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 # Pillow reads many more formats, some of which start other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+# Images in flight, which bound the memory.
+_CHUNK = 512
+# Images per task of a thread, because handing over a small image takes as long as decoding it.
+_TASK = 32
 
 _MODE = {1: "L", 3: "RGB"}
 _MEBIBYTE = 2**20
@@ -157,6 +166,26 @@ def image_pixels(
         return _pixels(image, channels, background)
     except _DAMAGED as error:
         raise ImageError(f"the image cannot be read ({error}); provide another one") from error
+
+
+def map_in_threads(function: Callable[[str], T], files: Sequence[str], label: str) -> Iterator[T]:
+    """Yield the results of a function for each file, in order, with a progress bar.
+
+    Args:
+        function: Decodes an image file.
+        files: Names of the files.
+        label: Text before the progress bar.
+    """
+    with (
+        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
+        tqdm(total=len(files), desc=label, unit="image", disable=None) as bar,
+    ):
+        for start in range(0, len(files), _CHUNK):
+            chunk = files[start : start + _CHUNK]
+            tasks = [chunk[first : first + _TASK] for first in range(0, len(chunk), _TASK)]
+            for results in pool.map(lambda names: [function(name) for name in names], tasks):
+                bar.update(len(results))
+                yield from results
 
 
 def printable(name: str | Path) -> str:

@@ -3,9 +3,7 @@
 import hashlib
 import io
 import json
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from mnist_localization.config import ImageSettings
 from mnist_localization.data.boxes import (
@@ -24,7 +21,7 @@ from mnist_localization.data.boxes import (
     SIZE_COLUMNS,
     input_corners,
 )
-from mnist_localization.data.images.decode import read_image
+from mnist_localization.data.images.decode import map_in_threads, read_image
 from mnist_localization.data.images.letterbox import (
     compute_placements,
     fit_into_input,
@@ -37,9 +34,6 @@ _IMAGES = "images.npy"
 _ANNOTATIONS = "annotations.parquet"
 _MANIFEST = "split.json"
 _SCRATCH = ".scratch"
-_CHUNK = 512
-# Images per task of a thread, because handing over a small image takes as long as decoding it.
-_TASK = 32
 
 
 @dataclass(frozen=True)
@@ -249,27 +243,9 @@ def _write_images(
     spec: SplitSpec, path: Path, fingerprint: "hashlib._Hash"
 ) -> npt.NDArray[np.int64]:
     """Write all images to one file, update the fingerprint, and return the sizes of the files."""
-    sizes = []
-    shape = (len(spec.annotations), *spec.image.shape)
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
-        for chunk, chunk_sizes in _decoded_chunks(spec):
-            data = chunk.tobytes()
-            fingerprint.update(data)
-            file.write(data)
-            sizes.append(chunk_sizes)
-    return np.concatenate(sizes)
+    image, sizes = spec.image, []
 
-
-def _decoded_chunks(
-    spec: SplitSpec,
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-    """Yield chunks of images as stored, with height and width of each file, `[n, 2]`."""
-    image = spec.image
-
-    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]]:
         pixels = read_image(
             spec.images / name,
             image.shape,
@@ -279,23 +255,20 @@ def _decoded_chunks(
             background=image.background,
         )
         stored = fit_into_input(pixels, image.height, image.width, image.background)
-        return stored, (pixels.shape[0], pixels.shape[1])
-
-    def read_all(names: Sequence[str]) -> list[tuple[npt.NDArray[np.uint8], tuple[int, int]]]:
-        return [read(name) for name in names]
+        return stored, pixels.shape[:2]
 
     files = spec.annotations["file"].tolist()
-    with (
-        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
-        tqdm(total=len(files), desc=f"decode {spec.split}", unit="image", disable=None) as bar,
-    ):
-        for start in range(0, len(files), _CHUNK):
-            stop = min(start + _CHUNK, len(files))
-            tasks = [files[first : min(first + _TASK, stop)] for first in range(start, stop, _TASK)]
-            chunk = [each for result in pool.map(read_all, tasks) for each in result]
-            bar.update(len(chunk))
-            pixels, sizes = zip(*chunk, strict=True)
-            yield np.stack(pixels), np.array(sizes, dtype=np.int64)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file,
+            {"descr": "|u1", "fortran_order": False, "shape": (len(files), *image.shape)},
+        )
+        for pixels, size in map_in_threads(read, files, f"decode {spec.split}"):
+            data = pixels.tobytes()
+            fingerprint.update(data)
+            file.write(data)
+            sizes.append(size)
+    return np.array(sizes, dtype=np.int64)
 
 
 def _with_input_columns(
