@@ -196,7 +196,7 @@ def test_without_a_network_all_stages_go_on_with_the_stand_in_and_say_so_everywh
     project = Project.make(tmp_path / "project")
     unreachable = f"fetch.source=upstream,fetch.upstream.url={refusing_url()},train.epochs=1"
     said = project.run("--params", unreachable)
-    assert "stand-in, made locally" in said
+    assert "continues with a SYNTHETIC" in said
     assert project.json("01_raw/dataset_card.json")["source"] == "synthetic"
     assert project.metrics()["dataset"]["source"] == "synthetic"
     page = (project.data / "08_reporting" / "report.html").read_text("utf-8")

@@ -6,11 +6,6 @@ from typing import Any
 # Imported on first use, because listing the pipelines must not import TensorFlow or a plotting
 # library.
 _MODULES = {
-    "AtomicJSONDataset": "atomic",
-    "AtomicMatplotlibDataset": "atomic",
-    "AtomicParquetDataset": "atomic",
-    "AtomicPlotlyDataset": "atomic",
-    "AtomicTextDataset": "atomic",
     "TypedJSONDataset": "atomic",
     "FolderDataset": "folders",
     "ImageSplitDataset": "folders",
@@ -18,10 +13,9 @@ _MODULES = {
     "LocalizerDataset": "localizer",
 }
 
-__all__ = list(_MODULES)
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    module = "atomic" if name.startswith("Atomic") else _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

