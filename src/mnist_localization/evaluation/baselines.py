@@ -18,10 +18,7 @@ from mnist_localization.data.boxes import (
     whole_pixels,
 )
 from mnist_localization.data.images import ImageStore
-from mnist_localization.evaluation.predictions import (
-    AnnotatedImages,
-    prediction_table,
-)
+from mnist_localization.evaluation.predictions import AnnotatedImages, prediction_table
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +26,7 @@ MEAN_BOX = "mean_box"
 CENTER_OF_MASS = "center_of_mass"
 # Name of each baseline to a phrase that completes "This baseline ...".
 BASELINES = {
-    MEAN_BOX: ("always predicts the mean box and the most frequent class of the training images"),
+    MEAN_BOX: "always predicts the mean box and the most frequent class of the training images",
     CENTER_OF_MASS: (
         "predicts a box of fixed size around the center of the image's brightness, without "
         "learning, and the most frequent class"

@@ -13,6 +13,9 @@ from mnist_localization.pipelines.evaluate.nodes import (
 from mnist_localization.registry import module_names
 from mnist_localization.reporting.contact_sheet import prediction_sheets
 
+_SETTINGS = ["params:evaluate", "params:dataset", "params:seed"]
+_TABLES = ["predictions", "baseline_predictions"]
+
 
 def create_pipeline() -> Pipeline:
     """Predict the test split, score it and the baselines, and draw the results."""
@@ -21,7 +24,6 @@ def create_pipeline() -> Pipeline:
 
 def _scoring() -> list[Node]:
     splits = ["train_split", "validation_split", "test_split"]
-    settings = ["params:evaluate", "params:dataset", "params:seed"]
     return [
         Node(
             func=predict_test_split,
@@ -37,15 +39,7 @@ def _scoring() -> list[Node]:
         ),
         Node(
             func=score_predictions,
-            inputs=[
-                *settings,
-                "predictions",
-                "baseline_predictions",
-                "localizer",
-                "test_split",
-                "dataset_card",
-                "tracker",
-            ],
+            inputs=[*_SETTINGS, *_TABLES, "localizer", "test_split", "dataset_card", "tracker"],
             outputs="metrics",
             name="score_predictions",
         ),
@@ -57,7 +51,7 @@ def _scoring() -> list[Node]:
         ),
         Node(
             func=measure_robustness,
-            inputs=[*settings, "localizer", "train_split", "test_split"],
+            inputs=[*_SETTINGS, "localizer", "train_split", "test_split"],
             outputs="robustness",
             name="measure_robustness",
         ),
@@ -68,19 +62,13 @@ def _drawing() -> list[Node]:
     return [
         Node(
             func=plot_scores,
-            inputs=["params:dataset", "predictions", "baseline_predictions", "metrics"],
+            inputs=["params:dataset", *_TABLES, "metrics"],
             outputs=list(module_names("reporting/charts")),
             name="plot_scores",
         ),
         Node(
             func=prediction_sheets,
-            inputs=[
-                "params:evaluate",
-                "params:dataset",
-                "params:seed",
-                "predictions",
-                "test_split",
-            ],
+            inputs=[*_SETTINGS, "predictions", "test_split"],
             outputs=["worst_predictions", "random_predictions"],
             name="draw_contact_sheets",
         ),

@@ -90,14 +90,9 @@ def score_predictions(
         fingerprint=meta.fingerprint,
         validated_on=known.validated_on,
     )
+    facts = training_facts(known)
     metrics = evaluate_predictions(
-        predictions,
-        baselines,
-        settings,
-        dataset,
-        seed,
-        scored=scored,
-        training=training_facts(known),
+        predictions, baselines, settings, dataset, seed, scored=scored, training=facts
     )
     _log_summary(metrics)
     tracker.log_scores(metrics)
@@ -161,12 +156,8 @@ def plot_scores(
 
 
 def _log_summary(metrics: Metrics) -> None:
-    logger.info(
-        "Test split (%s, %d images): %s.",
-        metrics.dataset.source,
-        metrics.images,
-        metrics.headline_text(),
-    )
+    source, text = metrics.dataset.source, metrics.headline_text()
+    logger.info("Test split (%s, %d images): %s.", source, metrics.images, text)
     if metrics.dataset.validated_on == "test":
         logger.warning(
             "The model was validated on the test split, so no score on it is unbiased; set "
