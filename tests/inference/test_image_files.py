@@ -121,7 +121,7 @@ def test_unreadable_files_are_listed_and_the_others_predicted(model, localizer, 
     assert (results["xmax"] <= results["width"]).all()
     assert (results["ymax"] <= results["height"]).all()
     assert names(map(type(photos), failures["file"]), photos) == ["broken.png", "notes.txt"]
-    assert failures["reason"].str.contains("damaged|no image|not an image").all()
+    assert failures["reason"].str.contains("damaged|not an image").all()
     assert not failures["reason"].str.contains(str(photos), regex=False).any()
     one_by_one = localizer.predict(results["file"].tolist(), batch_size=1)
     np.testing.assert_allclose(
@@ -138,7 +138,7 @@ def test_failures_and_unusual_images_are_logged(model, photos, tmp_path, caplog)
 
 
 def test_the_reasons_are_listed_if_no_file_can_be_read(model, photos):
-    with pytest.raises(ImageError, match=r"none of the 1 files.*(\n.*)*notes\.txt: .*image"):
+    with pytest.raises(ImageError, match=r"none of the 1 files.*(\n.*)*notes\.txt: not an image"):
         predict(model, [photos / "notes.txt"])
 
 

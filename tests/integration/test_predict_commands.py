@@ -1,4 +1,4 @@
-"""`kedro run --pipeline=predict` and its paths, typed as the parameter file says."""
+"""Tests of `kedro run --pipeline=predict` with paths written as the parameter file documents."""
 
 import click
 import numpy as np
@@ -16,7 +16,7 @@ from support.small_stores import make_store
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with a small trained localizer, and a folder with three images and a text."""
+    """Return a project with a small trained localizer and a folder of images and a text file."""
     folder = tmp_path_factory.mktemp("predict")
     project = Project.make(folder / "project")
     store = make_store(folder, 64, 0)
@@ -30,17 +30,19 @@ def project(tmp_path_factory):
     for name, pixels in zip(("a.png", "b: 1 #2.png", "{c}.png"), store.read(range(3)), strict=True):
         Image.fromarray(pixels[:, :, 0]).resize((80, 60)).save(photos / name)
     Image.fromarray(np.full((50, 50), 255, np.uint8)).save(photos / "white.png")
-    (photos / "notes.txt").write_text("no image")
+    (photos / "notes.txt").write_text("not an image")
     return project
 
 
-def test_a_folder_is_predicted_and_what_is_no_image_is_listed(project):
-    said = project.run("--pipeline=predict", "--params", "predict.images=photos,predict.output=out")
-    assert "Predicted 4 images, 1 files left out" in said
-    assert "notes.txt: not an image" in said
-    assert "1 of 4 images look unlike the training images" in said
-    assert "predict.invert=auto" in said
-    assert "Traceback" not in said
+def test_a_folder_is_predicted_and_files_that_are_not_images_are_listed(project):
+    output = project.run(
+        "--pipeline=predict", "--params", "predict.images=photos,predict.output=out"
+    )
+    assert "Predicted 4 images, 1 files left out" in output
+    assert "notes.txt: not an image" in output
+    assert "1 of 4 images look unlike the training images" in output
+    assert "predict.invert=auto" in output
+    assert "Traceback" not in output
     out = project.path / "out"
     table = pd.read_csv(out / "predictions.csv")
     assert table["label"].isin(["small", "large"]).all()
@@ -55,8 +57,8 @@ def test_a_folder_is_predicted_and_what_is_no_image_is_listed(project):
     assert len(list((out / "overlays").iterdir())) == 4
 
 
-def typed(text):
-    """What `kedro run --params <text>` reads as `predict.images`."""
+def parse(text):
+    """Return the value of `predict.images` that `kedro run --params <text>` parses."""
     command = cli.commands["run"]
     (option,) = (option for option in command.params if option.name == "params")
     assert option.callback is not None
@@ -75,21 +77,21 @@ def typed(text):
         ("predict.images=./a? b.png", "./a? b.png"),
     ],
 )
-def test_a_path_typed_as_documented_arrives_as_it_is(text, path):
-    assert typed(text) == path
+def test_a_path_written_as_documented_is_parsed_unchanged(text, path):
+    assert parse(text) == path
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("predict.images=*.png", "values are read as YAML.*quote the value twice"),
-        ("predict.images={c}.png", "values are read as YAML.*quote the value twice"),
-        ("predict.images=photos/a, b.png", r"A comma parts parameters.*as \?"),
+        ("predict.images=*.png", "not valid YAML.*quote the value twice"),
+        ("predict.images={c}.png", "not valid YAML.*quote the value twice"),
+        ("predict.images=photos/a, b.png", r"A comma separates parameters.*by \?"),
     ],
 )
-def test_a_path_that_cannot_be_read_is_told_with_the_remedy(text, message):
+def test_a_path_that_cannot_be_parsed_is_an_error_with_the_correction(text, message):
     with pytest.raises(click.UsageError, match=message):
-        typed(text)
+        parse(text)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_a_path_that_cannot_be_read_is_told_with_the_remedy(text, message):
         ),
     ],
 )
-def test_a_path_that_means_nothing_is_told_with_the_remedy(project, text, message):
-    said = project.run("--pipeline=predict", "--params", text, fails=True)
-    assert message in " ".join(said.split())
-    assert "Traceback" not in said
+def test_a_path_that_matches_nothing_is_an_error_with_the_correction(project, text, message):
+    output = project.run("--pipeline=predict", "--params", text, fails=True)
+    assert message in " ".join(output.split())
+    assert "Traceback" not in output
