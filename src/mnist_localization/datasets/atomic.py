@@ -1,7 +1,7 @@
 """Kedro datasets of one file that save atomically: write to a sibling, then rename."""
 
-import importlib
 import json
+import pkgutil
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -72,7 +72,8 @@ class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
             LocalizationError: The file is not JSON, or does not match the model.
         """
         try:
-            return self._model_class().model_validate(self._load_json())
+            model: type[BaseModel] = pkgutil.resolve_name(self._model)
+            return model.model_validate(self._load_json())
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "document"
@@ -100,11 +101,6 @@ class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
             f"another version; run {command} again"
         )
 
-    def _model_class(self) -> type[BaseModel]:
-        module, _, name = self._model.rpartition(".")
-        model: type[BaseModel] = getattr(importlib.import_module(module), name)
-        return model
-
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "model": self._model}
 
@@ -112,8 +108,7 @@ class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
 def __getattr__(name: str) -> Any:
     if name not in _BASES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, base = _BASES[name].rpartition(".")
-    bases = (AtomicSave, getattr(importlib.import_module(module), base))
-    dataset = type(name, bases, {"__module__": __name__, "__doc__": f"Atomic `{base}`."})
-    globals()[name] = dataset
-    return dataset
+    bases = (AtomicSave, pkgutil.resolve_name(_BASES[name]))
+    members = {"__module__": __name__, "__doc__": f"`{_BASES[name]}` that saves atomically."}
+    globals()[name] = type(name, bases, members)
+    return globals()[name]
