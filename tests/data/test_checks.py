@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.checks import CHECK_COLUMNS, check_dataset
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.check import render_check_page

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.splitting import divide_rows, split_dataset, stratified_holdout
 from mnist_localization.errors import AnnotationError
 from support.dataset_cards import make_card

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.evaluation.breakdowns import (
     Confusion,
     by_position,

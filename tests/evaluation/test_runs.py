@@ -8,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.partitions import PartitionedDataset
 
-from mnist_localization.config import CompareSettings
+from mnist_localization.config.results import CompareSettings
 from mnist_localization.datasets import AtomicParquetDataset
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.runs import (

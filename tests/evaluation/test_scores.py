@@ -8,7 +8,8 @@ import pytest
 from kedro.io import DatasetError
 from sklearn.metrics import accuracy_score
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, ImageSettings
+from mnist_localization.config.data import DatasetSettings, ImageSettings
+from mnist_localization.config.results import EvaluateSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.datasets import TypedJSONDataset
 from mnist_localization.errors import LocalizationError

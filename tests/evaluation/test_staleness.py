@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.data.images import SplitMetadata
+from mnist_localization.data.images.store import SplitMetadata
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import (
     handle_stale,

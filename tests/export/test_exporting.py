@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mnist_localization.config import ExportSettings
+from mnist_localization.config.results import ExportSettings
 from mnist_localization.data.boxes import paired_iou
 from mnist_localization.errors import ModelError, StaleError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer

@@ -11,13 +11,13 @@ from kedro.config import OmegaConfigLoader
 from PIL import Image
 
 from examples.draw_shapes import SHAPES, draw_shapes
-from mnist_localization.config import (
+from mnist_localization.config.data import (
     AnnotateSettings,
     DatasetSettings,
     FetchSettings,
     SplitSettings,
 )
-from mnist_localization.data.annotations import annotate_dataset
+from mnist_localization.data.annotations.reading import annotate_dataset
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
@@ -25,7 +25,7 @@ from mnist_localization.data.boxes import (
     image_sizes,
     pixel_corners,
 )
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.sources import fetch
 from mnist_localization.data.splitting import split_dataset
 from mnist_localization.errors import LocalizationError

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.sources.source_folder import blob_id_of
 from support.project import ROOT, Project
 from support.servers import serving
@@ -74,7 +74,9 @@ def test_all_stages_together_and_each_alone(base_url, path):
     raw = project.data / "01_raw" / card["folder"]
     fetch = yaml.safe_load((ROOT / "conf/base/parameters_fetch.yml").read_text("utf-8"))["fetch"]
     for at in card["splits"].values():
-        assert blob_id_of(raw / at["annotations"]) == fetch["upstream"]["blob_ids"][at["annotations"]]
+        assert (
+            blob_id_of(raw / at["annotations"]) == fetch["upstream"]["blob_ids"][at["annotations"]]
+        )
     report = project.json("02_intermediate/annotation_report.json")
     assert (report["train"]["good_rows"], report["train"]["bad_rows"]) == (TRAIN_IMAGES, 0)
     assert (report["test"]["good_rows"], report["test"]["bad_rows"]) == (TEST_IMAGES, 0)

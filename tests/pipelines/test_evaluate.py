@@ -7,9 +7,9 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from mnist_localization.config import EvaluateSettings
-from mnist_localization.data.images import ImageStore
+from mnist_localization.config.results import EvaluateSettings
 from mnist_localization.data.images.pipeline import batches
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.datasets import AtomicParquetDataset, TypedJSONDataset
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.scores import Metrics

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnist_localization.config import PublishSettings
+from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import with_fingerprints

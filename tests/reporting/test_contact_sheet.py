@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.reporting.contact_sheet import (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mnist_localization.config import AnnotationSettings
-from mnist_localization.data.annotations import Annotations, read_annotations
+from mnist_localization.config.data import AnnotationSettings
+from mnist_localization.data.annotations.reading import Annotations, read_annotations
 from mnist_localization.data.boxes import BOX_COLUMNS
 from support.settings import section
 

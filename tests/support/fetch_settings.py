@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from mnist_localization.config import FetchSettings
+from mnist_localization.config.data import FetchSettings
 from support.project import ROOT
 
 SHORT_WAITS = {"reach_s": 1.2, "connect_s": 0.4, "read_s": 0.4, "retries": 2, "backoff_s": 0.01}

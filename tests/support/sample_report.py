@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, GallerySettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import EvaluateSettings, GallerySettings
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,

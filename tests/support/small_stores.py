@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mnist_localization.data.images import ImageStore, SplitSpec
-from mnist_localization.data.images.store import write_store
+from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
 from support.settings import image_settings
 
 SIDE = 40

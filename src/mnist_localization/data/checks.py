@@ -12,22 +12,22 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mnist_localization.config import (
+from mnist_localization.config.data import (
     CheckSettings,
     DatasetSettings,
     ImageSettings,
     SplitSettings,
 )
-from mnist_localization.data.annotations import Annotations, read_annotations
+from mnist_localization.data.annotations.reading import Annotations, read_annotations
 from mnist_localization.data.boxes import BOX_COLUMNS, FloatArray, pixel_corners
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import (
+from mnist_localization.data.images.decode import (
     SUFFIXES,
-    compute_placements,
+    map_in_threads,
+    printable,
     read_header_and_pixels,
-    to_input_frame,
 )
-from mnist_localization.data.images.decode import map_in_threads, printable
+from mnist_localization.data.images.letterbox import compute_placements, to_input_frame
 from mnist_localization.errors import AnnotationError, ImageError
 
 logger = logging.getLogger(__name__)

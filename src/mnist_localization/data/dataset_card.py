@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from mnist_localization.config import SyntheticSettings
+from mnist_localization.config.data import SyntheticSettings
 
 
 class FileEntry(BaseModel):

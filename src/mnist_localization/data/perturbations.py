@@ -21,7 +21,7 @@ from mnist_localization.data.boxes import (
     input_corners,
     pixel_corners,
 )
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config import DatasetSettings, SplitSettings
+from mnist_localization.config.data import DatasetSettings, SplitSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import DecodedSplit, SplitSpec, decode_split
+from mnist_localization.data.images.store import DecodedSplit, SplitSpec, decode_split
 from mnist_localization.errors import AnnotationError
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from mnist_localization.data.boxes import (
     pixel_corners,
     whole_pixels,
 )
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.evaluation.predictions import AnnotatedImages, prediction_table
 
 logger = logging.getLogger(__name__)

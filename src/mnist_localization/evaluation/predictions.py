@@ -17,7 +17,7 @@ from mnist_localization.data.boxes import (
     clip_boxes,
     paired_iou,
 )
-from mnist_localization.data.images import to_original_frame
+from mnist_localization.data.images.letterbox import to_original_frame
 from mnist_localization.errors import ModelError
 
 PREDICTION_COLUMNS = (

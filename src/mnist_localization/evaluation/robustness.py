@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mnist_localization.data.boxes import RAW_BOX_COLUMNS
-from mnist_localization.data.images import ImageStore
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.perturbations import (
     PerturbedImages,
     cut_fragments,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.config import CompareSettings
+from mnist_localization.config.results import CompareSettings
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.breakdowns import Result
 from mnist_localization.evaluation.scores import Metrics, ScoredSplit

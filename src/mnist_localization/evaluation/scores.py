@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import EvaluateSettings
 from mnist_localization.errors import ModelError
 from mnist_localization.evaluation.breakdowns import (
     Calibration,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SplitMetadata
+from mnist_localization.data.images.store import SplitMetadata
 from mnist_localization.errors import StaleError
 from mnist_localization.models.provenance import Provenance
 

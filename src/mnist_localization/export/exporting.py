@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config import EvaluateSettings, ExportSettings
-from mnist_localization.config.results import ToleranceSettings
+from mnist_localization.config.results import EvaluateSettings, ExportSettings, ToleranceSettings
 from mnist_localization.data.boxes import clip_boxes, paired_iou
-from mnist_localization.data.images import ImageStore, SplitDataset
+from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.errors import ModelError
 from mnist_localization.evaluation.predictions import batch_slices
 from mnist_localization.evaluation.staleness import handle_stale, stale_model

@@ -7,9 +7,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, ExportSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import EvaluateSettings, ExportSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SplitDataset
+from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.evaluation.staleness import (

@@ -12,9 +12,9 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from mnist_localization.config import PredictSettings, SplitSettings
-from mnist_localization.data.images import decode_image
-from mnist_localization.data.images.decode import printable
+from mnist_localization.config.data import SplitSettings
+from mnist_localization.config.results import PredictSettings
+from mnist_localization.data.images.decode import decode_image, printable
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation.predictions import batch_slices
 from mnist_localization.evaluation.staleness import model_fingerprint

@@ -13,13 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from mnist_localization.data.boxes import clip_boxes, pixel_corners
-from mnist_localization.data.images import (
+from mnist_localization.data.images.decode import decode_image, image_pixels
+from mnist_localization.data.images.letterbox import (
     compute_placements,
-    decode_image,
     fit_into_input,
     to_original_frame,
 )
-from mnist_localization.data.images.decode import image_pixels
 from mnist_localization.errors import ImageError, ModelError
 from mnist_localization.models.provenance import ImageFacts, Provenance
 

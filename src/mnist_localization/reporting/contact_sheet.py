@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mnist_localization.config import (
-    DatasetSettings,
-    EvaluateSettings,
-    GallerySettings,
-    SplitSettings,
-)
+from mnist_localization.config.data import DatasetSettings, SplitSettings
+from mnist_localization.config.results import EvaluateSettings, GallerySettings
 from mnist_localization.data.annotated_image import (
     GROUND_TRUTH,
     PREDICTIONS,
@@ -20,7 +16,7 @@ from mnist_localization.data.annotated_image import (
     validate,
 )
 from mnist_localization.data.boxes import pixel_corners
-from mnist_localization.data.images import SplitDataset
+from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.reporting.gallery import annotated_images, collect
 
 # Matplotlib is imported only when a sheet is drawn, so that pipelines can name these nodes.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config import EpochSampleSettings, GallerySettings
+from mnist_localization.config.results import EpochSampleSettings, GallerySettings
 from mnist_localization.data.annotated_image import (
     GROUND_TRUTH,
     PREDICTIONS,
@@ -22,7 +22,8 @@ from mnist_localization.data.boxes import (
     PREDICTED_BOX_COLUMNS,
     SIZE_COLUMNS,
 )
-from mnist_localization.data.images import ImageStore, crop_padding
+from mnist_localization.data.images.letterbox import crop_padding
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.predictions import Predictor, prediction_table
 

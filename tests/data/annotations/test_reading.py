@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_localization.config import AnnotateSettings
-from mnist_localization.data.annotations import (
+from mnist_localization.config.data import AnnotateSettings
+from mnist_localization.data.annotations.reading import (
     Annotations,
     annotate_dataset,
     describe,

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_localization.data.images import decode_image, read_header, read_image
-from mnist_localization.data.images.decode import map_in_threads, printable
+from mnist_localization.data.images.decode import (
+    decode_image,
+    map_in_threads,
+    printable,
+    read_header,
+    read_image,
+)
 from mnist_localization.errors import ImageError
 
 SHAPE = (6, 8, 1)

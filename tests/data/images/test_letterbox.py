@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization.data.images import (
+from mnist_localization.data.images.letterbox import (
     compute_placements,
     fit_into_input,
     to_input_frame,

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config import GallerySettings, ImageSettings
+from mnist_localization.config.data import ImageSettings
+from mnist_localization.config.results import GallerySettings
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     INPUT_BOX_COLUMNS,
@@ -16,8 +17,7 @@ from mnist_localization.data.boxes import (
     image_sizes,
     pixel_corners,
 )
-from mnist_localization.data.images import ImageStore, SplitSpec
-from mnist_localization.data.images.store import write_store
+from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
 from mnist_localization.errors import ImageError
 from mnist_localization.evaluation.baselines import predict_baselines
 from mnist_localization.evaluation.metrics import Outcomes

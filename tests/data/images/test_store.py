@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.data.images import ImageStore, SplitSpec, decode_split
-from mnist_localization.data.images.store import write_store
+from mnist_localization.data.images.store import ImageStore, SplitSpec, decode_split, write_store
 from mnist_localization.datasets import ImageSplitDataset
 from mnist_localization.errors import ImageError
 from support.settings import image_settings

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization.config import UnpackSettings
+from mnist_localization.config.data import UnpackSettings
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.errors import ArchiveError
 

@@ -24,7 +24,7 @@ METRICS = (
 )
 """
 SCORE = """
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.evaluation.metrics import Outcomes, all_metrics
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.evaluation.scores import score

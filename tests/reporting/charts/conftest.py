@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.reporting.charts import ChartData
 from support.scoring_tables import class_entry, make_metrics
 from support.settings import image_settings, section

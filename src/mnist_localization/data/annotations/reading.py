@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mnist_localization.config import AnnotateSettings, AnnotationSettings, DatasetSettings
+from mnist_localization.config.data import AnnotateSettings, AnnotationSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
     RawRow,
@@ -22,8 +22,7 @@ from mnist_localization.data.annotations.formats import (
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS, FloatArray, relative_corners
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SUFFIXES, read_header
-from mnist_localization.data.images.decode import printable
+from mnist_localization.data.images.decode import SUFFIXES, printable, read_header
 from mnist_localization.errors import AnnotationError, ImageError
 
 logger = logging.getLogger(__name__)

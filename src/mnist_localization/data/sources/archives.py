@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from mnist_localization.config import UnpackSettings
-from mnist_localization.data.images import SUFFIXES
+from mnist_localization.config.data import UnpackSettings
+from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.errors import ArchiveError
 from mnist_localization.files import (
     remove,

@@ -18,7 +18,7 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from mnist_localization.config import NetworkSettings
+from mnist_localization.config.data import NetworkSettings
 from mnist_localization.errors import SourceError, UnreachableError
 from mnist_localization.files import require_free_space
 

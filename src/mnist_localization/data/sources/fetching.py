@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from mnist_localization.config import FetchSettings
+from mnist_localization.config.data import FetchSettings
 from mnist_localization.data.dataset_card import DatasetCard, SplitFiles
 from mnist_localization.data.sources.archives import DamagedArchiveError, unpack
 from mnist_localization.data.sources.download import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_localization.config import FetchSettings, FolderSettings
+from mnist_localization.config.data import FetchSettings, FolderSettings
 from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
-from mnist_localization.data.images import SUFFIXES
+from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.data.sources.source_folder import SourceFolder, file_entry
 from mnist_localization.errors import SourceError

@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from mnist_localization.config import FileSettings, SyntheticSettings
+from mnist_localization.config.data import FileSettings, SyntheticSettings
 from mnist_localization.errors import SourceError
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.data.annotations import annotate_dataset
+from mnist_localization.data.annotations.reading import annotate_dataset
 
 
 def create_pipeline() -> Pipeline:

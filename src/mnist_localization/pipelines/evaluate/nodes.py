@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import EvaluateSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SplitDataset
+from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES, predict_baselines
 from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS, robustness_table

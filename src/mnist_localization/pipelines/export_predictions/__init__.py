@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.annotations.formats import load_format
 from mnist_localization.registry import module_names
 

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.registry import load_modules
 from mnist_localization.reporting.charts import _svg

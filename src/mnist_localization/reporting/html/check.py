@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mnist_localization.config import CheckSettings
+from mnist_localization.config.data import CheckSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.reporting.html.base import asset, render
 from mnist_localization.reporting.html.formatting import count, plain

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_localization.config import DatasetSettings
+from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.html.formatting import count, plain, words

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config import DatasetSettings, PublishSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SplitDataset
+from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.evaluation.metrics import Metric, all_metrics
 from mnist_localization.evaluation.scores import Metrics

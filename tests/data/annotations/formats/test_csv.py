@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_localization.config import CsvSettings
-from mnist_localization.data.annotations import Annotations
+from mnist_localization.config.data import CsvSettings
+from mnist_localization.data.annotations.reading import Annotations
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS
 from mnist_localization.errors import AnnotationError
 from support.annotation_files import (

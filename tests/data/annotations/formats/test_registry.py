@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from mnist_localization.config import AnnotationSettings
-from mnist_localization.data.annotations import read_annotations
+from mnist_localization.config.data import AnnotationSettings
 from mnist_localization.data.annotations.formats import AnnotationFormat, load_format
+from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.registry import module_names

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mnist_localization.config import AnnotationSettings, ImageSettings
+from mnist_localization.config.data import AnnotationSettings, ImageSettings
 from mnist_localization.data.boxes import (
     PREDICTED_BOX_COLUMNS,
     FloatArray,

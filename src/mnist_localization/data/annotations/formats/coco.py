@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,

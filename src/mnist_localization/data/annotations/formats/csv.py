@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from mnist_localization.config import CsvSettings, ImageSettings
+from mnist_localization.config.data import CsvSettings, ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
@@ -17,7 +17,7 @@ from mnist_localization.data.annotations.formats import (
     predicted_boxes,
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS
-from mnist_localization.data.images import SUFFIXES
+from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.errors import AnnotationError
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,

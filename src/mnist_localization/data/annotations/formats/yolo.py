@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
@@ -14,8 +14,7 @@ from mnist_localization.data.annotations.formats import (
     predicted_boxes,
     text_names,
 )
-from mnist_localization.data.images import SUFFIXES
-from mnist_localization.data.images.decode import printable
+from mnist_localization.data.images.decode import SUFFIXES, printable
 from mnist_localization.errors import AnnotationError
 
 _BOX_FORMAT = "rel_center_xywh"

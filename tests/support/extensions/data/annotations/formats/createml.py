@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mnist_localization.config import ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
