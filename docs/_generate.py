@@ -22,8 +22,7 @@ import yaml
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from mnist_localization import config
-from mnist_localization.config import Settings
+from mnist_localization.config.base import Settings
 from mnist_localization.evaluation.metrics import all_metrics
 from mnist_localization.registry import load_modules, module_names
 
@@ -113,7 +112,9 @@ def _ends_on_its_line(value: yaml.Node) -> bool:
 
 def section_model(section: str) -> type[Settings] | None:
     """Return the model of a section by its name: `train` is described by `TrainSettings`."""
-    return getattr(config, f"{section.capitalize()}Settings", None)
+    name = f"{section.capitalize()}Settings"
+    models = (getattr(module, name, None) for module in load_modules("config").values())
+    return next(filter(None, models), None)
 
 
 @cache
@@ -138,7 +139,7 @@ def _fields(model: type[Settings], prefix: str, values: Any) -> dict[str, str]:
             if typing.get_origin(field.annotation) is dict:
                 for key, item in (value or {}).items():
                     described |= _fields(nested, f"{path}.{key}.", item)
-            elif _is_settings(field.annotation):
+            elif typing.get_origin(field.annotation) is not tuple:
                 described |= _fields(nested, f"{path}.", value)
     return described
 
@@ -303,7 +304,8 @@ def training_defaults() -> str:
     """Return a table of the training defaults of each architecture."""
     defaults = {
         name: {
-            path: _yaml(value) for path, value in _flattened(module.ARCHITECTURE.training_defaults)
+            path: _yaml(value)
+            for path, value in _flattened(module.ARCHITECTURE.training_defaults.model_dump())
         }
         for name, module in load_modules("models/architectures").items()
     }
