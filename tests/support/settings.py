@@ -5,22 +5,23 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
-from mnist_localization import config
+from mnist_localization.config import data, results, train
+from mnist_localization.config.base import Settings
 from support.project import ROOT
 
-_MODELS: dict[str, type[config.Settings]] = {
-    "dataset": config.DatasetSettings,
-    "fetch": config.FetchSettings,
-    "annotate": config.AnnotateSettings,
-    "split": config.SplitSettings,
-    "check": config.CheckSettings,
-    "train": config.TrainSettings,
-    "evaluate": config.EvaluateSettings,
-    "compare": config.CompareSettings,
-    "publish": config.PublishSettings,
-    "predict": config.PredictSettings,
-    "export": config.ExportSettings,
-    "wandb": config.WandbSettings,
+_MODELS: dict[str, type[Settings]] = {
+    "dataset": data.DatasetSettings,
+    "fetch": data.FetchSettings,
+    "annotate": data.AnnotateSettings,
+    "split": data.SplitSettings,
+    "check": data.CheckSettings,
+    "train": train.TrainSettings,
+    "evaluate": results.EvaluateSettings,
+    "compare": results.CompareSettings,
+    "publish": results.PublishSettings,
+    "predict": results.PredictSettings,
+    "export": results.ExportSettings,
+    "wandb": results.WandbSettings,
 }
 
 
@@ -39,10 +40,10 @@ def section(name: str, **changes: Any) -> Any:
 
 def image_settings(
     height: int, width: int, channels: int = 1, **changes: Any
-) -> config.ImageSettings:
+) -> data.ImageSettings:
     """Return `dataset.image` of `conf/base` with another shape and other changes."""
     shape = {"height": height, "width": width, "channels": channels}
-    settings: config.ImageSettings = section("dataset", image=shape | changes).image
+    settings: data.ImageSettings = section("dataset", image=shape | changes).image
     return settings
 
 
