@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.config import OmegaConfigLoader
 
-from mnist_localization.config import DatasetSettings, TrainSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.train import ResolvedTrainSettings, TrainSettings
 from mnist_localization.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ class Configuration:
         return int(self._parameters["seed"])
 
     @cached_property
-    def train(self) -> TrainSettings:
-        """Return the section `train`."""
-        return TrainSettings.model_validate(self._parameters["train"])
+    def train(self) -> ResolvedTrainSettings:
+        """Return the section `train` with the defaults of its architecture."""
+        from mnist_localization.models.architecture import resolve_settings
+
+        return resolve_settings(TrainSettings.model_validate(self._parameters["train"]))
 
     @cached_property
     def spec(self) -> "ModelSpec":
         """Return the specification of a model for the training split."""
-        from mnist_localization.data.images import ImageStore
+        from mnist_localization.data.images.store import ImageStore
         from mnist_localization.models.architecture import ModelSpec
         from mnist_localization.models.statistics import compute_box_statistics
 

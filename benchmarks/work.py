@@ -22,18 +22,18 @@ from benchmarks.notebook_loop import NotebookLoop
 from benchmarks.stopwatch import Stopwatch
 from mnist_localization.data.boxes import paired_iou
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import ImageStore
-from mnist_localization.data.images.pipeline import (
-    endless_batches,
-    steps_per_epoch,
-    without_autotuning,
-)
+from mnist_localization.data.images.pipeline import steps_per_epoch, without_autotuning
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.inference import Localizer
 from mnist_localization.models.architecture import Network, build_network
 from mnist_localization.models.saving import load_localizer
-from mnist_localization.training import fit_network, hardware, make_repeatable
-from mnist_localization.training.augmentation import make_augmentation
-from mnist_localization.training.loop import compile_network, with_auxiliary_targets
+from mnist_localization.training.loop import (
+    compile_network,
+    fit_network,
+    hardware,
+    make_repeatable,
+    training_batches,
+)
 
 _GOALS = (0.9, 0.95, 0.99)
 
@@ -57,20 +57,14 @@ def our_speed(configuration: Configuration, batches: int) -> dict[str, float]:
     settings = configuration.train
     store = ImageStore(configuration.split("train"))
     network = _network(configuration)
-    steps, together = steps_per_epoch(len(store), settings.batch_size)
+    steps, per_execution = steps_per_epoch(len(store), settings.batch_size)
     # Keras reports the end of this many steps at once, not of a single one.
-    warm_up, timed = (math.ceil(each / together) * together for each in (batches / 4, batches))
-    phase = settings.planned_phases[0]
-    compile_network(network, configuration.spec, settings, phase, steps, together)
-    pipeline = with_auxiliary_targets(
-        endless_batches(
-            store,
-            steps,
-            seed=configuration.seed,
-            augmentation=make_augmentation(store, settings.augmentation, configuration.seed),
-        ),
-        network.auxiliary_boxes,
+    warm_up, timed = (
+        math.ceil(each / per_execution) * per_execution for each in (batches / 4, batches)
     )
+    phase = settings.planned_phases[0]
+    compile_network(network, configuration.spec, settings, phase, len(store))
+    pipeline = training_batches(network, store, settings, configuration.seed)
     batch = tf.data.Dataset.from_tensors(next(iter(pipeline.take(1)))).repeat()
     sources = {"images_per_second": pipeline, "from_memory": without_autotuning(batch)}
     rounds: dict[str, list[float]] = {name: [] for name in sources}
@@ -104,15 +98,15 @@ def our_training(configuration: Configuration) -> dict[str, Any]:
     network: Network
     last = 0.0
 
-    def score(_epoch: int, _logs: Mapping[str, float], model: Any) -> None:
+    def score(_epoch: int, _logs: Mapping[str, float], localizer: Any) -> None:
         nonlocal spent, started, last
         spent += time.perf_counter() - started
-        boxes = network.localizer.predict(images, batch_size=128, verbose=0)["bbox"]
+        boxes = localizer.predict(images, batch_size=128, verbose=0)["bbox"]
         last = float(paired_iou(boxes.astype(float), truth).mean())
         for goal in _GOALS:
             if last >= goal and reached[str(goal)] is None:
                 reached[str(goal)] = round(spent, 1)
-        model.stop_training = None not in reached.values()
+        network.trainable.stop_training = None not in reached.values()
         started = time.perf_counter()
 
     make_repeatable(configuration.seed, deterministic=configuration.train.deterministic)
@@ -177,8 +171,7 @@ def _notebook(configuration: Configuration) -> NotebookLoop:
 
 def _network(configuration: Configuration) -> Network:
     settings = configuration.train
-    name = settings.architecture
-    return build_network(name, settings.architectures[name], configuration.spec)
+    return build_network(settings.architecture, settings.of_architecture, configuration.spec)
 
 
 _WORK: dict[str, Callable[..., dict[str, Any]]] = {

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mnist_localization.config import AugmentationSettings
+from mnist_localization.config.train import AugmentationSettings
+from mnist_localization.data.images.pipeline import random_keys
 from mnist_localization.training.augmentation import make_augmentation
 from support.small_stores import make_store
 
@@ -14,34 +15,54 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), 60, 0)
 
 
-def changed(store, seed=1, **settings):
+def changed(store, epoch=1, **settings):
+    """Images and boxes of all rows, augmented as in an epoch."""
     augment = make_augmentation(store, AugmentationSettings.model_validate(settings), 5)
-    return augment(store.read(range(len(store))), store.input_boxes, np.random.default_rng(seed))
+    rows = np.arange(len(store))
+    return augment(store.read(rows), store.input_boxes, random_keys(5, epoch, rows))
 
 
-def test_a_share_of_zero_switches_it_off(store):
+def test_a_share_of_zero_disables_augmentation(store):
     assert (
         make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 0}), 5) is None
     )
 
 
-def test_about_the_share_is_changed_and_the_rest_is_left_to_the_bit(store):
+def test_about_the_share_is_augmented_and_the_rest_is_not_changed_at_all(store):
     images, _ = changed(store, share=0.3, **ALL)
     same = (images == store.read(range(60))).all(axis=(1, 2, 3))
     assert 30 <= same.sum() <= 55
 
 
-def test_what_is_given_is_not_changed_in_place_and_one_seed_gives_one_result(store):
+def test_the_random_keys_determine_the_result(store):
     first, second = changed(store, share=1.0, **ALL), changed(store, share=1.0, **ALL)
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
-    assert (changed(store, seed=2, share=1.0, **ALL)[0] != first[0]).any()
+    assert (changed(store, epoch=2, share=1.0, **ALL)[0] != first[0]).any()
 
 
-def test_without_any_strength_nothing_changes(store):
+def test_an_image_is_augmented_alike_in_every_batch(store):
+    augment = make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 1}), 5)
+    whole, boxes = changed(store, epoch=3, share=1.0, **ALL)
+    rows = np.array([59, 7, 30])
+    images, corners = augment(store.read(rows), store.input_boxes[rows], random_keys(5, 3, rows))
+    np.testing.assert_array_equal(images, whole[rows])
+    np.testing.assert_array_equal(corners, boxes[rows])
+
+
+def test_the_given_arrays_are_not_changed_in_place(store):
+    augment = make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 1}), 5)
+    rows = np.arange(len(store))
+    images, boxes = store.read(rows), store.input_boxes
+    augment(images, boxes, random_keys(5, 1, rows))
+    np.testing.assert_array_equal(images, store.read(rows))
+    np.testing.assert_array_equal(boxes, store.input_boxes)
+
+
+def test_zero_strengths_change_nothing(store):
     images, boxes = changed(store, share=1.0, **OFF)
     difference = np.abs(images.astype(int) - store.read(range(60)))
-    assert difference.max() <= 1  # what resampling at scale 1 may round
+    assert difference.max() <= 1  # rounding of the resampling at scale 1
     np.testing.assert_allclose(boxes, store.input_boxes, atol=1e-6)
 
 

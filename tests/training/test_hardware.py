@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from mnist_localization.models.architecture import ModelSpec, build_network
-from mnist_localization.training import fit_network, hardware, make_repeatable
+from mnist_localization.training.loop import fit_network, hardware, make_repeatable
+from support.project import ROOT
+from support.small_models import train_settings
 from support.small_stores import SIDE, make_store
-from training.test_loop import REPORT, settings
 
 SCRIPT = """
 import sys
@@ -27,11 +27,12 @@ print(result.history["val_loss"].tolist())
 
 
 def trained(folder, devices=None, **changes):
-    options = settings(epochs=2, **changes)
+    report = {"dropout": 0.0, "regression_units": [8], "rescale": True}
+    options = train_settings(epochs=2, architectures={"report2020": report}, **changes)
     make_repeatable(3, deterministic=options.deterministic)
     spec = ModelSpec(SIDE, SIDE, 1, 2, True)
     with hardware(options, devices):
-        network = build_network("report2020", REPORT | {"dropout": 0.0}, spec)
+        network = build_network("report2020", options.of_architecture, spec)
         train, validation = make_store(folder, 48, 0), make_store(folder, 16, 1, "validation")
         return fit_network(
             network, spec, train, validation, options, seed=3, checkpoint_folder=folder / "x"
@@ -43,7 +44,7 @@ def alone(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("alone"))
 
 
-def test_half_precision_trains_and_answers_in_full_precision(tmp_path):
+def test_a_model_of_half_precision_trains_and_predicts_in_full_precision(tmp_path):
     result = trained(tmp_path, precision="mixed_bfloat16")
     assert np.isfinite(result.history["loss"]).all()
     assert result.localizer.get_layer("conv_1").compute_dtype == "bfloat16"
@@ -52,9 +53,9 @@ def test_half_precision_trains_and_answers_in_full_precision(tmp_path):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_compiled_step_cannot_be_held_to_repeat():
+def test_xla_and_deterministic_operations_are_mutually_exclusive():
     with pytest.raises(ValidationError, match=r"train\.deterministic=false"):
-        settings(xla=True)
+        train_settings(xla=True)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +63,11 @@ def test_a_compiled_step_cannot_be_held_to_repeat():
     ["devices=['CPU:0', 'CPU:1'], multi_gpu=True", "xla=True, deterministic=False"],
     ids=["two devices", "xla"],
 )
-def test_other_hardware_learns_about_the_same(tmp_path, alone, how):
-    # In a process of its own: devices and determinism are set once for a process.
+def test_losses_are_similar_on_other_hardware(tmp_path, alone, how):
+    # In another process, because devices and determinism are set once for a process.
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(how=how), str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT / "tests",
         capture_output=True,
         text=True,
         timeout=200,

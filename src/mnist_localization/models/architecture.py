@@ -1,35 +1,55 @@
-"""Architectures by name: adding one means adding one file beside this one."""
+"""The contract between architectures and the rest of the project.
 
-import importlib
-import pkgutil
+An architecture is one module in `models/architectures` with the constant `ARCHITECTURE`. Its file
+name is its name in `train.architecture`, and its settings are the section
+`train.architectures.<name>` of the parameters. No other file lists it.
+"""
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import ValidationError
 
-from mnist_localization.config import Settings
+from mnist_localization.config.base import Settings
+from mnist_localization.config.train import ResolvedTrainSettings, TrainingDefaults, TrainSettings
 from mnist_localization.errors import ModelError
-from mnist_localization.models import architectures
+from mnist_localization.models.layers import ImageInput
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.models.statistics import BoxStatistics
+from mnist_localization.registry import load_module, module_names
+
+FOLDER = "models/architectures"
+
+# Outputs of a localizer: class probabilities [batch, classes] and relative corners [batch, 4].
+LABEL, BBOX = "label", "bbox"
+# Optional outputs of a localizer, each [batch, 1] in [0, 1]: the confidence in the box, and the
+# probability that the image contains an object. They become columns of the table `predictions`.
+BBOX_CONFIDENCE, PRESENCE = "bbox_confidence", "presence"
+# Layer of a localizer that outputs the box before clipping and snapping. Without a layer of this
+# name, the box counts as not snapped.
+RAW_BOX = "bbox_raw"
+# Optional second input of a trainable model, uint32 [batch, 2]: see `Network`.
+RANDOM_KEY = "random_key"
+
+# Patterns of the names of weights that are added to features or scale them.
+UNDECAYED = ("bias", "gamma", "beta")
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the data asks of a model.
+    """Properties of the data that a model is built for.
 
     Attributes:
-        height: Rows of the images.
-        width: Columns of the images.
+        height: Height of the model input, in pixels.
+        width: Width of the model input, in pixels.
         channels: 1 for gray, 3 for color.
         classes: Number of classes.
-        whole_pixel_boxes: Whether the annotated boxes lie on whole pixels.
+        whole_pixel_boxes: Whether annotated corners are at whole pixels of the model input.
         provenance: Facts about the training that the saved model carries.
-        box_statistics: What the training boxes have in common.
+        box_statistics: Regularities of the training boxes.
     """
 
     height: int
@@ -42,77 +62,153 @@ class ModelSpec:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels."""
+        """Return height, width and channels."""
         return self.height, self.width, self.channels
 
 
 @dataclass(frozen=True)
-class Network:
-    """One set of weights in two views.
+class ExtraOutput:
+    """An output of a trainable model besides `label`, `bbox` and the auxiliary boxes.
 
     Attributes:
-        trainable: Model that is fitted: images 0..255 to `label` and `bbox`, both smooth,
-            and any auxiliary boxes.
-        localizer: Model that is saved: `label` and `bbox`, snapped where configured.
-        auxiliary_boxes: Further outputs of `trainable` that are taught the box, with the
-            weight of their loss.
+        loss: Loss of the output.
+        target: Function from the targets of a batch, `label` `[batch]` and `bbox` `[batch, 4]`,
+            to the target of the output. It is traced by TensorFlow.
+        loss_weight: Weight of the loss in the total loss.
+    """
+
+    loss: keras.losses.Loss
+    target: Callable[[Mapping[str, Any]], Any]
+    loss_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """One set of weights in two views, one to train and one to save.
+
+    Both views take images with pixels 0..255, `[batch, height, width, channels]`; `image_input`
+    scales them inside the model. Both return a dict with the outputs `label` (probabilities,
+    `[batch, classes]`) and `bbox` (relative corners, `[batch, 4]`).
+
+    Randomness in training, such as jitter, must depend on nothing but seed, epoch and row. For
+    that, a trainable model may have a second input named `random_key`, from which
+    `models.layers.keyed_uniform` draws numbers. Keras' dropout uses a seed generator, whose state
+    is part of the checkpoint.
+
+    Attributes:
+        trainable: Model to fit. Its box must be differentiable, so it is not snapped.
+        localizer: Model to save. Its box is clipped to [0, 1] and ordered. It may have the
+            optional outputs `bbox_confidence` and `presence`, and a layer `bbox_raw`.
+        auxiliary_boxes: Outputs of `trainable` that are trained on the annotated box with the loss
+            of the head `bbox`, and the weights of their losses.
+        extra_outputs: Other outputs of `trainable`, with their losses and targets.
+        undecayed_weights: Regular expressions; weights whose name contains a match are excluded
+            from weight decay.
     """
 
     trainable: keras.Model
     localizer: keras.Model
     auxiliary_boxes: Mapping[str, float] = field(default_factory=dict)
+    extra_outputs: Mapping[str, ExtraOutput] = field(default_factory=dict)
+    undecayed_weights: tuple[str, ...] = UNDECAYED
+
+    @property
+    def takes_random_key(self) -> bool:
+        """Return whether the trainable model has the input `random_key`."""
+        return RANDOM_KEY in {tensor.name for tensor in self.trainable.inputs}
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
-Builder = Callable[[AnySettings, ModelSpec], Network]
-
-_BUILDERS: dict[str, tuple[type[Settings], Callable[[Any, ModelSpec], Network]]] = {}
 
 
-def architecture(
-    name: str, settings: type[AnySettings]
-) -> Callable[[Builder[AnySettings]], Builder[AnySettings]]:
-    """Decorator that puts a builder into the registry.
+@dataclass(frozen=True)
+class Architecture(Generic[AnySettings]):
+    """A family of models: settings, builder and training defaults.
 
-    Args:
-        name: Name of the architecture, as in `train.architecture`.
-        settings: Model of its section `train.architectures.<name>`.
+    Attributes:
+        settings: Model of the section `train.architectures.<name>`. If all its fields have
+            defaults, the section may be missing.
+        build: Function from settings and properties of the data to a network with new weights.
+        training_defaults: Values for the keys of the section `train` that are null.
+
+    Example:
+        ```python
+        ARCHITECTURE = Architecture(MySettings, build_my_network, TrainingDefaults(epochs=10, ...))
+        ```
     """
 
-    def register(builder: Builder[AnySettings]) -> Builder[AnySettings]:
-        _BUILDERS[name] = (settings, builder)
-        return builder
+    settings: type[AnySettings]
+    build: Callable[[AnySettings, ModelSpec], Network]
+    training_defaults: TrainingDefaults
 
-    return register
+    def validate(self, name: str, settings: Mapping[str, Any]) -> AnySettings:
+        """Validate the section of the architecture.
+
+        Raises:
+            ModelError: A key is unknown or missing, or a value is not valid.
+        """
+        try:
+            return self.settings.model_validate(dict(settings))
+        except ValidationError as error:
+            raise ModelError(f"train.architectures.{name} is not valid: {error}") from error
+
+
+def load_architecture(name: str) -> Architecture[Any]:
+    """Import an architecture of the registry.
+
+    Raises:
+        ModelError: The name is unknown.
+    """
+    if name not in module_names(FOLDER):
+        raise ModelError(
+            f"train.architecture is {name!r}; choose one of {', '.join(module_names(FOLDER))}"
+        )
+    architecture: Architecture[Any] = load_module(FOLDER, name).ARCHITECTURE
+    return architecture
+
+
+def resolve_settings(settings: TrainSettings) -> ResolvedTrainSettings:
+    """Fill the null keys of the section `train` with the defaults of its architecture.
+
+    Raises:
+        ModelError: The section of the architecture is not valid.
+    """
+    name = settings.architecture
+    architecture = load_architecture(name)
+    section = architecture.validate(name, settings.architectures.get(name) or {})
+    return settings.with_defaults(architecture.training_defaults, section.model_dump())
 
 
 def build_network(name: str, settings: Mapping[str, Any], spec: ModelSpec) -> Network:
-    """Build an architecture with fresh weights.
+    """Build a network with new weights.
 
     Args:
-        name: Its name in the registry.
-        settings: Its own section of the parameters.
-        spec: What the data asks of it.
+        name: Name of the architecture in the registry.
+        settings: Section `train.architectures.<name>`.
+        spec: Properties of the data.
 
     Raises:
-        ModelError: The name is unknown, or the settings are wrong.
+        ModelError: The name is unknown or the section is not valid.
     """
-    known = known_architectures()
-    if name not in known:
-        raise ModelError(
-            f"train.architecture is {name!r}, but the architectures are {', '.join(sorted(known))}"
-        )
-    settings_type, builder = known[name]
-    try:
-        checked = settings_type.model_validate(dict(settings))
-    except ValidationError as error:
-        raise ModelError(f"train.architectures.{name} is wrong: {error}") from error
-    return builder(checked, spec)
+    architecture = load_architecture(name)
+    return architecture.build(architecture.validate(name, settings), spec)
 
 
-@cache
-def known_architectures() -> dict[str, tuple[type[Settings], Callable[[Any, ModelSpec], Network]]]:
-    """Name to settings and builder of every architecture; their layers are registered too."""
-    for module in pkgutil.iter_modules(architectures.__path__):
-        importlib.import_module(f"{architectures.__name__}.{module.name}")
-    return _BUILDERS
+def image_input(spec: ModelSpec, scale: float) -> tuple[Any, Any]:
+    """Create the image input of a network.
+
+    Args:
+        spec: Properties of the data; its provenance is stored in the layer.
+        scale: Factor of the pixel values 0..255.
+
+    Returns:
+        Symbolic tensors `[batch, height, width, channels]`: the input and its scaled pixels.
+    """
+    images = keras.Input(spec.shape, name="image")
+    layer = ImageInput(scale=scale, provenance=spec.provenance.to_json(), name="input")
+    return images, layer(images)
+
+
+def random_key_input() -> Any:
+    """Create the optional input `random_key` of a trainable model, uint32 `[batch, 2]`."""
+    return keras.Input((2,), dtype="uint32", name=RANDOM_KEY)

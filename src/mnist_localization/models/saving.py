@@ -1,4 +1,4 @@
-"""What a loaded model says of itself, and guards around loading one."""
+"""Loading of saved localizers, and views and facts of a loaded one."""
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,11 @@ import keras
 import pandas as pd
 
 from mnist_localization.errors import ModelError
-from mnist_localization.models.architecture import known_architectures
+from mnist_localization.models import architecture, losses
+from mnist_localization.models.architecture import BBOX, BBOX_CONFIDENCE, LABEL, PRESENCE, RAW_BOX
 from mnist_localization.models.layers import ImageInput
 from mnist_localization.models.provenance import Provenance
+from mnist_localization.registry import load_modules
 
 _LONGEST_REASON = 300  # characters
 
@@ -34,38 +36,41 @@ def provenance(localizer: keras.Model) -> Provenance:
 
 
 def prediction_model(localizer: keras.Model) -> keras.Model:
-    """The localizer with a third output: the box before any snapping.
+    """Add the box before clipping and snapping to the outputs of a localizer.
 
     Args:
-        localizer: Images 0..255 to a dict `label` and `bbox`.
+        localizer: Model from images 0..255 to a dict with `label` and `bbox`.
 
     Returns:
-        The same weights with outputs `label` `[batch, classes]`, `bbox` and `bbox_raw`
-        `[batch, 4]`; the last two are equal when the model has no layer `bbox_raw`.
+        Model with the same weights and the outputs `label` `[batch, classes]`, `bbox` and
+        `bbox_raw` `[batch, 4]`; the last two are equal if the model has no layer `bbox_raw`. The
+        optional outputs `bbox_confidence` and `presence` are kept, `[batch, 1]`.
 
     Raises:
-        ModelError: The model has not the two heads.
+        ModelError: The model does not have the two heads.
     """
     output = getattr(localizer, "output", None)
-    if not isinstance(output, dict) or not {"label", "bbox"} <= set(output):
+    if not isinstance(output, dict) or not {LABEL, BBOX} <= set(output):
         raise ModelError(
-            f"the model {localizer.name!r} must give a dict with `label` and `bbox`; train one "
+            f"the model {localizer.name!r} must return a dict with `label` and `bbox`; train one "
             "with `kedro run --pipeline=train`"
         )
     names = {layer.name for layer in localizer.layers}
-    raw = localizer.get_layer("bbox_raw").output if "bbox_raw" in names else output["bbox"]
-    outputs = {"label": output["label"], "bbox": output["bbox"], "bbox_raw": raw}
-    return keras.Model(localizer.input, outputs, name=f"{localizer.name}_prediction")
+    raw = localizer.get_layer(RAW_BOX).output if RAW_BOX in names else output[BBOX]
+    kept = {
+        name: output[name] for name in (LABEL, BBOX, BBOX_CONFIDENCE, PRESENCE) if name in output
+    }
+    return keras.Model(localizer.input, kept | {RAW_BOX: raw}, name=f"{localizer.name}_prediction")
 
 
 def computed_in_float32(localizer: keras.Model) -> keras.Model:
-    """The same model without mixed precision, which not every format has.
+    """Return a model without mixed precision, which some export formats do not support.
 
     Args:
         localizer: A functional model.
 
     Returns:
-        The model itself where it computes in float32 already, else a copy that does.
+        The model itself if it computes in float32, otherwise a copy that does.
     """
     if all(layer.compute_dtype == "float32" for layer in localizer.layers):
         return localizer
@@ -80,15 +85,15 @@ def computed_in_float32(localizer: keras.Model) -> keras.Model:
 
 
 def layer_table(model: keras.Model) -> pd.DataFrame:
-    """The layers of a model in the order in which they are computed.
+    """Describe the layers of a model in the order in which they are computed.
 
     Args:
         model: A functional model.
 
     Returns:
-        One row a layer: `layer`, `type`, `output_shape` without the batch (`25 x 25 x 16`;
-        several outputs are joined by `, `), `parameters`, and `inputs`, the layers that it
-        takes its input from, joined by `, `.
+        One row for each layer: `layer`, `type`, `output_shape` without the batch (`25 x 25 x 16`;
+        several outputs are joined by `, `), `parameters`, and `inputs`, the names of the layers
+        whose outputs it takes, joined by `, `.
     """
     inputs = {
         entry["name"]: list(dict.fromkeys(_producers(entry["inbound_nodes"])))
@@ -112,9 +117,9 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
 def _producers_first(
     layers: Sequence[keras.layers.Layer], inputs: Mapping[str, Sequence[str]]
 ) -> Iterator[keras.layers.Layer]:
-    """Layers in their order, but behind all whose outputs they take.
+    """Yield layers in their order, but after all layers whose outputs they take.
 
-    Keras puts a layer that is called more than once where its first call is.
+    Keras lists a layer that is called more than once at its first call.
     """
     waiting, placed = list(layers), set[str]()
     while waiting:
@@ -128,76 +133,80 @@ def _shape_text(shape: Sequence[int | None]) -> str:
     return " x ".join(str(length) for length in shape[1:])
 
 
-def _producers(described: Any) -> Iterator[str]:
-    """Names of the layers whose outputs a serialized call takes, in order."""
-    if isinstance(described, dict):
-        if "keras_history" in described:
-            yield described["keras_history"][0]
+def _producers(serialized: Any) -> Iterator[str]:
+    """Yield the names of the layers whose outputs a serialized call takes, in order."""
+    if isinstance(serialized, dict):
+        if "keras_history" in serialized:
+            yield serialized["keras_history"][0]
         else:
-            for value in described.values():
+            for value in serialized.values():
                 yield from _producers(value)
-    elif isinstance(described, list | tuple):
-        for value in described:
+    elif isinstance(serialized, list | tuple):
+        for value in serialized:
             yield from _producers(value)
 
 
 def load_localizer(path: Path) -> keras.Model:
-    """A saved localizer, loaded in Keras' safe mode.
+    """Load a localizer in Keras' safe mode.
 
     Args:
         path: A `.keras` file.
 
     Returns:
-        The model; its inputs are images, its outputs `label` and `bbox`.
+        Model from images to a dict with `label` and `bbox`.
 
     Raises:
-        ModelError: The file is missing, damaged, of another kind, would run code of its own
-            when loaded, or holds a model that is no localizer.
+        ModelError: The file is missing, damaged or not a `.keras` file, would run its own code
+            when loaded, or contains a model that is not a localizer.
     """
     if not path.is_file():
         raise ModelError(
-            f"{path}: there is no such model file; train one with `kedro run --pipeline=train`"
+            f"{path}: the model file does not exist; train a model with "
+            "`kedro run --pipeline=train`"
         )
     if not zipfile.is_zipfile(path):
         raise ModelError(
-            f"{path}: this is no whole `.keras` file (it is of another format, or cut off); copy "
-            "it again, or train a model with `kedro run --pipeline=train`"
+            f"{path}: not a complete `.keras` file (another format, or truncated); copy it again, "
+            "or train a model with `kedro run --pipeline=train`"
         )
     with loadable(str(path)):
         localizer = keras.saving.load_model(path, compile=False, safe_mode=True)
     prediction_model(localizer)
     if len(localizer.input_shape) != 4:
-        raise ModelError(f"{path}: the model takes {localizer.input_shape}, and no images")
+        raise ModelError(
+            f"{path}: the model takes inputs of shape {localizer.input_shape}; a localizer takes "
+            "images [batch, height, width, channels]"
+        )
     return localizer
 
 
 @contextmanager
 def loadable(name: str) -> Iterator[None]:
-    """Makes a saved model loadable, and turns Keras' errors on loading it into ours.
+    """Register all serializable objects of the project, and convert errors of Keras on loading.
 
     Args:
-        name: What is being loaded, for the message.
+        name: Name of the model in error messages.
 
     Raises:
-        ModelError: The file is damaged, or would run code of its own when loaded.
+        ModelError: The file is damaged, or would run its own code when loaded.
     """
-    # Whatever architecture the file holds: its layers are found by their registered names.
-    known_architectures()
+    for folder in (architecture.FOLDER, losses.FOLDER):
+        load_modules(folder)
     try:
         yield
     except FileNotFoundError:
         raise
-    except Exception as error:  # a broken file can make Keras raise nearly anything
+    except Exception as error:  # a damaged file can make Keras raise nearly any exception
         raise ModelError(
-            f"{name}: the model cannot be loaded in Keras' safe mode: {_reason(error)}; train one "
-            "with `kedro run --pipeline=train`"
+            f"{name}: cannot load the model in Keras' safe mode: {_reason(error)}; train one with "
+            "`kedro run --pipeline=train`"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """What Keras says, in a sentence: its messages hold whole configurations."""
+    """Return the reason in one sentence; messages of Keras contain whole configurations."""
     text = " ".join(str(error).split())
     if "`Lambda` layer" in text:
-        return "it holds a Lambda layer, which would run code of the file's own, and is refused"
+        return "it contains a Lambda layer, which would run code from the file"
     text = text.rpartition("Exception encountered: ")[2] or type(error).__name__
     return text.partition(". ")[0][:_LONGEST_REASON].rstrip(".")

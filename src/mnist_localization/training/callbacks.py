@@ -6,33 +6,33 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 
-from mnist_localization.config import EarlyStoppingSettings
+from mnist_localization.config.train import EarlyStoppingSettings
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
 
 logger = logging.getLogger(__name__)
 
+# Called with the epoch, from 1, its logs, and the localizer with the weights of that epoch.
 EpochEnd = Callable[[int, Mapping[str, float], keras.Model], None]
 
 
 class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """At the end of each epoch: one row of history, a checkpoint, and the decision to stop.
+    """History row, checkpoint and early stopping at the end of each epoch.
 
-    Keras' own `EarlyStopping` and `BackupAndRestore` forget the best epoch and the patience
-    when a training is resumed; this keeps both in the checkpoint.
+    `EarlyStopping` and `BackupAndRestore` of Keras forget the best epoch and the patience when a
+    training is resumed; this callback keeps both in the checkpoint.
+
+    Args:
+        state: State so far; each epoch is added to it.
+        checkpoint: Checkpoint to write.
+        settings: Section `train.early_stopping`.
     """
 
     def __init__(
         self, state: TrainingState, checkpoint: Checkpoint, settings: EarlyStoppingSettings
     ) -> None:
-        """Go on from a state.
-
-        Args:
-            state: State so far; it grows with each epoch.
-            checkpoint: Where it is recorded.
-            settings: When to stop, and which epoch is the best.
-        """
         super().__init__()
         self._state = state
         self._checkpoint = checkpoint
@@ -44,7 +44,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Record the epoch, and stop where it is time to."""
+        """Record the epoch, and stop the training if the patience is over."""
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row["seconds"] = round(time.perf_counter() - self._started, 3)
@@ -54,7 +54,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
             self._state.best_epoch = epoch + 1
             self._state.best_value = row[self._settings.monitor]
         self._checkpoint.write(self._state, self.model, is_best=is_best)
-        if self._patience_is_over():
+        if is_patience_over(self._state, self._settings):
             logger.info(
                 "Early stopping after epoch %d: %s has not improved since epoch %d.",
                 epoch + 1,
@@ -65,33 +65,58 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _is_best(self, row: Mapping[str, float]) -> bool:
         value, best = row[self._settings.monitor], self._state.best_value
-        # A value that is no number compares with none: it would stay the best for ever.
+        # NaN never compares as worse, so replace it unconditionally.
         if best is None or not math.isfinite(best):
             return True
         gain = value - best if self._settings.mode == "max" else best - value
         return gain > self._settings.min_delta
 
-    def _patience_is_over(self) -> bool:
-        return patience_is_over(self._state, self._settings)
 
-
-def patience_is_over(state: TrainingState, settings: EarlyStoppingSettings) -> bool:
-    """Whether so many epochs of a phase have passed without improvement that it stops."""
+def is_patience_over(state: TrainingState, settings: EarlyStoppingSettings) -> bool:
+    """Return whether a phase stops, given its epochs without improvement."""
     return 0 < settings.patience <= state.epochs - max(state.best_epoch, state.phase_start)
 
 
 class EpochEndCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Calls a function with the epoch (from 1), its logs and the model."""
+    """Call of a function at the end of each epoch.
 
-    def __init__(self, function: EpochEnd) -> None:
-        """Keep the function.
+    Args:
+        function: Function to call.
+        localizer: Model that is passed to the function.
+    """
 
-        Args:
-            function: Called at the end of each epoch.
-        """
+    def __init__(self, function: EpochEnd, localizer: keras.Model) -> None:
         super().__init__()
         self._function = function
+        self._localizer = localizer
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Call the function."""
-        self._function(epoch + 1, dict(logs or {}), self.model)
+        self._function(epoch + 1, dict(logs or {}), self._localizer)
+
+
+class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
+    """Log line at the end of each epoch, for outputs that are not a terminal.
+
+    Args:
+        epochs: Maximum number of epochs.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Log the main metrics, on the validation split if there is one."""
+        logs = logs or {}
+        prefix = "val_" if "val_loss" in logs else ""
+        logger.info(
+            "Epoch %d/%d: %slabel_accuracy %.4f, %smean IoU %.4f, loss %.4f",
+            epoch + 1,
+            self._epochs,
+            prefix,
+            logs[f"{prefix}label_accuracy"],
+            prefix,
+            logs[f"{prefix}bbox_mean_iou"],
+            logs["loss"],
+        )

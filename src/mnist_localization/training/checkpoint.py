@@ -1,12 +1,14 @@
-"""The state of a training on disk: what a killed one goes on from."""
+"""Checkpoint of a training, from which a killed training resumes."""
 
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
+
+from mnist_localization.files import atomic_path, remove, restore_folder
 
 _STATE = "state.json"
 _LAST = "last.weights.h5"
@@ -15,16 +17,16 @@ _BEST = "best.weights.h5"
 
 @dataclass
 class TrainingState:
-    """What a training knows of itself beside its weights.
+    """State of a training besides its weights.
 
     Attributes:
-        rows: One row of logs for each finished epoch.
+        rows: Logs of each finished epoch.
         best_epoch: Number of the best epoch, from 1; 0 before the first.
-        best_value: Value of the monitored metric in it.
-        phase: Number of the phase, from 0.
-        phase_start: Epochs finished before it.
-        random_states: States of the model's random generators (dropout, noise), which Keras
-            does not count among the weights.
+        best_value: Value of the monitored metric in the best epoch.
+        phase: Index of the phase, from 0.
+        phase_start: Number of epochs finished before the phase.
+        random_states: States of the random generators of the model (dropout), which Keras does
+            not save with the weights.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -36,76 +38,61 @@ class TrainingState:
 
     @property
     def epochs(self) -> int:
-        """Number of finished epochs."""
+        """Return the number of finished epochs."""
         return len(self.rows)
 
 
 class Checkpoint:
-    """One folder with the state, the last weights (and the optimizer's) and the best ones.
+    """Folder with the state, the last weights with the optimizer, and the best weights.
 
-    A folder is written anew for each epoch and renamed when it is whole, so that a kill at
-    any moment leaves the epoch before.
+    The folder is replaced atomically at the end of each epoch, so that a kill at any time leaves
+    the checkpoint of the epoch before.
+
+    Args:
+        folder: Folder of this training alone.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder.
-
-        Args:
-            folder: Folder of this training alone.
-        """
         self._folder = folder
 
     def write(self, state: TrainingState, model: keras.Model, *, is_best: bool) -> None:
-        """Record the end of an epoch.
+        """Save the end of an epoch.
 
         Args:
-            state: State with that epoch in it.
-            model: Compiled model; its optimizer's state is saved with the weights.
-            is_best: Whether its weights are the best so far.
+            state: State that includes the epoch; its random states are updated.
+            model: Compiled model.
+            is_best: Whether the epoch is the best so far.
         """
-        beside = self._folder.with_name(f".{self._folder.name}.part")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        model.save_weights(beside / _LAST)
         state.random_states = [variable.numpy().tolist() for variable in _random_variables(model)]
-        best = beside / _LAST if is_best else self._folder / _BEST
-        if best.exists():
-            shutil.copyfile(best, beside / _BEST)
-        (beside / _STATE).write_text(json.dumps(asdict(state)), "utf-8")
-        old = self._folder.with_name(f".{self._folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if self._folder.exists():
-            self._folder.replace(old)
-        beside.replace(self._folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with atomic_path(self._folder) as temporary:
+            temporary.mkdir()
+            model.save_weights(temporary / _LAST)
+            best = temporary / _LAST if is_best else self._folder / _BEST
+            shutil.copyfile(best, temporary / _BEST)
+            (temporary / _STATE).write_text(json.dumps(asdict(state)), "utf-8")
 
     def read(self) -> TrainingState | None:
-        """The recorded state; none when there is nothing to go on from."""
-        old = self._folder.with_name(f".{self._folder.name}.old")
-        if not self._folder.exists() and old.exists():
-            old.replace(self._folder)  # killed between the two renames of `write`
+        """Return the saved state, or `None` if there is no complete checkpoint."""
+        restore_folder(self._folder)
         try:
-            recorded: dict[str, Any] = json.loads((self._folder / _STATE).read_text("utf-8"))
-            return TrainingState(**recorded)
+            return TrainingState(**json.loads((self._folder / _STATE).read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
-    def restore_last(self, model: keras.Model, state: TrainingState) -> Self:
-        """Give the model its weights, optimizer and random generators of the last epoch."""
+    def restore_last(self, model: keras.Model, state: TrainingState) -> None:
+        """Load weights, optimizer and random generators of the last epoch into a model."""
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self._folder / _LAST)
         for variable, value in zip(_random_variables(model), state.random_states, strict=True):
             variable.assign(value)
-        return self
 
-    def restore_best(self, model: keras.Model) -> Self:
-        """Give the model the weights of the best epoch."""
+    def restore_best(self, model: keras.Model) -> None:
+        """Load the weights of the best epoch into a model."""
         model.load_weights(self._folder / _BEST)
-        return self
 
     def remove(self) -> None:
-        """Forget the training."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the folder."""
+        remove(self._folder)
 
 
 def _random_variables(model: keras.Model) -> list[keras.Variable]:

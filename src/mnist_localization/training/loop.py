@@ -1,49 +1,51 @@
-"""Fitting a network to a split."""
+"""Fit a network to a training split."""
 
 import fnmatch
 import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 import pandas as pd
 import tensorflow as tf
 
-from mnist_localization.config import PhaseSettings, TrainSettings
-from mnist_localization.data.images import ImageStore
+from mnist_localization.config.train import PhaseSettings, ResolvedTrainSettings
 from mnist_localization.data.images.pipeline import batches, endless_batches, steps_per_epoch
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.errors import ModelError
-from mnist_localization.models.architecture import ModelSpec, Network
-from mnist_localization.models.losses import bbox_loss
+from mnist_localization.models.architecture import BBOX, LABEL, RANDOM_KEY, ModelSpec, Network
+from mnist_localization.models.losses import box_loss
 from mnist_localization.models.metrics import MeanBoxIoU
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.training.augmentation import make_augmentation
 from mnist_localization.training.callbacks import (
     EpochEnd,
     EpochEndCallback,
+    EpochLogger,
     EpochRecorder,
-    patience_is_over,
+    is_patience_over,
 )
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
-from mnist_localization.training.progress import EpochLines
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gives.
+    """Result of a training.
 
     Attributes:
         localizer: Model with the weights of the best epoch.
-        history: One row an epoch: `epoch` from 1, Keras' logs, `learning_rate`, `seconds`.
-        best_epoch: Number of the epoch whose weights the model has.
+        history: One row for each epoch: `epoch` from 1, the logs of Keras, `learning_rate`,
+            `seconds`.
+        best_epoch: Number of the best epoch.
     """
 
     localizer: keras.Model
@@ -52,27 +54,45 @@ class TrainingResult:
 
 
 def make_repeatable(seed: int, *, deterministic: bool) -> None:
-    """Seed Python, NumPy and TensorFlow, before a network is built.
+    """Seed Python, NumPy and TensorFlow; call this before a network is built.
 
     Args:
         seed: The seed.
-        deterministic: Whether TensorFlow is held to operations that repeat to the bit.
+        deterministic: Whether TensorFlow uses only operations that give the same bits each time.
     """
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
-def training_key(settings: TrainSettings, seed: int, provenance: Provenance) -> str:
-    """Digest of all that makes two trainings the same: parameters, seed, data, versions."""
-    said = [
-        settings.model_dump(exclude={"resume"}),
-        seed,
-        provenance.to_json(),
-        keras.__version__,
-        tf.__version__,
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+@contextmanager
+def hardware(
+    settings: ResolvedTrainSettings, devices: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Set precision and devices for the networks that are built and fitted inside.
+
+    Args:
+        settings: Section `train`, of which `precision` and `multi_gpu` are used.
+        devices: Devices that share each batch if `multi_gpu` is set; `None` uses all GPUs.
+    """
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.precision)
+    strategy = tf.distribute.MirroredStrategy(devices) if settings.multi_gpu else None
+    try:
+        with strategy.scope() if strategy is not None else nullcontext():
+            yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def training_key(provenance: Provenance) -> str:
+    """Return a digest of everything that determines a training.
+
+    Args:
+        provenance: Architecture, settings, seed and data of the training.
+    """
+    content = [provenance.to_json(), keras.__version__, tf.__version__]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fit_network(
@@ -80,43 +100,46 @@ def fit_network(
     spec: ModelSpec,
     train: ImageStore,
     validation: ImageStore,
-    settings: TrainSettings,
+    settings: ResolvedTrainSettings,
     *,
     seed: int,
     checkpoint_folder: Path,
     on_epoch_end: EpochEnd | None = None,
 ) -> TrainingResult:
-    """Fit a network; its localizer gets the weights of the best epoch.
+    """Fit a network, and restore the weights of the best epoch.
 
-    A training that was killed goes on from its last finished epoch, also when that was the
-    last one: the checkpoint stays until the caller has the result safe and removes it.
+    A killed training resumes after its last finished epoch, including the last one, because the
+    checkpoint is kept until the caller removes it after saving the result.
 
     Args:
-        network: Network with fresh weights.
-        spec: What it was built for.
-        train: Split to fit.
-        validation: Split to judge each epoch on.
-        settings: The section `train`.
-        seed: Seed of the order of the images.
+        network: Network with new weights.
+        spec: Properties of the data that the network was built for.
+        train: Training split.
+        validation: Split on which each epoch is judged.
+        settings: Section `train`.
+        seed: Seed of the order and of the augmentation of the images.
         checkpoint_folder: Folder of this training alone.
-        on_epoch_end: Called with the epoch (from 1), its logs and the model.
+        on_epoch_end: Function called at the end of each epoch.
 
     Returns:
         The trained localizer and its history.
+
+    Raises:
+        ModelError: `early_stopping.monitor` or a pattern of `phases.freeze` matches nothing.
     """
     _check_monitor(network, settings.early_stopping.monitor)
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
         checkpoint.remove()
     state = checkpoint.read() or TrainingState()
-    # The recorder comes first: what it records must be there whatever the others do.
+    # The recorder is first, so that an epoch is recorded even if another callback fails.
     callbacks = [EpochRecorder(state, checkpoint, settings.early_stopping)]
     if on_epoch_end is not None:
-        callbacks.append(EpochEndCallback(on_epoch_end))
-    callbacks.append(EpochLines(settings.planned_epochs))
+        callbacks.append(EpochEndCallback(on_epoch_end, network.localizer))
+    callbacks.append(EpochLogger(settings.planned_epochs))
     fit = _Fit(network, spec, train, validation, settings, seed, callbacks)
     if state.epochs:
-        logger.info("Going on from epoch %d of %d.", state.epochs, settings.planned_epochs)
+        logger.info("Resuming after epoch %d of %d.", state.epochs, settings.planned_epochs)
         fit.prepare(settings.planned_phases[state.phase])
         checkpoint.restore_last(network.trainable, state)
         fit.run(settings.planned_phases[state.phase], state)
@@ -132,71 +155,60 @@ def fit_network(
 
 
 def _check_monitor(network: Network, monitor: str) -> None:
-    """Refuse the name of a metric that no epoch will log, before the first one is spent."""
+    """Raise an error before the first epoch if no epoch will log a metric."""
     names = ["loss", *(f"{head}_loss" for head in network.trainable.output)]
     names += ["label_accuracy", f"bbox_{MeanBoxIoU().name}"]
     logged = sorted([*names, *(f"val_{name}" for name in names), "epoch", "learning_rate"])
     if monitor not in logged:
         raise ModelError(
-            f"train.early_stopping.monitor is {monitor!r}, but the logged metrics are "
-            f"{', '.join(logged)}"
+            f"train.early_stopping.monitor is {monitor!r}; choose one of {', '.join(logged)}"
         )
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What the phases of a training share."""
+    """Objects that the phases of a training share."""
 
     network: Network
     spec: ModelSpec
     train: ImageStore
     validation: ImageStore
-    settings: TrainSettings
+    settings: ResolvedTrainSettings
     seed: int
     callbacks: Sequence[keras.callbacks.Callback]
 
-    @property
-    def _steps(self) -> tuple[int, int]:
-        return steps_per_epoch(len(self.train), self.settings.batch_size)
-
     def prepare(self, phase: PhaseSettings) -> None:
-        """Freeze the layers of a phase and compile anew."""
+        """Freeze the layers of a phase and compile the model for it."""
         _freeze(self.network.trainable, phase.freeze)
-        compile_network(self.network, self.spec, self.settings, phase, *self._steps)
+        compile_network(self.network, self.spec, self.settings, phase, len(self.train))
 
     def run(self, phase: PhaseSettings, state: TrainingState) -> None:
-        """Train the rest of a phase."""
-        if patience_is_over(state, self.settings.early_stopping):
+        """Train the remaining epochs of a phase."""
+        if is_patience_over(state, self.settings.early_stopping):
             return
-        taught = partial(with_auxiliary_targets, names=self.network.auxiliary_boxes)
-        steps, _ = self._steps
-        images = endless_batches(
-            self.train,
-            steps,
-            seed=self.seed,
-            first_epoch=state.epochs,
-            augmentation=make_augmentation(self.train, self.settings.augmentation, self.seed),
-        )
+        validation = batches(self.validation, self.settings.batch_size)
         self.network.trainable.fit(
-            taught(images),
-            validation_data=taught(batches(self.validation, self.settings.batch_size)),
-            steps_per_epoch=steps,
+            training_batches(
+                self.network, self.train, self.settings, self.seed, first_epoch=state.epochs
+            ),
+            validation_data=_for_network(validation, self.network),
+            steps_per_epoch=steps_per_epoch(len(self.train), self.settings.batch_size)[0],
             initial_epoch=state.epochs,
             epochs=state.phase_start + phase.epochs,
             callbacks=list(self.callbacks),
             shuffle=False,  # the pipeline shuffles
-            # Keras' bar redraws its line: for a terminal only.
+            # The progress bar of Keras redraws its line, which only a terminal shows.
             verbose=1 if sys.stderr.isatty() and sys.stdout.isatty() else 0,
         )
 
 
 def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
-    """Make exactly the layers untrainable whose name one of the patterns matches."""
+    """Freeze the layers whose names match a pattern, and make all others trainable."""
     names = [layer.name for layer in model.layers]
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             raise ModelError(
-                f"train.phases freezes {pattern!r}, but no layer is named so; the layers are "
+                f"train.phases: the pattern {pattern!r} in `freeze` matches none of the layers "
                 f"{', '.join(names)}"
             )
     model.trainable = True
@@ -207,66 +219,101 @@ def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
 def compile_network(
     network: Network,
     spec: ModelSpec,
-    settings: TrainSettings,
+    settings: ResolvedTrainSettings,
     phase: PhaseSettings,
-    steps: int,
-    together: int,
+    train_images: int,
 ) -> None:
-    """Set optimizer, losses and metrics of a network.
+    """Set optimizer, losses and metrics of the trainable model.
 
     Args:
-        network: The network; its `trainable` view is compiled.
-        spec: What it was built for.
-        settings: The section `train`.
-        phase: The phase that is to be trained.
-        steps: Steps an epoch.
-        together: Steps that TensorFlow goes through by itself, a divisor of their number.
+        network: The network.
+        spec: Properties of the data.
+        settings: Section `train`.
+        phase: Phase to train.
+        train_images: Number of training images.
     """
-    boxes = {name: bbox_loss(settings.bbox_loss, spec) for name in network.auxiliary_boxes}
+    extra = network.extra_outputs
+    box_outputs = (BBOX, *network.auxiliary_boxes)
+    steps, steps_per_execution = steps_per_epoch(train_images, settings.batch_size)
     network.trainable.compile(
-        optimizer=_optimizer(settings, phase, steps),
+        optimizer=_optimizer(network, settings, phase, steps),
         loss={
-            "label": keras.losses.SparseCategoricalCrossentropy(),
-            "bbox": bbox_loss(settings.bbox_loss, spec),
-            **boxes,
+            LABEL: keras.losses.SparseCategoricalCrossentropy(),
+            **{name: box_loss(settings.bbox_loss, spec) for name in box_outputs},
+            **{name: output.loss for name, output in extra.items()},
         },
-        loss_weights=settings.loss_weights.model_dump() | dict(network.auxiliary_boxes),
+        loss_weights={
+            **settings.loss_weights.model_dump(),
+            **network.auxiliary_boxes,
+            **{name: output.loss_weight for name, output in extra.items()},
+        },
         metrics={
-            "label": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            "bbox": MeanBoxIoU(),
+            LABEL: keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            BBOX: MeanBoxIoU(),
         },
         jit_compile=settings.xla,
-        steps_per_execution=together,
+        steps_per_execution=steps_per_execution,
     )
 
 
-def with_auxiliary_targets(dataset: tf.data.Dataset, names: Iterable[str]) -> tf.data.Dataset:
-    """Teach auxiliary boxes the same box.
+def training_batches(
+    network: Network,
+    train: ImageStore,
+    settings: ResolvedTrainSettings,
+    seed: int,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Create the endless stream of batches that a network is fitted to.
 
     Args:
-        dataset: Batches `(image, {"label", "bbox"})`.
-        names: Names of the auxiliary boxes.
+        network: Network, which determines inputs and targets.
+        train: Training split.
+        settings: Section `train`.
+        seed: Seed of order and augmentation.
+        first_epoch: Index of the first epoch, from 0.
+
+    Returns:
+        Batches of inputs and targets for `network.trainable`.
     """
-    names = tuple(names)
-    if not names:
-        return dataset
-    return dataset.map(
-        lambda images, targets: (images, targets | dict.fromkeys(names, targets["bbox"]))
+    steps, _ = steps_per_epoch(len(train), settings.batch_size)
+    dataset = endless_batches(
+        train,
+        steps,
+        seed=seed,
+        first_epoch=first_epoch,
+        augmentation=make_augmentation(train, settings.augmentation, seed),
+        with_random_keys=network.takes_random_key,
     )
+    return _for_network(dataset, network)
 
 
-def _optimizer(settings: TrainSettings, phase: PhaseSettings, steps: int) -> keras.Optimizer:
-    """AdamW (Loshchilov and Hutter, 2019); Adam where no weights decay."""
+def _for_network(dataset: tf.data.Dataset, network: Network) -> tf.data.Dataset:
+    """Add the inputs and targets of a network to batches `(image, {"label", "bbox"})`."""
+
+    def adapt(images: Any, targets: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        extra = {name: output.target(targets) for name, output in network.extra_outputs.items()}
+        auxiliary = dict.fromkeys(network.auxiliary_boxes, targets[BBOX])
+        if network.takes_random_key and not isinstance(images, dict):
+            # Validation uses no random numbers.
+            images = {"image": images, RANDOM_KEY: tf.zeros((tf.shape(images)[0], 2), tf.uint32)}
+        return images, {**targets, **auxiliary, **extra}
+
+    return dataset.map(adapt)
+
+
+def _optimizer(
+    network: Network, settings: ResolvedTrainSettings, phase: PhaseSettings, steps: int
+) -> keras.Optimizer:
+    """Create AdamW (Loshchilov and Hutter, 2019), or Adam if there is no weight decay."""
     optimizer = keras.optimizers.Adam(
         _learning_rate(settings, phase, steps), weight_decay=settings.weight_decay or None
     )
-    # Decay is for what is multiplied with features, not for what is added to or scales them.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "deviations"])
+    optimizer.exclude_from_weight_decay(var_names=list(network.undecayed_weights))
     return optimizer
 
 
 def _learning_rate(
-    settings: TrainSettings, phase: PhaseSettings, steps: int
+    settings: ResolvedTrainSettings, phase: PhaseSettings, steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     peak = phase.learning_rate or settings.learning_rate
     if settings.schedule == "constant":

@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from mnist_localization.data.images.pipeline import random_keys
 from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.architectures.glimpse import layers
 from mnist_localization.models.architectures.glimpse.layers import (
     AttendedBox,
     AverageViews,
@@ -11,11 +13,12 @@ from mnist_localization.models.architectures.glimpse.layers import (
     EncodeBoxDeltas,
     ForegroundWeights,
     Glimpse,
+    JitterBox,
     ProjectionProfiles,
     RandomShear,
     ShiftBox,
-    SnapToStatistics,
 )
+from mnist_localization.models.layers import SnapToStatistics
 from mnist_localization.models.saving import layer_table, prediction_model
 from mnist_localization.models.statistics import BoxStatistics
 from mnist_localization.reporting.model_graph import architecture_diagram
@@ -39,6 +42,14 @@ SETTINGS = {
     "coarse_loss_weight": 0.2,
     "snap": True,
 }
+
+
+BOXES = np.tile(np.array([0.3, 0.3, 0.6, 0.6], np.float32), (200, 1))
+
+
+def keyed(images):
+    """Inputs of the trainable model."""
+    return {"image": images, "random_key": np.zeros((len(images), 2), np.uint32)}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,7 @@ def test_snapping_is_in_the_model_where_boxes_are_whole_pixels_and_asked_for():
         assert np.abs(outputs["bbox"] - np.clip(outputs["bbox_raw"], 0, 1)).max() < 0.0101
 
 
-def test_a_glimpse_keeps_centres_of_mass():
+def test_a_glimpse_keeps_centers_of_mass():
     random = np.random.default_rng(1)
     images = np.zeros((5, 60, 80, 1), np.float32)
     boxes = np.zeros((5, 4), np.float32)
@@ -89,72 +100,72 @@ def test_a_glimpse_keeps_centres_of_mass():
         total = patch.sum()
         masses.append(total)
         expected.append(((columns * patch).sum() / total / 80, (rows * patch).sum() / total / 60))
-    # Samples farther apart than pixels: each pixel lies under triangles that add up to one.
+    # Samples are further apart than pixels, so the weights of each pixel add up to one.
     glimpse, window = Glimpse(size=16, margin=1.5)([images, boxes])
-    votes = keras.ops.convert_to_numpy(glimpse)
-    found = keras.ops.convert_to_numpy(CenterOfMass((0.0, 0.0))([votes, window]))
+    weights = keras.ops.convert_to_numpy(glimpse)
+    found = keras.ops.convert_to_numpy(CenterOfMass((0.0, 0.0))([weights, window]))
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    # Samples are means: their sum is that of the pixels over the area of a sample.
+    # A sample is a mean, so the sum of the samples is that of the pixels over a sample's area.
     area = np.exp(window[:, 2:]).prod(axis=1) * 60 * 80 / 16**2
-    np.testing.assert_allclose(votes.sum(axis=(1, 2, 3)) * area, masses, rtol=1e-4)
+    np.testing.assert_allclose(weights.sum(axis=(1, 2, 3)) * area, masses, rtol=1e-4)
 
 
 @pytest.mark.parametrize("background", [0.0, 0.3])
-def test_what_is_brighter_than_the_border_votes(background):
+def test_samples_brighter_than_the_border_have_weight(background):
     glimpse = np.full((1, 8, 8, 2), background, np.float32)
     glimpse[0, 3, 4] += 0.5
-    votes = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
+    weights = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
     expected = np.zeros((1, 8, 8, 1))
     expected[0, 3, 4] = 0.5
-    np.testing.assert_allclose(votes, expected, atol=1e-5)
+    np.testing.assert_allclose(weights, expected, atol=1e-5)
 
 
-def test_noise_of_the_border_is_taken_off_too():
+def test_noise_of_the_border_is_subtracted_as_well():
     random = np.random.default_rng(0)
     glimpse = np.abs(random.normal(0.2, 0.05, (1, 28, 28, 1))).astype(np.float32)
-    votes = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
-    assert 0.1 < (votes > 0).mean() < 0.25  # a normal variable is above one deviation in 16 %
+    weights = keras.ops.convert_to_numpy(ForegroundWeights()(glimpse))
+    assert 0.1 < (weights > 0).mean() < 0.25  # 16 % of a normal distribution is above one deviation
 
 
-def test_votes_are_taken_relative_to_the_window_and_moved_by_the_offset():
-    votes = np.zeros((1, 4, 4, 1), np.float32)
-    votes[0, 0, 3] = 2.0
+def test_the_center_of_mass_is_relative_to_the_window_and_moved_by_the_offset():
+    weights = np.zeros((1, 4, 4, 1), np.float32)
+    weights[0, 0, 3] = 2.0
     window = np.array([[0.5, 0.5, np.log(0.4), np.log(0.4)]], np.float32)
-    center = keras.ops.convert_to_numpy(CenterOfMass((0.01, -0.02))([votes, window]))
+    center = keras.ops.convert_to_numpy(CenterOfMass((0.01, -0.02))([weights, window]))
     np.testing.assert_allclose(center, [[0.5 + 0.15 + 0.01, 0.5 - 0.15 - 0.02]], atol=1e-5)
 
 
-def test_a_guess_gives_way_to_what_is_exact_only_where_it_is_near():
+def test_a_refined_box_is_replaced_by_statistics_only_if_they_are_close():
     layer = SnapToStatistics((0.2, 0.3), size_tolerance=0.1, center_tolerance=0.1)
     sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.2, 0.3], [0.2, 0.3]], np.float32)
-    guess = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
-    voted = np.array([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52], [0.51, 0.6]], np.float32)
-    corners = keras.ops.convert_to_numpy(layer([guess, voted]))
+    refined = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
+    mass_center = np.array([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52], [0.51, 0.6]], np.float32)
+    corners = keras.ops.convert_to_numpy(layer([refined, mass_center]))
     found = corners[:, 2:] - corners[:, :2]
     np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], *[[0.2, 0.3]] * 2], atol=1e-6)
     centers = (corners[:, :2] + corners[:, 2:]) / 2
     np.testing.assert_allclose(centers[2:], [[0.51, 0.52], [0.5, 0.5]], atol=1e-6)
-    alone = keras.ops.convert_to_numpy(SnapToStatistics()([guess]))
-    np.testing.assert_allclose(alone, guess, atol=1e-6)
+    alone = keras.ops.convert_to_numpy(SnapToStatistics()([refined]))
+    np.testing.assert_allclose(alone, refined, atol=1e-6)
 
 
-def test_without_regularities_the_guess_is_the_answer():
+def test_without_box_statistics_the_refined_box_is_final():
     spec = ModelSpec(64, 64, 1, 3, True)
     network = build_network("glimpse", {**SETTINGS, "snap": False}, spec)
-    assert "votes" not in {layer.name for layer in network.localizer.layers}
+    assert "foreground_weights" not in {layer.name for layer in network.localizer.layers}
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
-    outputs = network.trainable.predict(images, verbose=0)
+    outputs = network.trainable.predict(keyed(images), verbose=0)
     np.testing.assert_allclose(outputs["bbox"], outputs["bbox_guess"], atol=1e-6)
 
 
-def test_a_box_is_moved_and_scaled():
+def test_decoded_deltas_move_and_scale_a_box():
     box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
     move, factor = np.array([[0.5, 0.0]], np.float32), np.log([[1.5, 0.5]]).astype(np.float32)
     corners = keras.ops.convert_to_numpy(DecodeBoxDeltas()([box, move, factor]))
     np.testing.assert_allclose(corners, [[0.45, 0.5, 0.75, 0.7]], atol=1e-6)
 
 
-def test_its_layers_are_listed_behind_those_that_they_take_from_and_can_be_drawn():
+def test_layers_are_listed_after_their_inputs_and_can_be_drawn():
     localizer = build_network("glimpse", SETTINGS, ModelSpec(64, 64, 1, 3, True)).localizer
     table = layer_table(localizer)
     assert sorted(table["layer"]) == sorted(layer.name for layer in localizer.layers)
@@ -166,7 +177,7 @@ def test_its_layers_are_listed_behind_those_that_they_take_from_and_can_be_drawn
     assert {"views", "label_mean"} <= {text.get_text() for text in drawn.axes[0].texts}
 
 
-def test_a_box_is_moved_by_a_share_of_its_own_size():
+def test_a_box_is_shifted_by_a_share_of_its_own_size():
     box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
     moved = keras.ops.convert_to_numpy(ShiftBox((0.5, -0.1))(box))
     np.testing.assert_allclose(moved, [[0.5, 0.36, 0.7, 0.76]], atol=1e-6)
@@ -179,38 +190,38 @@ def test_views_are_averaged_image_by_image():
     np.testing.assert_allclose(mean, [[0.2, 0.8], [0.5, 0.5]], atol=1e-6)
 
 
-def test_the_saved_model_averages_its_label_over_moved_windows():
+def test_the_saved_model_averages_the_label_over_shifted_windows():
     keras.utils.set_random_seed(2)
     spec = ModelSpec(64, 64, 1, 3, True)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), dtype=np.uint8)
     network = build_network("glimpse", SETTINGS, spec)
-    # Fresh weights say nearly the same of everything: louder ones tell the views apart.
+    # New weights give nearly equal probabilities; larger ones make the views differ.
     for layer in ("label_hidden", "label"):
         kernel = network.trainable.get_layer(layer).kernel
         kernel.assign(kernel * 8.0)
-    one = network.trainable.predict(images, verbose=0)["label"]
+    one = network.trainable.predict(keyed(images), verbose=0)["label"]
     mean = network.localizer.predict(images, verbose=0)["label"]
     assert np.abs(mean - one).max() > 1e-3
     alone = build_network("glimpse", {**SETTINGS, "view_shift": 0.0}, spec)
     alone.localizer.set_weights(network.localizer.get_weights())
     np.testing.assert_allclose(alone.localizer.predict(images, verbose=0)["label"], one, atol=1e-6)
 
-    # The same by hand: the trainable model sees whatever box its first look is made to give.
-    coarse = network.trainable.get_layer("bbox_coarse").output
-    glimpse = network.trainable.get_layer("glimpse").output[0]
-    boxes = keras.Model(network.trainable.input, coarse).predict(images, verbose=0)
-    classify = keras.Model(glimpse, network.trainable.output["label"])
-    shift, said = SETTINGS["view_shift"], [one]
+    # The same with the layers of the model without averaging.
+    coarse = alone.localizer.get_layer("bbox_coarse").output
+    glimpse = alone.localizer.get_layer("glimpse").output[0]
+    boxes = keras.Model(alone.localizer.input, coarse).predict(images, verbose=0)
+    classify = keras.Model(glimpse, alone.localizer.output["label"])
+    shift, labels = SETTINGS["view_shift"], [one]
     pixels = images.astype(np.float32) / 255
     for x in (-shift, shift):
         for y in (-shift, shift):
             moved = ShiftBox((x, y))(boxes)
-            seen, _ = network.trainable.get_layer("glimpse")([pixels, moved])
-            said.append(keras.ops.convert_to_numpy(classify(seen)))
-    np.testing.assert_allclose(mean, np.mean(said, axis=0), atol=1e-5)
+            seen, _ = alone.localizer.get_layer("glimpse")([pixels, moved])
+            labels.append(keras.ops.convert_to_numpy(classify(seen)))
+    np.testing.assert_allclose(mean, np.mean(labels, axis=0), atol=1e-5)
 
 
-def test_a_box_is_measured_in_its_window():
+def test_encoded_deltas_are_relative_to_the_window():
     box = np.array([[0.4, 0.4, 0.6, 0.8]], np.float32)
     window = np.array([[0.4, 0.5, np.log(0.4), np.log(0.5)]], np.float32)
     numbers = keras.ops.convert_to_numpy(EncodeBoxDeltas()([box, window]))
@@ -218,27 +229,35 @@ def test_a_box_is_measured_in_its_window():
     np.testing.assert_allclose(numbers, [expected], atol=1e-6)
 
 
-def test_a_glimpse_jitters_in_training_only():
-    layer = Glimpse(size=16, margin=1.2, jitter=0.1)
-    inputs = [np.ones((2, 50, 50, 1), np.float32), np.full((2, 4), 0.3, np.float32)]
-    inputs[1][:, 2:] = 0.6
-    still = [keras.ops.convert_to_numpy(layer(inputs)[1]) for _ in range(2)]
-    np.testing.assert_array_equal(*still)
-    np.testing.assert_allclose(still[0], [[0.45, 0.45, *np.log([0.36, 0.36])]] * 2, atol=1e-6)
-    moved = keras.ops.convert_to_numpy(layer(inputs, training=True)[1])
-    assert (moved != still[0]).all()
-    assert np.abs(moved[:, :2] - 0.45).max() <= 0.1 * 0.3 + 1e-6
+def test_the_window_of_a_glimpse_is_a_little_larger_than_the_box():
+    images = np.ones((2, 50, 50, 1), np.float32)
+    _, window = Glimpse(size=16, margin=1.2)([images, BOXES[:2]])
+    expected = [[0.45, 0.45, *np.log([0.36, 0.36])]] * 2
+    np.testing.assert_allclose(window, expected, atol=1e-6)
 
 
-def test_a_glimpse_is_tilted_about_its_center_in_training_only():
-    keras.utils.set_random_seed(3)
+def test_a_box_jitters_in_training_only_and_as_its_key_determines():
+    layer, keys = JitterBox(0.1), random_keys(1, 2, np.arange(200))
+    np.testing.assert_array_equal(layer([BOXES, keys]), BOXES)
+    moved = keras.ops.convert_to_numpy(layer([BOXES, keys], training=True))
+    assert (moved != BOXES).all()
+    center, size = (moved[:, :2] + moved[:, 2:]) / 2, moved[:, 2:] - moved[:, :2]
+    assert 0.09 * 0.3 < np.abs(center - 0.45).max() <= 0.1 * 0.3 + 1e-6
+    assert 0.09 * 0.3 < np.abs(size - 0.3).max() <= 0.1 * 0.3 + 1e-6
+    some = layer([BOXES[:3], keys[[7, 0, 199]]], training=True)
+    np.testing.assert_array_equal(some, moved[[7, 0, 199]])
+
+
+def test_a_glimpse_is_sheared_about_its_center_in_training_only():
     images = np.zeros((200, 21, 21, 1), np.float32)
     images[:, :, 10] = 1.0  # an upright line through the center
-    layer = RandomShear(0.3)
-    np.testing.assert_array_equal(layer(images), images)
-    tilted = keras.ops.convert_to_numpy(layer(images, training=True))
+    layer, keys = RandomShear(0.3), random_keys(1, 2, np.arange(200))
+    np.testing.assert_array_equal(layer([images, keys]), images)
+    tilted = keras.ops.convert_to_numpy(layer([images, keys], training=True))
+    some = layer([images[:2], keys[[9, 4]]], training=True)
+    np.testing.assert_allclose(some, tilted[[9, 4]], atol=1e-6)
     assert (tilted != images).any(axis=(1, 2, 3)).all()
-    # The center stays; the ends of the line go either way, by no more than 0.3 of ten samples.
+    # The center stays, and the ends of the line move by up to 0.3 of ten samples.
     ends = (tilted[:, 0, :, 0] * np.arange(21)).sum(axis=1) / tilted[:, 0, :, 0].sum(axis=1) - 10
     np.testing.assert_allclose(tilted[:, 10, 10, 0], 1.0, atol=1e-5)
     assert ends.min() < -2.0
@@ -248,11 +267,11 @@ def test_a_glimpse_is_tilted_about_its_center_in_training_only():
     np.testing.assert_allclose(opposite, -ends, atol=0.05)
 
 
-def test_a_tilted_glimpse_is_what_an_affine_transform_gives(monkeypatch):
+def test_the_shear_equals_an_affine_transform(monkeypatch):
     images = np.random.default_rng(0).random((6, 9, 11, 3)).astype(np.float32)
     drawn = np.random.default_rng(1).uniform(-0.2, 0.2, (6, 2)).astype(np.float32)
-    monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: drawn)
-    tilted = RandomShear(0.2)(images, training=True)
+    monkeypatch.setattr(layers, "keyed_uniform", lambda *_, **__: drawn)
+    tilted = RandomShear(0.2)([images, np.zeros((6, 2), np.uint32)], training=True)
     across, down = drawn[:, :1], drawn[:, 1:]
     one, zero = np.ones_like(across), np.zeros_like(across)
     rows = [one, across, -across * 4, down, one, -down * 5, zero, zero]
@@ -270,9 +289,10 @@ def test_profiles_are_the_means_and_maxima_of_columns_and_rows():
     np.testing.assert_allclose(profiles, expected, atol=1e-6)
 
 
-def test_no_tilt_leaves_every_glimpse():
+def test_a_shear_of_zero_keeps_every_glimpse():
     images = np.random.default_rng(0).random((20, 9, 9, 3)).astype(np.float32)
-    np.testing.assert_array_equal(RandomShear(0.0)(images, training=True), images)
+    keys = random_keys(1, 2, np.arange(20))
+    np.testing.assert_array_equal(RandomShear(0.0)([images, keys], training=True), images)
 
 
 def test_attention_averages_the_proposals_of_the_cells():
@@ -287,7 +307,8 @@ def test_attention_averages_the_proposals_of_the_cells():
     "layer",
     [
         AttendedBox(),
-        Glimpse(size=8, margin=1.5, jitter=0.2),
+        Glimpse(size=8, margin=1.5),
+        JitterBox(0.2),
         SnapToStatistics((0.2, 0.3), 0.1),
         CenterOfMass((0.1, 0.2)),
         ShiftBox((0.1, -0.2)),
@@ -295,6 +316,6 @@ def test_attention_averages_the_proposals_of_the_cells():
         RandomShear(0.2),
     ],
 )
-def test_a_layer_survives_serialisation(layer):
+def test_a_layer_survives_serialization(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()

@@ -15,47 +15,54 @@ from mnist_localization.data.images.store import ImageStore
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
-Augmentation = Callable[[Pixels, Boxes, np.random.Generator], tuple[Pixels, Boxes]]
+# Random keys [n, 2] of images, from `random_keys`.
+RandomKeys = npt.NDArray[np.uint32]
+# Function from images, relative boxes and random keys to new images and boxes.
+Augmentation = Callable[[Pixels, Boxes, RandomKeys], tuple[Pixels, Boxes]]
 
-# Batches in flight, which bound the memory of the pipeline.
+# Batches in flight, which bound the memory of a pipeline.
 _PREFETCHED = 4
 
 
 def batches(
     store: ImageStore, batch_size: int, *, shuffle: bool = False, seed: int | None = None
 ) -> tf.data.Dataset:
-    """Return one pass over a store.
+    """Stream a split once.
 
     Args:
         store: The split.
-        batch_size: Images per batch; the last batch may be smaller.
-        shuffle: Whether each pass draws a new order of the whole split.
+        batch_size: Maximum number of images in a batch; the last batch may be smaller.
+        shuffle: Whether each pass shuffles the whole split.
         seed: Seed of the orders.
 
     Returns:
         Batches `(image, {"label", "bbox"})`: uint8 0..255 `[batch, height, width, channels]`,
-        integer `[batch]`, corners relative to the model input `[batch, 4]`. The attribute
+        integers `[batch]`, corners relative to the model input `[batch, 4]`. The attribute
         `store` is the store.
     """
     indices = tf.data.Dataset.range(len(store))
     if shuffle:
         indices = indices.shuffle(len(store), seed=seed, reshuffle_each_iteration=True)
-    return _read(store, indices.batch(batch_size))
+    labels, boxes = tf.constant(store.labels), tf.constant(store.input_boxes)
+
+    def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        images = tf.numpy_function(store.read, [index], tf.uint8)
+        images = tf.ensure_shape(images, (None, *store.shape))
+        return images, {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
+
+    return _prefetched(store, indices.batch(batch_size), read)
 
 
 def steps_per_epoch(images: int, batch_size: int) -> tuple[int, int]:
     """Return the steps per epoch and a divisor of it to use as `steps_per_execution`.
 
-    TensorFlow runs several steps per execution much faster than single ones, but an epoch must
-    end where an execution ends. If the number of steps has no suitable divisor, up to 1 % more
-    batches are made, each slightly smaller.
+    TensorFlow runs several steps much faster if it does not return to Python after each, and an
+    epoch must end at the end of such an execution. If the number of steps has no suitable divisor,
+    it is raised by up to 1 %, which makes each batch a little smaller.
 
     Args:
-        images: Number of images in the split.
-        batch_size: Images per batch at most.
-
-    Returns:
-        Batches per epoch, and a divisor of that number.
+        images: Number of images of the split.
+        batch_size: Maximum number of images in a batch.
 
     Example:
         >>> steps_per_epoch(60_000, 32)
@@ -64,7 +71,7 @@ def steps_per_epoch(images: int, batch_size: int) -> tuple[int, int]:
         (424, 8)
     """
     steps = math.ceil(images / batch_size)
-    # More than 8 would gain little, and the progress bar of slow steps would seem to hang.
+    # More steps per execution are hardly faster, and would stop the progress bar of slow steps.
     for divisor in range(min(8, steps), 3, -1):
         if steps % divisor == 0:
             return steps, divisor
@@ -75,6 +82,26 @@ def steps_per_epoch(images: int, batch_size: int) -> tuple[int, int]:
     return steps, 1
 
 
+def random_keys(seed: int, epoch: int, rows: Indices) -> RandomKeys:
+    """Return random keys that depend on seed, epoch and row alone.
+
+    Seed, epoch and row are hashed with the finalizer of SplitMix64 (Steele et al., 2014), so keys
+    do not depend on the order of the rows, the batches they are in, or the number of processes.
+
+    Args:
+        seed: Seed of the training.
+        epoch: Index of the epoch, from 0.
+        rows: Rows of the split, `[n]`.
+
+    Returns:
+        `[n, 2]`, distinct for distinct rows.
+    """
+    state = np.array([seed], np.uint64)
+    for value in (np.uint64(epoch), rows.astype(np.uint64)):
+        state = _mix_bits(state) + value
+    return _mix_bits(state).view(np.uint32).reshape(-1, 2)
+
+
 def endless_batches(
     store: ImageStore,
     steps: int,
@@ -82,70 +109,71 @@ def endless_batches(
     seed: int,
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
+    with_random_keys: bool = False,
 ) -> tf.data.Dataset:
-    """Return endless passes whose orders depend on seed and epoch only.
+    """Stream a split endlessly, in an order that depends on seed and epoch alone.
 
-    A resumed training therefore sees the images in the same order as an uninterrupted one.
+    A resumed training therefore sees the images in the same order, and augmented in the same way,
+    as one that was never interrupted.
 
     Args:
         store: The split.
-        steps: Batches per pass; their sizes differ by one image at most.
-        seed: Seed of the orders.
-        first_epoch: Number of the first pass, from 0.
-        augmentation: Augments images and boxes with a generator that depends on seed and step
-            only.
+        steps: Number of batches per epoch; their sizes differ by one image at most.
+        seed: Seed of order and augmentation.
+        first_epoch: Index of the first epoch, from 0.
+        augmentation: Function that augments images and boxes.
+        with_random_keys: Whether batches contain the random keys of their images.
 
     Returns:
-        Batches as from `batches`.
+        Batches as from `batches`. With random keys, the images are in a dict of `image` and
+        `random_key`, uint32 `[batch, 2]`.
     """
     ends = tf.constant(np.arange(steps + 1) * len(store) // steps)
+    labels, boxes = tf.constant(store.labels), store.input_boxes
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(store), dtype=tf.int64), seed=tf.stack([seed, epoch])
         )
         numbers = tf.data.Dataset.range(steps)
-        return numbers.map(lambda number: order[ends[number] : ends[number + 1]])
+        return numbers.map(lambda number: (epoch, order[ends[number] : ends[number + 1]]))
 
-    indices = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)
-    if augmentation is None:
-        return _read(store, indices)
-    return _read_augmented(store, indices.enumerate(first_epoch * steps), augmentation, seed)
+    def read_rows(epoch: np.int64, rows: Indices) -> tuple[Pixels, Boxes, RandomKeys]:
+        images, corners, keys = store.read(rows), boxes[rows], random_keys(seed, int(epoch), rows)
+        if augmentation is not None:
+            images, corners = augmentation(images, corners, keys)
+        return images, corners, keys
 
-
-def _read(store: ImageStore, indices: tf.data.Dataset) -> tf.data.Dataset:
-    labels, boxes = tf.constant(store.labels), tf.constant(store.input_boxes)
-
-    def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        images = tf.numpy_function(store.read, [index], tf.uint8)
+    def read(epoch: tf.Tensor, rows: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
+        images, corners, keys = tf.numpy_function(
+            read_rows, [epoch, rows], (tf.uint8, tf.float32, tf.uint32)
+        )
         images = tf.ensure_shape(images, (None, *store.shape))
-        return images, {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
+        targets = {"label": tf.gather(labels, rows), "bbox": tf.ensure_shape(corners, (None, 4))}
+        if with_random_keys:
+            return {"image": images, "random_key": tf.ensure_shape(keys, (None, 2))}, targets
+        return images, targets
 
-    return _prefetched(store, indices, read)
+    positions = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)
+    return _prefetched(store, positions, read)
 
 
-def _read_augmented(
-    store: ImageStore, indices: tf.data.Dataset, augmentation: Augmentation, seed: int
-) -> tf.data.Dataset:
-    labels, boxes = tf.constant(store.labels), store.input_boxes
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return a dataset that keeps its buffers and parallel calls as configured.
 
-    def augmented(step: np.int64, index: Indices) -> tuple[Pixels, Boxes]:
-        generator = np.random.default_rng([seed, int(step)])
-        return augmentation(store.read(index), boxes[index], generator)
-
-    def read(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        images, corners = tf.numpy_function(augmented, [step, index], (tf.uint8, tf.float32))
-        images = tf.ensure_shape(images, (None, *store.shape))
-        corners = tf.ensure_shape(corners, (None, 4))
-        return images, {"label": tf.gather(labels, index), "bbox": corners}
-
-    return _prefetched(store, indices, read)
+    The autotuning thread of TensorFlow sleeps twice as long after each adjustment (10 ms, 20 ms,
+    ... 1 minute), and the end of an iterator waits until it wakes up: seconds after each
+    validation, up to a minute after a training.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _prefetched(
     store: ImageStore, indices: tf.data.Dataset, read: Callable[..., Any]
 ) -> tf.data.Dataset:
-    # One call at a time, because a second one would wait for the interpreter lock and take a core
+    # One call at a time, because a second one waits for the interpreter lock and takes a core
     # from training.
     dataset = indices.map(read, num_parallel_calls=1, deterministic=True).prefetch(_PREFETCHED)
     dataset = without_autotuning(dataset)
@@ -153,13 +181,7 @@ def _prefetched(
     return dataset
 
 
-def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Return the dataset with fixed buffers and parallel calls.
-
-    The autotuning thread of TensorFlow sleeps twice as long after each check (10 ms up to a
-    minute), and closing an iterator waits until it wakes up: seconds after each validation, and
-    up to a minute after a training.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
+def _mix_bits(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    return state ^ (state >> np.uint64(31))

@@ -1,1 +1,4 @@
-"""One file an architecture; each registers its builder."""
+"""Registry of architectures: one module for each, with the constant `ARCHITECTURE`.
+
+`models.architecture` documents the contract.
+"""

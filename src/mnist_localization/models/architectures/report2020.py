@@ -1,40 +1,43 @@
-"""The model of the report "Object Localization with Keras and W&B" (2020), to the letter."""
+"""The model of the report "Object Localization with Keras and W&B" (2020)."""
 
 from typing import Annotated
 
+from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import Field
 
-from mnist_localization.config import Settings
-from mnist_localization.models.architecture import ModelSpec, Network, architecture
-from mnist_localization.models.layers import ClipAndSnapBox, ImageInput
+from mnist_localization.config.base import Settings
+from mnist_localization.config.train import (
+    AugmentationSettings,
+    EarlyStoppingSettings,
+    LossWeights,
+    TrainingDefaults,
+)
+from mnist_localization.models.architecture import (
+    RAW_BOX,
+    Architecture,
+    ModelSpec,
+    Network,
+    image_input,
+)
+from mnist_localization.models.layers import ClipAndSnapBox
 
 
 class Report2020Settings(Settings):
-    """Settings of `report2020`.
-
-    Attributes:
-        dropout: Share of the pooled features dropped before the softmax, in [0, 1).
-        regression_units: Units of each hidden layer of the head `bbox`.
-        rescale: Whether pixels are scaled to 0..1; the report fed them as they are, 0..255.
-    """
+    """Section `train.architectures.report2020`."""
 
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     regression_units: tuple[Annotated[int, Field(gt=0)], ...]
     rescale: bool
 
 
-@architecture("report2020", Report2020Settings)
 def build_report2020(settings: Report2020Settings, spec: ModelSpec) -> Network:
-    """Three convolutions, global average pooling, and two heads of dense layers.
+    """Build three convolutions, global average pooling and two heads of dense layers.
 
-    Global average pooling throws the position away, which is why its boxes are poor: it is
-    here as the report's model, not as a good one.
+    Global average pooling discards positions, which limits the boxes of this model. It is kept as
+    the baseline that the report describes.
     """
-    images = keras.Input(spec.shape, name="image")
-    x = ImageInput(
-        scale=1 / 255 if settings.rescale else 1.0, provenance=spec.provenance.to_json(), name="input"
-    )(images)
+    images, x = image_input(spec, scale=1 / 255 if settings.rescale else 1.0)
     x = keras.layers.Conv2D(32, 3, activation="relu", name="conv_1")(x)
     x = keras.layers.MaxPooling2D(3, name="pool_1")(x)
     x = keras.layers.Conv2D(32, 3, activation="relu", name="conv_2")(x)
@@ -50,10 +53,32 @@ def build_report2020(settings: Report2020Settings, spec: ModelSpec) -> Network:
     hidden = features
     for number, units in enumerate(settings.regression_units, start=1):
         hidden = keras.layers.Dense(units, activation="relu", name=f"bbox_hidden_{number}")(hidden)
-    bbox = keras.layers.Dense(4, activation="sigmoid", dtype="float32", name="bbox_raw")(hidden)
+    bbox = keras.layers.Dense(4, activation="sigmoid", dtype="float32", name=RAW_BOX)(hidden)
 
     ordered = ClipAndSnapBox(dtype="float32", name="bbox")(bbox)
     return Network(
         trainable=keras.Model(images, {"label": label, "bbox": bbox}, name="report2020_training"),
         localizer=keras.Model(images, {"label": label, "bbox": ordered}, name="report2020"),
     )
+
+
+ARCHITECTURE = Architecture(
+    settings=Report2020Settings,
+    build=build_report2020,
+    # The values of the report's notebook, which augments nothing.
+    training_defaults=TrainingDefaults(
+        epochs=100,
+        batch_size=32,
+        learning_rate=0.001,
+        weight_decay=0.0,
+        schedule="constant",
+        bbox_loss="mse",
+        loss_weights=LossWeights(label=1.0, bbox=1.0),
+        augmentation=AugmentationSettings(
+            share=0.0, noise=0.2, brightness=0.25, contrast=0.6, clutter=True, scale=0.5
+        ),
+        early_stopping=EarlyStoppingSettings(
+            monitor="val_loss", mode="min", patience=10, min_delta=0.0
+        ),
+    ),
+)

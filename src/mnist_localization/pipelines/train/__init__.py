@@ -1,5 +1,60 @@
-"""The stage `train`."""
+"""Stage `train`: build and fit the localizer, and describe it."""
 
-from mnist_localization.pipelines.train.pipeline import create_pipeline
+from kedro.pipeline import Node, Pipeline
 
-__all__ = ["create_pipeline"]
+from mnist_localization.pipelines.train.nodes import (
+    draw_architecture,
+    forget_checkpoint,
+    plot_learning_curves,
+    summarize_localizer,
+    train_localizer,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Train the two-head model, and draw its learning curves and its layers."""
+    return Pipeline(
+        [
+            Node(
+                func=train_localizer,
+                inputs=[
+                    "params:train",
+                    "params:dataset",
+                    "params:wandb",
+                    "params:seed",
+                    "dataset_card",
+                    "train_split",
+                    "validation_split",
+                    "training_checkpoints",
+                    "tracker",
+                ],
+                outputs=["localizer", "training_history"],
+                name="train_localizer",
+            ),
+            Node(
+                func=forget_checkpoint,
+                inputs=["training_history", "training_checkpoints"],
+                outputs=None,
+                name="forget_checkpoint",
+            ),
+            Node(
+                func=plot_learning_curves,
+                inputs="training_history",
+                outputs="learning_curves",
+                name="plot_learning_curves",
+            ),
+            Node(
+                func=summarize_localizer,
+                inputs="localizer",
+                outputs="model_summary",
+                name="summarize_localizer",
+            ),
+            Node(
+                func=draw_architecture,
+                inputs=["params:train", "model_summary"],
+                outputs="model_diagram",
+                name="draw_architecture",
+            ),
+        ],
+        tags="train",
+    )
