@@ -94,7 +94,8 @@ def _comment(key: yaml.Node, value: yaml.Node, lines: list[str]) -> str:
             if text is None:
                 break
             trailing.append(text)
-    return " ".join(part.strip() for part in (*above, *trailing) if part.strip())
+    parts = (" ".join(above), " ".join(trailing))
+    return " ".join(_sentence(part.strip()) for part in parts if part.strip())
 
 
 def _comment_line(line: str, indent: int) -> str | None:
@@ -177,7 +178,8 @@ def describe_type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     elif origin in (typing.Union, types.UnionType):
         text = " or ".join(describe_type(argument) for argument in arguments)
     elif origin is tuple:
-        text = f"list of {describe_type(arguments[0])}"
+        item = "sections" if _is_settings(arguments[0]) else describe_type(arguments[0])
+        text = f"list of {item}"
     elif origin is dict:
         text = f"mapping of {describe_type(arguments[0])} to {describe_type(arguments[1])}"
     elif _is_settings(annotation):
@@ -247,7 +249,7 @@ def parameter_tables() -> str:
         rows = [item for item in rows if item.path in described]
         covered = {item.path for item in rows}
         extra = [path for path in described if _is_in(path, entry.path) and path not in covered]
-        about = _sentence(entry.comment) if _holds_keys(entry) else ""
+        about = _prose(_sentence(entry.comment)) if _holds_keys(entry) else ""
         parts += [f"## `{entry.path}`", "", f"{about} In `conf/base/{entry.file}`.".strip(), ""]
         parts += ["| key | type and limits | default | meaning |", "| --- | --- | --- | --- |"]
         parts += [_row(item, described) for item in rows if item.comment or not _holds_keys(item)]
@@ -266,12 +268,11 @@ def _holds_keys(entry: Entry) -> bool:
 
 def _row(entry: Entry, described: dict[str, str]) -> str:
     kind = described[entry.path]
-    default = "" if kind == "section" else f"`{_yaml(entry.value)}`"
+    default = "" if kind.startswith("section") else f"`{_yaml(entry.value)}`"
     if len(default) > _LONGEST_DEFAULT:
         default = f"see `{entry.file}`"
-    return (
-        f"| `{entry.path}` | {_cell(kind)} | {_cell(default)} | {_cell(_sentence(entry.comment))} |"
-    )
+    meaning = _prose(_sentence(entry.comment))
+    return f"| `{entry.path}` | {_cell(kind)} | {_cell(default)} | {_cell(meaning)} |"
 
 
 def _yaml(value: Any) -> str:
@@ -287,6 +288,16 @@ def _sentence(text: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _prose(text: str) -> str:
+    """Escape what Markdown would interpret outside of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else _escape(part) for part in parts)
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([*_\[\]])", r"\\\1", text).replace("<", "&lt;")
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
