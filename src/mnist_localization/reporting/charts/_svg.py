@@ -1,12 +1,12 @@
 """Elements that the SVG charts are made of; their colors and fonts are in the stylesheet."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from mnist_localization.reporting.html.formatting import coordinate, count, shortened
+from mnist_localization.reporting.html.formatting import coordinate, number, shortened
 
 
 def element(tag: str, *children: str | Markup, **attributes: str | float) -> Markup:
@@ -124,8 +124,7 @@ def axes(
     for value in y.ticks():
         top = y.at(value)
         parts.append(element("line", x1=x.start, x2=x.end, y1=top, y2=top, class_="grid"))
-        number = count(int(value)) if abs(value) >= 1000 else f"{value:.4g}"
-        parts.append(text(x.start - 7, top + 4, number, "tick row-name"))
+        parts.append(text(x.start - 7, top + 4, number(value), "tick row-name"))
     parts += [text(x.at(value), y.start + 16, label, "tick") for value, label in x_ticks]
     if titles[0]:
         parts.append(text((x.start + x.end) / 2, y.start + 37, titles[0], "axis-title"))
@@ -199,25 +198,3 @@ def bar_rows(
         top += 6
     parts.append(text((x.start + x.end) / 2, top + 12, titles[1], "axis-title"))
     return (520.0, top + 18), parts
-
-
-def share_bar(value: float, marks: Mapping[str, float] | None = None) -> Markup:
-    """Return a bar of 100 units for a value in [0, 1], with a tick for each mark.
-
-    The bar is hidden from assistive technology, because the value is next to it as text.
-    """
-    ticks = [
-        element("line", x1=100 * mark, x2=100 * mark, y1=0, y2=8, class_="mark")
-        for mark in (marks or {}).values()
-    ]
-    return element(
-        "svg",
-        element("rect", x=0, y=2, width=100, height=4, class_="track"),
-        element("rect", x=0, y=2, width=100 * value, height=4, class_="fill"),
-        *ticks,
-        class_="share-bar",
-        viewBox="0 0 100 8",
-        preserveAspectRatio="none",
-        aria_hidden="true",
-        focusable="false",
-    )

@@ -7,8 +7,15 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from mnist_localization.reporting.charts._svg import share_bar
-from mnist_localization.reporting.html import formatting
+from mnist_localization.reporting.html.formatting import (
+    coordinate,
+    count,
+    number,
+    percent,
+    plain,
+    ratio,
+    words,
+)
 
 _PACKAGE = "mnist_localization.reporting.html"
 
@@ -29,13 +36,8 @@ def render(name: str, *, style: str, script: str = "", **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "count": formatting.count,
-        "percent": formatting.percent,
-        "ratio": formatting.ratio,
-        "share_bar": share_bar,
-        "words": formatting.words,
-    }
+    filters = (coordinate, count, number, percent, plain, ratio, words)
+    environment.filters |= {function.__name__: function for function in filters}
     return environment.get_template(name).render(
         policy=_content_policy(style, script),
         style=Markup(style),  # noqa: S704 - a file of this package

@@ -1,5 +1,6 @@
 """Numbers and names as the pages write them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,13 @@ def ratio(value: float) -> str:
 def count(value: int) -> str:
     """Return an integer with narrow spaces between groups of three digits."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def number(value: float) -> str:
+    """Return a whole number grouped as by `count`, another with four digits, and NaN as a dash."""
+    if math.isnan(value):
+        return DASH
+    return count(int(value)) if value.is_integer() else f"{value:.4g}"
 
 
 def pixels(value: float) -> str:

@@ -17,11 +17,13 @@ from mnist_localization.evaluation.metrics import Metric, all_metrics
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.charts import ChartData, load_charts
 from mnist_localization.reporting.gallery import GalleryItem, collect
-from mnist_localization.reporting.html import dataset_facts
 from mnist_localization.reporting.html.base import asset, render
 from mnist_localization.reporting.html.cards import REASONS, box_layers, layer_styles, make_tile
 from mnist_localization.reporting.html.formatting import DASH, ratio, words
 from mnist_localization.reporting.learning_curves import learning_curve_drawings
+
+# Fields of the dataset card that have their own place on the page, or are of no use to a reader.
+_SHOWN_ELSEWHERE = {"source", "base_url", "files", "fallback_reason", "requested_source"}
 
 
 def render_report(
@@ -61,11 +63,10 @@ def render_page(
         card: The dataset card.
     """
     metrics, dataset = data.metrics, data.dataset
-    names = dataset.class_names
     # The script starts with this order.
     shown = sorted(gallery, key=lambda item: (item.iou, item.row))
     layers = box_layers([item.annotated for item in gallery])
-    tiles = [make_tile(item, names, layers) for item in shown]
+    tiles = [make_tile(item, dataset.class_names, layers) for item in shown]
     drawings = [(chart, chart.svg(data)) for chart in load_charts().values()]
     # Charts of the full width come last, because they end the columns above them.
     drawings.sort(key=lambda pair: 'class="chart broad"' in pair[1])
@@ -73,6 +74,7 @@ def render_page(
         "items": [tile.data for tile in tiles],
         "layers": [layer.key for layer in layers],
     }
+    other_facts = card.model_dump(exclude=_SHOWN_ELSEWHERE, exclude_none=True)
     return render(
         "report.html.jinja",
         style=asset("report.css") + layer_styles(layers),
@@ -81,12 +83,9 @@ def render_page(
         tiles=tiles,
         layers=layers,
         reasons=REASONS,
-        classes=[(label, names[label]) for label in sorted({item.label for item in gallery})],
-        banners=dataset_facts.banners(metrics, card),
-        facts=dataset_facts.facts(dataset, metrics, card),
-        card_facts=dataset_facts.card_facts(card),
-        card_files=card.files,
-        training=dataset_facts.training_facts(metrics),
+        card=card,
+        card_facts=pd.json_normalize(other_facts, sep=".").to_dict("records")[0],
+        dataset=dataset,
         comparison=comparison(metrics),
         score_rows=score_rows(metrics),
         baselines={words(name): BASELINES.get(name, "") for name in metrics.known_baselines},
@@ -102,14 +101,12 @@ class ScoreRow:
 
     Attributes:
         metric: Definition of the score.
-        value: Score of the model.
         cells: Text of each score, the model first, and whether it is the best of the row.
         interval: Text of the 95 % interval of the model, or empty.
         marks: Scores of the baselines.
     """
 
     metric: Metric
-    value: float
     cells: list[tuple[str, bool]]
     interval: str
     marks: dict[str, float]
@@ -126,7 +123,6 @@ def score_rows(metrics: Metrics) -> list[ScoreRow]:
             interval = metrics.intervals.get(metric.key, ())
             row = ScoreRow(
                 metric=metric,
-                value=metrics.scores[metric.key],
                 cells=[(DASH if it is None else metric.text(it), it == best) for it in values],
                 interval=f" {DASH} ".join(metric.text(end) for end in interval),
                 marks={
