@@ -7,9 +7,9 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -21,13 +21,12 @@ from mnist_localization.files import (
     replace_folder,
     require_free_space,
     rounded_to_blocks,
-    write_json,
+    write_text,
 )
 
 logger = logging.getLogger(__name__)
 
 _MEBIBYTE = 2**20
-_BLOCK = 2**16
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Exceptions of Python's zip reader on an altered archive. NotImplementedError is raised if the
@@ -37,19 +36,6 @@ _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplemented
 
 class DamagedArchiveError(ArchiveError):
     """An archive that is truncated or altered; another copy of it may be intact."""
-
-
-class _Member(NamedTuple):
-    info: zipfile.ZipInfo
-    path: PurePosixPath
-
-
-class _FolderSummary(NamedTuple):
-    """Number and total size of the files below a folder, and the number of images."""
-
-    files: int
-    bytes: int
-    images: int
 
 
 def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> int:
@@ -74,23 +60,28 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
         DiskSpaceError: The disk has too little free space.
     """
     marker = folder.with_name(f"{folder.name}.json")
-    if _is_unpacked(marker, sha256, folder):
-        return _summarize(folder).images
+    summary = _summarize(folder)
+    if marker.exists() and marker.read_bytes() == _marker(sha256, summary).encode():
+        return summary["images"]
     temporary = folder.with_name(f".{folder.name}.part")
     remove(temporary)  # left by a killed run
     try:
         with zipfile.ZipFile(archive) as source:
             members = _validated_members(archive, source, limits)
-            needed = sum(rounded_to_blocks(member.info.file_size) for member in members)
+            needed = sum(rounded_to_blocks(member.file_size) for member in members.values())
             require_free_space(archive.parent, needed, f"unpack {archive.name}")
             logger.info("Unpacking %s: %d files", archive.name, len(members))
             temporary.mkdir(parents=True)
-            _write(archive, source, members, temporary, limits)
+            progress = tqdm(
+                members.items(), desc=f"unpack {archive.name}", unit="file", disable=None
+            )
+            for path, member in progress:
+                _write_member(archive, source, member, temporary / path)
         summary = _summarize(temporary)
         # The marker makes the folder valid, so it is removed first and written last.
         marker.unlink(missing_ok=True)
         replace_folder(temporary, folder)
-        write_json(marker, {"sha256": sha256, **summary._asdict()})
+        write_text(marker, _marker(sha256, summary))
     except _DAMAGED as error:
         raise DamagedArchiveError(
             f"{archive}: the archive is damaged ({error}); check the copy of the source, then "
@@ -98,52 +89,51 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
         ) from error
     finally:
         remove(temporary)
-    return summary.images
+    return summary["images"]
 
 
-def _is_unpacked(marker: Path, sha256: str, folder: Path) -> bool:
-    try:
-        recorded = json.loads(marker.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(recorded == {"sha256": sha256, **_summarize(folder)._asdict()})
+def _summarize(folder: Path) -> dict[str, int]:
+    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    return {
+        "files": len(paths),
+        "bytes": sum(path.lstat().st_size for path in paths),
+        "images": sum(path.suffix.lower() in SUFFIXES for path in paths),
+    }
 
 
-def _summarize(folder: Path) -> _FolderSummary:
-    files = size = images = 0
-    for parent, _, names in os.walk(folder):
-        files += len(names)
-        size += sum(Path(parent, name).lstat().st_size for name in names)
-        images += sum(name.lower().endswith(SUFFIXES) for name in names)
-    return _FolderSummary(files, size, images)
+def _marker(sha256: str, summary: Mapping[str, int]) -> str:
+    return json.dumps({"sha256": sha256, **summary}, indent=2)
 
 
 def _validated_members(
     archive: Path, source: zipfile.ZipFile, limits: UnpackSettings
-) -> list[_Member]:
+) -> dict[PurePosixPath, zipfile.ZipInfo]:
+    """Return the files of an archive by their paths without a shared top-level folder."""
     infos = [info for info in source.infolist() if not _is_system_file(info.filename)]
-    members = [_Member(info, _safe_path(archive, info)) for info in infos]
-    members = [member for member in members if not member.info.is_dir()]
+    paths = [_safe_path(archive, info) for info in infos]
+    members = [(path, info) for path, info in zip(paths, infos, strict=True) if not info.is_dir()]
     if not members:
         raise ArchiveError(f"{archive}: the archive contains no files; check the source")
-    _require_limits(archive, members, limits)
-    members = _without_shared_folder(members)
-    seen: set[str] = set()
-    for member in members:
-        # Names that differ only in case are one file on Windows and macOS.
-        name = str(member.path).casefold()
-        if name in seen:
-            raise ArchiveError(
-                f"{archive}: two members are named {member.info.filename!r}, ignoring case; "
-                "provide an archive with unique names"
-            )
-        seen.add(name)
-    return members
+    _require_limits(archive, [info for _, info in members], limits)
+    # Names that differ only in case are one file on Windows and macOS.
+    names = Counter(str(path).casefold() for path, _ in members)
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        raise ArchiveError(
+            f"{archive}: two members are named {name!r}, ignoring case; provide an archive with "
+            "unique names"
+        )
+    tops = {path.parts[0] for path, _ in members}
+    if len(tops) > 1 or any(len(path.parts) == 1 for path, _ in members):
+        return dict(members)
+    return {path.relative_to(path.parts[0]): info for path, info in members}
 
 
-def _require_limits(archive: Path, members: Sequence[_Member], limits: UnpackSettings) -> None:
-    total_mb = sum(member.info.file_size for member in members) / _MEBIBYTE
-    largest = max(members, key=lambda member: member.info.file_size).info
+def _require_limits(
+    archive: Path, members: Sequence[zipfile.ZipInfo], limits: UnpackSettings
+) -> None:
+    total_mb = sum(member.file_size for member in members) / _MEBIBYTE
+    largest = max(members, key=lambda member: member.file_size)
     largest_mb = largest.file_size / _MEBIBYTE
     ratio = total_mb * _MEBIBYTE / max(archive.stat().st_size, 1)
     for setting, value, description in (
@@ -190,47 +180,25 @@ def _is_system_file(name: str) -> bool:
     return "__MACOSX" in parts or (bool(parts) and parts[-1] in {".DS_Store", "Thumbs.db"})
 
 
-def _without_shared_folder(members: Sequence[_Member]) -> list[_Member]:
-    tops = {member.path.parts[0] for member in members}
-    if len(tops) > 1 or any(len(member.path.parts) == 1 for member in members):
-        return list(members)
-    return [_Member(member.info, PurePosixPath(*member.path.parts[1:])) for member in members]
-
-
-def _write(
-    archive: Path,
-    source: zipfile.ZipFile,
-    members: Sequence[_Member],
-    folder: Path,
-    limits: UnpackSettings,
+def _write_member(
+    archive: Path, source: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path
 ) -> None:
-    """Write the members, limited by the bytes written because the declared sizes may be wrong."""
-    left = int(limits.max_total_mb * _MEBIBYTE)
-    for member in tqdm(members, desc=f"unpack {archive.name}", unit="file", disable=None):
-        try:
-            written = _write_member(source, member, folder, min(member.info.file_size, left))
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise
+    """Write one member, reading no more than one byte above the size that the archive declares."""
+    try:
+        with source.open(member) as packed:
+            content = packed.read(member.file_size + 1)
+        if len(content) != member.file_size:
             raise ArchiveError(
-                f"{archive}: the member {member.info.filename!r} cannot be written "
-                f"({error.strerror}); create the archive again with short plain names"
-            ) from error
-        if written != member.info.file_size:
-            raise ArchiveError(
-                f"{archive}: the member {member.info.filename!r} does not have the size that the "
+                f"{archive}: the member {member.filename!r} does not have the size that the "
                 "archive declares; do not trust this archive"
             )
-        left -= written
-
-
-def _write_member(source: zipfile.ZipFile, member: _Member, folder: Path, limit: int) -> int:
-    """Write one member, stop at most one block after the limit, and return the bytes written."""
-    path = folder / member.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with source.open(member.info) as packed, path.open("xb") as file:
-        while written <= limit and (block := packed.read(_BLOCK)):
-            file.write(block)
-            written += len(block)
-    return written
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise ArchiveError(
+            f"{archive}: the member {member.filename!r} cannot be written ({error.strerror}); "
+            "create the archive again with short plain names"
+        ) from error

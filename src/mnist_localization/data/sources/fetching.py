@@ -1,14 +1,13 @@
 """Fetching, verifying and unpacking the raw files of a dataset."""
 
-import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
-from mnist_localization.config.data import FetchSettings
+from mnist_localization.config.data import FetchSettings, NetworkSettings
 from mnist_localization.data.dataset_card import DatasetCard, SplitFiles
 from mnist_localization.data.sources.archives import DamagedArchiveError, unpack
 from mnist_localization.data.sources.download import (
@@ -28,12 +27,11 @@ from mnist_localization.data.sources.source_folder import (
 )
 from mnist_localization.data.sources.synthetic import make_dataset
 from mnist_localization.errors import SourceError, UnreachableError
-from mnist_localization.files import require_free_space
+from mnist_localization.files import remove, require_free_space
 
 logger = logging.getLogger(__name__)
 
 _IMAGES = "images"
-_BLOCK = 2**20
 # Upper limit of the compressed size of one synthetic image, in bytes.
 _SYNTHETIC_IMAGE = 1536
 
@@ -88,156 +86,125 @@ def fetch(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> Da
 
 
 def _fetch_upstream(settings: FetchSettings, raw_folder: Path) -> DatasetCard:
-    url = settings.upstream.url
-    if not is_remote(url):
+    if not is_remote(settings.upstream.url):
         raise SourceError("fetch.upstream.url is not an http or https URL; set fetch.base_url")
-    downloader = Downloader(settings.network)
-
-    def provide(folder: SourceFolder) -> None:
-        for name in settings.files.names:
-            expected = ExpectedHash(blob_id=settings.upstream.blob_ids[name])
-            if not folder.has(name, expected):
-                _download(downloader, url, name, expected, folder)
-
-    return _fetch_files(settings, raw_folder / "upstream", "upstream", provide)
+    blob_ids = settings.upstream.blob_ids
+    expected = {name: ExpectedHash(blob_ids[name], "git blob id") for name in settings.files.names}
+    with SourceFolder(raw_folder / "upstream").locked(settings.network.reach_s) as folder:
+        _download(settings.network, settings.upstream.url, expected, folder)
+        return _unpack(settings, folder, "upstream")
 
 
 def _fetch_base_url(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
     base_url = settings.base_url
+    expected = {name: ExpectedHash(settings.sha256.get(name, "")) for name in settings.files.names}
     origin = None if is_remote(base_url) else local_path(base_url, project_folder)
     identity = source_identity(base_url) if origin is None else str(origin)
     shown = public_url(base_url) if origin is None else base_url
-    downloader = Downloader(settings.network)
-
-    def provide(folder: SourceFolder) -> None:
-        for name in settings.files.names:
-            expected = ExpectedHash(sha256=settings.sha256.get(name, ""))
-            if origin is not None:
-                _copy(origin / name, name, expected, folder)
-            elif not folder.has(name, expected, recorded=True):
-                _download(downloader, base_url, name, expected, folder)
-
-    folder = raw_folder / f"base_url-{_short_digest(identity)}"
-    try:
-        card = _fetch_files(settings, folder, "base_url", provide)
-    except UnreachableError as error:
-        raise UnreachableError(
-            f"{error}; check fetch.base_url, then run the same command again"
-        ) from error
-    return card.model_copy(update={"base_url": shown})
+    source = SourceFolder.of(raw_folder, "base_url", identity)
+    with source.locked(settings.network.reach_s) as folder:
+        try:
+            if origin is None:
+                _download(settings.network, base_url, expected, folder)
+            else:
+                _copy(origin, expected, folder)
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error}; check fetch.base_url, then run the same command again"
+            ) from error
+        return _unpack(settings, folder, "base_url").model_copy(update={"base_url": shown})
 
 
 def _make_synthetic(settings: FetchSettings, raw_folder: Path) -> DatasetCard:
-    names = settings.files.names
-    facts = [settings.synthetic.model_dump(), settings.files.model_dump()]
-
-    def provide(folder: SourceFolder) -> None:
-        if all(folder.has(name, ExpectedHash(), recorded=True) for name in names):
-            return
-        with folder.scratch() as scratch:
-            images = settings.synthetic.train_images + settings.synthetic.test_images
-            require_free_space(scratch, images * _SYNTHETIC_IMAGE, "make the synthetic dataset")
-            make_dataset(settings.synthetic, settings.files, scratch)
-            for name in names:
-                folder.add(scratch / name, name)
-
-    folder = raw_folder / f"synthetic-{_short_digest(json.dumps(facts, sort_keys=True))}"
-    card = _fetch_files(settings, folder, "synthetic", provide)
-    return card.model_copy(update={"synthetic": settings.synthetic})
-
-
-def _short_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _fetch_files(
-    settings: FetchSettings, path: Path, source: str, provide: Callable[[SourceFolder], None]
-) -> DatasetCard:
-    """Provide the four files in the folder of a source, unpack them and describe them."""
-    names = settings.files
-    with SourceFolder(path).locked(settings.network.reach_s) as folder:
-        provide(folder)
-        files = {name: file_entry(folder.file(name)) for name in names.names}
-        splits = {
-            split: SplitFiles(
-                annotations=csv, archive=archive, images=f"{_IMAGES}/{Path(archive).stem}"
-            )
-            for split, archive, csv in (
-                ("train", names.train_archive, names.train_csv),
-                ("test", names.test_archive, names.test_csv),
-            )
-        }
-        counts = {
-            split: _unpack(settings, folder, files[at.archive].sha256, at)
-            for split, at in splits.items()
-        }
-    logger.info(
-        "Fetched %s: %d training and %d test images in %s",
-        source,
-        counts["train"],
-        counts["test"],
-        f"{path.parent.name}/{path.name}",
-    )
-    return DatasetCard(
-        source=source,
-        requested_source=source,
-        folder=path.name,
-        files=files,
-        splits=splits,
-        train_images=counts["train"],
-        test_images=counts["test"],
-    )
-
-
-def _unpack(settings: FetchSettings, folder: SourceFolder, sha256: str, at: SplitFiles) -> int:
-    images = folder.file(at.images)
-    images.parent.mkdir(exist_ok=True)
-    try:
-        return unpack(folder.file(at.archive), sha256, images, settings.unpack)
-    except DamagedArchiveError:
-        folder.discard(at.archive)
-        raise
+    names, synthetic = settings.files.names, settings.synthetic
+    facts = [synthetic.model_dump(), settings.files.model_dump()]
+    source = SourceFolder.of(raw_folder, "synthetic", json.dumps(facts, sort_keys=True))
+    with source.locked(settings.network.reach_s) as folder:
+        if not all(folder.has(name, ExpectedHash()) for name in names):
+            scratch = folder.path / ".scratch"
+            remove(scratch)  # left by a killed run
+            scratch.mkdir()
+            try:
+                size = (synthetic.train_images + synthetic.test_images) * _SYNTHETIC_IMAGE
+                require_free_space(scratch, size, "make the synthetic dataset")
+                make_dataset(synthetic, settings.files, scratch)
+                for name in names:
+                    folder.add(scratch / name, name)
+            finally:
+                remove(scratch)
+        return _unpack(settings, folder, "synthetic").model_copy(update={"synthetic": synthetic})
 
 
 def _download(
-    downloader: Downloader, base_url: str, name: str, expected: ExpectedHash, folder: SourceFolder
+    settings: NetworkSettings,
+    base_url: str,
+    expected: Mapping[str, ExpectedHash],
+    folder: SourceFolder,
 ) -> None:
-    part = folder.file(f".{name}.part")
-    url = file_url(base_url, name)
-    was_resumed = part.exists()
-    downloader.fetch(url, part, hash_known=expected.is_known)
-    if was_resumed and expected.mismatch(part):
-        # The part left by an earlier run may be wrong, so download the whole file.
-        part.unlink()
-        downloader.fetch(url, part, hash_known=True)
-    expected.verify(part, public_url(url))
-    folder.add(part, name)
+    """Download each file of which the folder has no verified copy."""
+    downloader = Downloader(settings)
+    for name, expected_hash in expected.items():
+        if folder.has(name, expected_hash):
+            continue
+        part = folder.path / f".{name}.part"
+        url = file_url(base_url, name)
+        was_resumed = part.exists()
+        downloader.fetch(url, part, hash_known=expected_hash.value != "")
+        if was_resumed and expected_hash.mismatch(part):
+            # The part left by an earlier run may be wrong, so download the whole file.
+            part.unlink()
+            downloader.fetch(url, part, hash_known=True)
+        expected_hash.verify(part, public_url(url))
+        folder.add(part, name)
 
 
-def _copy(origin: Path, name: str, expected: ExpectedHash, folder: SourceFolder) -> None:
-    """Copy a local file unless the folder has a verified copy of it."""
-    try:
-        file = origin.open("rb")
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and folder.has(name, expected, recorded=True):
-            logger.warning("%s does not exist any more; its verified copy is used.", origin)
-            return
-        raise UnreachableError(
-            f"fetch.base_url: {origin} cannot be read ({error.strerror}); the folder must "
-            "directly contain the four files named in fetch.files"
-        ) from error
-    with file:
-        state = os.fstat(file.fileno())
-        stamp = f"{state.st_size}:{state.st_mtime_ns}"
-        if folder.stamp(name) == stamp and folder.has(name, expected, recorded=True):
-            return
-        require_free_space(folder.path, state.st_size, f"copy {name}")
-        logger.info("Copying %s", origin)
-        part = folder.file(f".{name}.part")
-        with part.open("wb") as copy:
-            shutil.copyfileobj(file, copy, _BLOCK)
-    expected.verify(part, str(origin))
-    folder.add(part, name, stamp)
+def _copy(origin: Path, expected: Mapping[str, ExpectedHash], folder: SourceFolder) -> None:
+    """Copy each file of a local folder that has changed or has no verified copy."""
+    for name, expected_hash in expected.items():
+        path, has_copy = origin / name, folder.has(name, expected_hash)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and has_copy:
+                logger.warning("%s does not exist any more; its verified copy is used.", path)
+                continue
+            raise UnreachableError(
+                f"fetch.base_url: {path} cannot be read ({error.strerror}); the folder must "
+                "directly contain the four files named in fetch.files"
+            ) from error
+        with file:
+            state = os.fstat(file.fileno())
+            stamp = f"{state.st_size}:{state.st_mtime_ns}"
+            if has_copy and folder.stamp(name) == stamp:
+                continue
+            require_free_space(folder.path, state.st_size, f"copy {name}")
+            logger.info("Copying %s", path)
+            part = folder.path / f".{name}.part"
+            with part.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+        expected_hash.verify(part, str(path))
+        folder.add(part, name, stamp)
+
+
+def _unpack(settings: FetchSettings, folder: SourceFolder, source: str) -> DatasetCard:
+    """Unpack the archives of a source with four files, and describe the source."""
+    names = settings.files
+    files = {name: file_entry(folder.path / name) for name in names.names}
+    splits, counts = {}, {}
+    for split, archive, csv in (
+        ("train", names.train_archive, names.train_csv),
+        ("test", names.test_archive, names.test_csv),
+    ):
+        path, images = folder.path / archive, f"{_IMAGES}/{Path(archive).stem}"
+        splits[split] = SplitFiles(annotations=csv, archive=archive, images=images)
+        try:
+            counts[split] = unpack(
+                path, files[archive].sha256, folder.path / images, settings.unpack
+            )
+        except DamagedArchiveError:
+            path.unlink()  # so that the next run fetches it again
+            raise
+    return folder.card(source, files, splits, counts)
 
 
 def _validate_names(settings: FetchSettings) -> None:

@@ -1,11 +1,9 @@
 """Images and annotations of the user, read in place and never changed."""
 
 import hashlib
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from mnist_localization.config.data import FetchSettings, FolderSettings
 from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
@@ -13,17 +11,6 @@ from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.data.sources.source_folder import SourceFolder, file_entry
 from mnist_localization.errors import SourceError
-
-logger = logging.getLogger(__name__)
-
-
-class _Images(NamedTuple):
-    """Images of a split: name and entry in the card's files, folder, number of images."""
-
-    name: str
-    entry: FileEntry
-    folder: Path
-    images: int
 
 
 def fetch_local_folder(
@@ -46,40 +33,43 @@ def fetch_local_folder(
             archive that can be unpacked.
     """
     own = settings.folder
+    root = _root(own, project_folder)
+    files: dict[str, FileEntry] = {}
+    splits: dict[str, SplitFiles] = {}
+    counts: dict[str, int] = {}
+    source = SourceFolder.of(raw_folder, "folder", f"{root}\n{own.model_dump_json()}")
+    with source.locked(settings.network.reach_s) as folder:
+        for split, images, annotations in _configured_splits(own):
+            path = _existing(root / images, f"fetch.folder.{split}_images")
+            rows = _existing(root / annotations, f"fetch.folder.{split}_annotations")
+            archive = images if path.is_file() else f"{images} (listing)"
+            files |= {archive: _entry(path), annotations: _entry(rows)}
+            if path.is_file():
+                sha256 = files[archive].sha256
+                target = folder.path / "images" / sha256[:16]
+                unpack(path, sha256, target, settings.unpack)
+                path = target
+            counts[split] = sum(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+            if not counts[split]:
+                raise SourceError(
+                    f"{root / images} contains no images ({', '.join(SUFFIXES)}); correct "
+                    f"fetch.folder.{split}_images"
+                )
+            splits[split] = SplitFiles(
+                annotations=_card_path(rows, folder.path, own),
+                archive=archive,
+                images=_card_path(path, folder.path, own),
+            )
+    return source.card("folder", files, splits, counts)
+
+
+def _root(own: FolderSettings, project_folder: Path) -> Path:
     if not own.path:
         raise SourceError(
             "fetch.source is 'folder', but fetch.folder.path is empty; set it to the folder of the "
             "dataset: kedro run --params fetch.folder.path=<folder>"
         )
-    root = (project_folder / Path(own.path).expanduser()).resolve()
-    identity = hashlib.sha256(f"{root}\n{own.model_dump_json()}".encode()).hexdigest()
-    files: dict[str, FileEntry] = {}
-    splits: dict[str, SplitFiles] = {}
-    counts = {"train": 0, "test": 0}
-    with SourceFolder(raw_folder / f"folder-{identity[:8]}").locked(
-        settings.network.reach_s
-    ) as folder:
-        for split, images, annotations in _configured_splits(own):
-            found = _find_images(root / images, images, folder, settings, split)
-            path = _existing(root / annotations, f"fetch.folder.{split}_annotations")
-            entry = file_entry(path) if path.is_file() else _list_folder(path)[0]
-            files |= {found.name: found.entry, annotations: entry}
-            counts[split] = found.images
-            splits[split] = SplitFiles(
-                annotations=_card_path(path, folder.path, own),
-                archive=found.name,
-                images=_card_path(found.folder, folder.path, own),
-            )
-    logger.info("Found %d training and %d test images in %s", *counts.values(), own.path)
-    return DatasetCard(
-        source="folder",
-        requested_source="folder",
-        folder=folder.path.name,
-        files=files,
-        splits=splits,
-        train_images=counts["train"],
-        test_images=counts["test"],
-    )
+    return (project_folder / Path(own.path).expanduser()).resolve()
 
 
 def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
@@ -94,39 +84,23 @@ def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _find_images(
-    path: Path, name: str, folder: SourceFolder, settings: FetchSettings, split: str
-) -> _Images:
-    setting = f"fetch.folder.{split}_images"
-    if _existing(path, setting).is_file():
-        entry = file_entry(path)
-        target = folder.path / "images" / entry.sha256[:16]
-        target.parent.mkdir(exist_ok=True)
-        found = _Images(name, entry, target, unpack(path, entry.sha256, target, settings.unpack))
-    else:
-        entry, count = _list_folder(path)
-        found = _Images(f"{name} (listing)", entry, path, count)
-    if not found.images:
-        raise SourceError(f"{path} contains no images ({', '.join(SUFFIXES)}); correct {setting}")
-    return found
-
-
 def _existing(path: Path, setting: str) -> Path:
     if not path.exists():
         raise SourceError(f"{path} does not exist; correct fetch.folder.path or {setting}")
     return path
 
 
-def _list_folder(folder: Path) -> tuple[FileEntry, int]:
-    """Return total size and hash of a folder's listing, and the number of images in it."""
-    digest, size, images = hashlib.sha256(), 0, 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        state = path.stat()
-        name = path.relative_to(folder).as_posix()
+def _entry(path: Path) -> FileEntry:
+    """Return size and hash of a file, or of the listing of a folder."""
+    if path.is_file():
+        return file_entry(path)
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        state = file.stat()
+        name = file.relative_to(path).as_posix()
         digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace"))
         size += state.st_size
-        images += path.suffix.lower() in SUFFIXES
-    return FileEntry(size=size, sha256=digest.hexdigest()), images
+    return FileEntry(size=size, sha256=digest.hexdigest())
 
 
 def _card_path(path: Path, folder: Path, own: FolderSettings) -> str:

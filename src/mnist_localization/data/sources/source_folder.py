@@ -1,17 +1,17 @@
 """Folder of one source, with a manifest of verified files."""
 
 import hashlib
-import json
 import logging
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
 
-from mnist_localization.data.dataset_card import FileEntry
+from pydantic import TypeAdapter
+
+from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
 from mnist_localization.errors import SourceError
 from mnist_localization.files import write_json
 
@@ -20,43 +20,34 @@ logger = logging.getLogger(__name__)
 MANIFEST = "files.json"
 _LOCK = ".lock"
 _POLL_S = 0.1
-_BLOCK = 2**20
+# The keys of a file in the manifest are `sha256` and `stamp`.
+_Manifest = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
 class ExpectedHash:
-    """Expected hashes of a file; an empty string is not checked.
+    """Expected hash of a file in hexadecimal; an empty string is not checked."""
 
-    Attributes:
-        blob_id: Git blob id: SHA-1 of `blob <size>`, a zero byte, and the content.
-        sha256: SHA-256 in hexadecimal.
-    """
-
-    blob_id: str = ""
-    sha256: str = ""
-
-    @property
-    def is_known(self) -> bool:
-        """Return whether a file can be verified."""
-        return bool(self.blob_id or self.sha256)
+    value: str = ""
+    kind: Literal["SHA-256", "git blob id"] = "SHA-256"
 
     def mismatch(self, path: Path) -> str:
         """Return the expected and the found hash if they differ, else an empty string."""
-        if self.blob_id and (found := blob_id_of(path)) != self.blob_id:
-            return f"expected git blob id {self.blob_id}, found {found}"
-        if self.sha256 and (found := sha256_of(path)) != self.sha256.lower():
-            return f"expected SHA-256 {self.sha256.lower()}, found {found}"
-        return ""
+        if not self.value:
+            return ""
+        expected = self.value.lower()
+        found = sha256_of(path) if self.kind == "SHA-256" else blob_id_of(path)
+        return "" if found == expected else f"expected {self.kind} {expected}, found {found}"
 
     def verify(self, path: Path, name: str) -> None:
-        """Remove a file and raise an error if a hash differs.
+        """Remove a file and raise an error if its hash differs.
 
         Args:
             path: File to verify.
             name: Name of the file in the message.
 
         Raises:
-            SourceError: A hash differs.
+            SourceError: The hash differs.
         """
         if mismatch := self.mismatch(path):
             path.unlink()
@@ -74,12 +65,10 @@ def sha256_of(path: Path) -> str:
 
 
 def blob_id_of(path: Path) -> str:
-    """Return the git blob id of a file."""
+    """Return the git blob id of a file: SHA-1 of `blob <size>`, a zero byte, and the content."""
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: digest).hexdigest()
 
 
 def file_entry(path: Path) -> FileEntry:
@@ -94,8 +83,19 @@ class SourceFolder:
         """Set the folder; `locked` creates it."""
         self.path = path
 
+    @classmethod
+    def of(cls, raw_folder: Path, kind: str, identity: str) -> Self:
+        """Return the folder of a source.
+
+        Args:
+            raw_folder: Parent of the folders of all sources.
+            kind: Kind of the source; precedes a hash in the name of the folder.
+            identity: Text that differs from that of all other sources of the kind.
+        """
+        return cls(raw_folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}")
+
     @contextmanager
-    def locked(self, wait_s: float = 30.0) -> Iterator[Self]:
+    def locked(self, wait_s: float) -> Iterator[Self]:
         """Hold an exclusive lock on the folder.
 
         Args:
@@ -118,30 +118,19 @@ class SourceFolder:
                     time.sleep(_POLL_S)
             yield self
 
-    def file(self, name: str) -> Path:
-        """Return the path of a file of the source."""
-        return self.path / name
-
-    def has(self, name: str, expected: ExpectedHash, *, recorded: bool = False) -> bool:
+    def has(self, name: str, expected: ExpectedHash) -> bool:
         """Return whether a verified copy of a file exists.
 
-        Args:
-            name: Name of the file.
-            expected: Expected hashes.
-            recorded: Whether the file must also match the hash in the manifest.
+        A copy without an expected hash is verified by the hash in the manifest.
         """
-        path = self.file(name)
-        if not path.is_file():
-            return False
-        if recorded:
-            sha256 = self._recorded(name).get("sha256", "")
-            if not sha256 or ExpectedHash(sha256=sha256).mismatch(path):
-                return False
-        return not expected.mismatch(path)
+        path = self.path / name
+        if not expected.value:
+            expected = ExpectedHash(self._manifest().get(name, {}).get("sha256", ""))
+        return path.is_file() and expected.value != "" and not expected.mismatch(path)
 
     def stamp(self, name: str) -> str:
         """Return size and time of the original file when it was copied, or an empty string."""
-        return self._recorded(name).get("stamp", "")
+        return self._manifest().get(name, {}).get("stamp", "")
 
     def add(self, path: Path, name: str, stamp: str = "") -> None:
         """Move a verified file into the folder and record its hash.
@@ -155,33 +144,41 @@ class SourceFolder:
         manifest[name] = {"sha256": sha256_of(path), "stamp": stamp}
         # The manifest is written first, so that a file never matches an outdated entry.
         write_json(self.path / MANIFEST, manifest)
-        path.replace(self.file(name))
+        path.replace(self.path / name)
 
-    def discard(self, name: str) -> None:
-        """Remove an invalid file, so that the next run fetches it again."""
-        self.file(name).unlink(missing_ok=True)
+    def card(
+        self,
+        source: str,
+        files: dict[str, FileEntry],
+        splits: dict[str, SplitFiles],
+        images: Mapping[str, int],
+    ) -> DatasetCard:
+        """Return the dataset card of the source.
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """Yield an empty folder inside this one, and remove it afterwards."""
-        folder = self.path / ".scratch"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        Args:
+            source: Kind of the source.
+            files: Raw files by name.
+            splits: Location of the files of each split.
+            images: Number of images of each split.
+        """
+        card = DatasetCard(
+            source=source,
+            requested_source=source,
+            folder=self.path.name,
+            files=files,
+            splits=splits,
+            train_images=images["train"],
+            test_images=images.get("test", 0),
+        )
+        text = "Fetched %s: %d training and %d test images in %s"
+        logger.info(text, source, card.train_images, card.test_images, card.folder)
+        return card
+
+    def _manifest(self) -> _Manifest:
         try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _recorded(self, name: str) -> dict[str, str]:
-        entry = self._manifest().get(name)
-        return entry if isinstance(entry, dict) else {}
-
-    def _manifest(self) -> dict[str, dict[str, str]]:
-        try:
-            manifest = json.loads((self.path / MANIFEST).read_text("utf-8"))
+            return TypeAdapter(_Manifest).validate_json((self.path / MANIFEST).read_bytes())
         except (OSError, ValueError):
             return {}
-        return manifest if isinstance(manifest, dict) else {}
 
 
 def _try_lock(lock: IO[str]) -> bool:
