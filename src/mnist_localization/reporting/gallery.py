@@ -124,23 +124,11 @@ def collect(
     chosen = choose_rows(predictions, settings, seed)
     table = predictions.iloc[list(chosen)]
     annotated = validate(annotated_images(table, images), class_names)
+    outcomes = table[["label", "predicted_label", "confidence", "iou"]].itertuples(index=False)
+    rows = zip(annotated, chosen.values(), _positions(table, images), outcomes, strict=True)
     return [
-        GalleryItem(
-            annotated=image,
-            reasons=reasons,
-            row=position,
-            label=int(row["label"]),
-            predicted_label=int(row["predicted_label"]),
-            confidence=float(row["confidence"]),
-            iou=float(row["iou"]),
-        )
-        for image, reasons, position, row in zip(
-            annotated,
-            chosen.values(),
-            _positions(table, images),
-            table.to_dict("records"),
-            strict=True,
-        )
+        GalleryItem(image, reasons, position, *outcome)
+        for image, reasons, position, outcome in rows
     ]
 
 

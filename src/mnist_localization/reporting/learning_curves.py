@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
@@ -15,8 +14,6 @@ from mnist_localization.reporting.html.formatting import plain, words
 _TITLE = "Learning curves"
 _X = "Epoch"
 _VALIDATION = "val_"
-# Columns of the history that are not measured on a split.
-_NOT_SHOWN = ("epoch", "seconds")
 # Losses and learning rates that change by a larger factor are drawn on a logarithmic axis.
 _LARGEST_RATIO = 30.0
 # Markers of more epochs than this would hide the curve.
@@ -26,8 +23,6 @@ _COLUMNS = 2
 # Dash, marker and color of each curve in Plotly.
 _STYLES = {"training": ("solid", "circle", DARK), "validation": ("dash", "diamond", MEDIUM)}
 
-Points = list[tuple[int, float]]
-
 
 @dataclass(frozen=True)
 class _Panel:
@@ -35,47 +30,41 @@ class _Panel:
 
     Attributes:
         name: Key of the metric in the history.
-        curves: Epochs and finite values of `training` and `validation`.
+        title: Heading of the panel.
+        curves: Finite values of `training` and `validation`, by epoch.
+        low: Smallest value.
+        high: Largest value.
         logarithmic: Whether the values need a logarithmic axis.
     """
 
     name: str
-    curves: dict[str, Points]
+    title: str
+    curves: dict[str, "pd.Series[float]"]
+    low: float
+    high: float
     logarithmic: bool
-
-    @property
-    def title(self) -> str:
-        """Return the heading of the panel."""
-        return words(self.name) + (" (logarithmic)" if self.logarithmic else "")
 
 
 def _panels(history: pd.DataFrame) -> list[_Panel]:
     """Return the panels: metrics to maximize, then the losses, then the learning rate."""
-    names = [
-        name
-        for name in history.select_dtypes("number").columns
-        if name not in _NOT_SHOWN
-        and not name.startswith(_VALIDATION)
-        and np.isfinite(history[name]).any()
-    ]
+    measured = history.set_index("epoch").drop(columns="seconds", errors="ignore")
+    measured = measured.select_dtypes("number").replace([math.inf, -math.inf], math.nan)
+    measured = measured.dropna(axis="columns", how="all")
+    names = [name for name in measured.columns if not name.startswith(_VALIDATION)]
     names.sort(key=lambda name: (name == "learning_rate", name.endswith("loss")))
-    return [_panel(history, name) for name in names]
+    return [_panel(measured, name) for name in names]
 
 
-def _panel(history: pd.DataFrame, name: str) -> _Panel:
+def _panel(measured: pd.DataFrame, name: str) -> _Panel:
     columns = {"training": name, "validation": _VALIDATION + name}
     curves = {
-        kind: [
-            (int(epoch), float(value))
-            for epoch, value in zip(history["epoch"], history[column], strict=True)
-            if math.isfinite(value)
-        ]
-        for kind, column in columns.items()
-        if column in history
+        kind: measured[column].dropna() for kind, column in columns.items() if column in measured
     }
-    values = [value for points in curves.values() for _, value in points]
-    falls = min(values) > 0 and max(values) / min(values) > _LARGEST_RATIO
-    return _Panel(name, curves, falls and name.endswith(("loss", "learning_rate")))
+    values = pd.concat(curves.values())
+    low, high = values.min(), values.max()
+    falls = name.endswith(("loss", "learning_rate")) and 0 < low < high / _LARGEST_RATIO
+    title = words(name) + (" (logarithmic)" if falls else "")
+    return _Panel(name, title, curves, low, high, falls)
 
 
 def learning_curves(training_history: pd.DataFrame) -> go.Figure:
@@ -95,12 +84,12 @@ def learning_curves(training_history: pd.DataFrame) -> go.Figure:
     )
     for index, panel in enumerate(panels):
         place = {"row": index // _COLUMNS + 1, "col": index % _COLUMNS + 1}
-        for kind, points in panel.curves.items():
+        for kind, curve in panel.curves.items():
             dash, symbol, color = _STYLES[kind]
             figure.add_scatter(
                 name=kind,
-                x=[epoch for epoch, _ in points],
-                y=[value for _, value in points],
+                x=curve.index.tolist(),
+                y=curve.tolist(),
                 mode="lines+markers",
                 line={"dash": dash, "color": color},
                 marker={"symbol": symbol, "size": 5},
@@ -126,14 +115,12 @@ def learning_curve_drawings(history: pd.DataFrame) -> list[Markup]:
 
 
 def _drawing(panel: _Panel, epochs: "pd.Series[int]") -> Markup:
-    values = [value for points in panel.curves.values() for _, value in points]
-    y = _svg.axis_for(values, 190.0, 32.0, logarithmic=panel.logarithmic)
+    y = _svg.axis_for((panel.low, panel.high), 190.0, 32.0, logarithmic=panel.logarithmic)
     first, last = int(epochs.min()), int(epochs.max())
     x = _svg.Axis(first - 0.5, last + 0.5, 50.0, 350.0)
     ends = "; ".join(
-        f"{kind}: {plain(points[0][1])} in the first epoch, {plain(points[-1][1])} in the last"
-        for kind, points in panel.curves.items()
-        if points
+        f"{kind}: {plain(curve.iloc[0])} in the first epoch, {plain(curve.iloc[-1])} in the last"
+        for kind, curve in panel.curves.items()
     )
     step = max(1, math.ceil((last - first + 1) / 8))
     return _svg.drawing(
@@ -143,20 +130,15 @@ def _drawing(panel: _Panel, epochs: "pd.Series[int]") -> Markup:
         (360.0, 232.0),
         *_svg.axes(x, y, (_X, ""), [(at, str(at)) for at in range(first, last + 1, step)]),
         _svg.text(0, 14, panel.title, "name"),
-        *(_curve(points, x, y, kind) for kind, points in panel.curves.items()),
+        *(_curve(curve, x, y, kind) for kind, curve in panel.curves.items()),
     )
 
 
-def _curve(points: Points, x: _svg.Axis, y: _svg.Axis, kind: str) -> Markup:
+def _curve(curve: "pd.Series[float]", x: _svg.Axis, y: _svg.Axis, kind: str) -> Markup:
+    points = list(zip(curve.index, curve, strict=True))
     path = "M" + "L".join(f"{x.at(epoch):.2f} {y.at(value):.2f}" for epoch, value in points)
     dots = [
-        _svg.element(
-            "circle",
-            _svg.element("title", f"{kind}, epoch {plain(epoch)}: {plain(value)}"),
-            cx=x.at(epoch),
-            cy=y.at(value),
-            r=2.5,
-        )
+        _svg.dot(x.at(epoch), y.at(value), 2.5, f"{kind}, epoch {plain(epoch)}: {plain(value)}")
         for epoch, value in points
         if len(points) <= _MARKED_EPOCHS
     ]

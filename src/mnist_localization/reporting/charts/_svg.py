@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from mnist_localization.reporting.html.formatting import coordinate, number, shortened
+from mnist_localization.reporting.html.formatting import coordinate, count, number, shortened
 
 
 def element(tag: str, *children: str | Markup, **attributes: str | float) -> Markup:
@@ -146,6 +146,25 @@ def bar(x: tuple[float, float], y: tuple[float, float], tooltip: str) -> Markup:
     (left, right), (top, bottom) = sorted(x), sorted(y)
     title = element("title", tooltip)
     return element("rect", title, x=left, y=top, width=right - left, height=bottom - top, rx=1.5)
+
+
+def histogram(x: Axis, y: Axis, bins: Iterable[tuple[float, float, int]], quantity: str) -> Markup:
+    """Return a bar for each bin (lower edge, upper edge, number of images) that is not empty."""
+    bars = [
+        bar(
+            (x.at(low) + 1, x.at(high) - 1),
+            (y.at(images), y.start),
+            f"{quantity} {low:.2f} to {high:.2f}: {count(images)} images",
+        )
+        for low, high, images in bins
+        if images
+    ]
+    return element("g", *bars, class_="bar")
+
+
+def dot(left: float, top: float, radius: float, tooltip: str) -> Markup:
+    """Return a point with a tooltip."""
+    return element("circle", element("title", tooltip), cx=left, cy=top, r=radius)
 
 
 def legend(entries: Iterable[tuple[str, str]], left: float, top: float) -> list[Markup]:

@@ -28,13 +28,6 @@ def _summary(data: ChartData) -> str:
     return f"The predicted class is correct for {count(correct)} of {total} test images"
 
 
-def _pairs(data: ChartData) -> list[tuple[str, str, Confusion]]:
-    """Return the names of true and predicted class of the most frequent confusions."""
-    names = data.dataset.class_names
-    pairs = most_confused(data.metrics.confusion_matrix)
-    return [(names[pair.true], names[pair.predicted], pair) for pair in pairs]
-
-
 def _label(pair: Confusion) -> str:
     return f"{count(pair.images)} ({percent(pair.share)})"
 
@@ -71,13 +64,13 @@ def _plotly(data: ChartData) -> go.Figure:
 
 
 def _plotly_pairs(data: ChartData) -> go.Figure:
-    pairs = _pairs(data)
+    names, pairs = data.dataset.class_names, most_confused(data.metrics.confusion_matrix)
     figure = go.Figure(
         go.Bar(
             orientation="h",
-            x=[pair.images for *_, pair in pairs],
-            y=[f"{true} → {predicted}" for true, predicted, _ in pairs],
-            text=[_label(pair) for *_, pair in pairs],
+            x=[pair.images for pair in pairs],
+            y=[f"{names[pair.true]} → {names[pair.predicted]}" for pair in pairs],
+            text=[_label(pair) for pair in pairs],
             marker={"color": DARK},
             hovertemplate="%{y}: %{text} of the true class<extra></extra>",
         )
@@ -96,17 +89,18 @@ def _svg_chart(data: ChartData) -> Markup:
 
 
 def _svg_pairs(data: ChartData) -> tuple[tuple[float, float], list[Markup]]:
-    pairs = _pairs(data)
+    pairs = most_confused(data.metrics.confusion_matrix)
     if not pairs:
         return (500.0, 40.0), [_svg.text(250, 25, _NO_CONFUSION, "tick")]
+    names = [shortened(name, 13) for name in data.dataset.class_names]
     rows = [
         (
-            f"{shortened(true, 13)} → {shortened(predicted, 13)}",
+            f"{names[pair.true]} → {names[pair.predicted]}",
             [(float(pair.images), _label(pair), "bar")],
         )
-        for true, predicted, pair in pairs
+        for pair in pairs
     ]
-    return _svg.bar_rows(rows, pairs[0][2].images, (_PAIR, _IMAGES))
+    return _svg.bar_rows(rows, pairs[0].images, (_PAIR, _IMAGES))
 
 
 CHART = Chart(

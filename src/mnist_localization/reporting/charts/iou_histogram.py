@@ -31,43 +31,33 @@ class _Histogram:
 
     Attributes:
         counts: Images in each bin, by text for the legend; the model comes first.
-        logarithmic: Whether the counts need a logarithmic axis.
-        low: Lower end of the axis of the counts.
-        high: Upper end of the axis of the counts.
         summary: Main result.
+        axis: Axis of the counts in the SVG.
+        axis_title: Title of the axis of the counts.
     """
 
     counts: dict[str, list[int]]
-    logarithmic: bool
-    low: float
-    high: float
     summary: str
-
-    @property
-    def y_title(self) -> str:
-        """Return the title of the axis of the counts."""
-        return "Images (logarithmic)" if self.logarithmic else "Images"
+    axis: _svg.Axis
+    axis_title: str
 
 
 def _histogram(data: ChartData) -> _Histogram:
     iou = data.predictions["iou"]
-    named = [("model", iou)]
-    named += [
-        (str(name), rows["iou"]) for name, rows in data.baseline_predictions.groupby("baseline")
-    ]
+    named = [("model", iou), *data.baseline_predictions.groupby("baseline")["iou"]]
     counts = {
         f"{name} (mean {values.mean():.3f})": np.histogram(values, bins=_EDGES)[0].tolist()
         for name, values in named
     }
     model = next(iter(counts.values()))
     logarithmic = max(model) > _LARGEST_RATIO * min(images for images in model if images)
+    low, high = 0.5 if logarithmic else 0.0, 1.05 * max(map(max, counts.values()))
     return _Histogram(
         counts=counts,
-        logarithmic=logarithmic,
-        low=0.5 if logarithmic else 0.0,
-        high=1.05 * max(max(images) for images in counts.values()),
         summary=f"{count(len(iou))} test images; median IoU {ratio(iou.median())}; "
         f"IoU of at least 0.5 for {percent((iou >= 0.5).mean())}",
+        axis=_svg.Axis(low, high, 246.0, 60.0, logarithmic),
+        axis_title="Images (logarithmic)" if logarithmic else "Images",
     )
 
 
@@ -89,7 +79,7 @@ def _plotly(data: ChartData) -> go.Figure:
             name=name,
             x=_EDGES.tolist(),
             # A logarithmic axis has no place for 0: empty bins are drawn at its lower end.
-            y=[max(shown.low, number) for number in ends],
+            y=[max(shown.axis.low, number) for number in ends],
             customdata=ends,
             mode="lines",
             line={"dash": dash, "color": color, "width": 2, "shape": "hv"},
@@ -97,34 +87,31 @@ def _plotly(data: ChartData) -> go.Figure:
         )
     figure.update_layout(**plotly_layout(_TITLE, shown.summary), bargap=0)
     figure.update_xaxes(title=_X, range=[0, 1.005])
-    figure.update_yaxes(title=shown.y_title, rangemode="tozero")
-    if shown.logarithmic:
-        figure.update_yaxes(type="log", range=np.log10([shown.low, shown.high]).tolist())
+    figure.update_yaxes(title=shown.axis_title, rangemode="tozero")
+    if shown.axis.logarithmic:
+        limits = np.log10([shown.axis.low, shown.axis.high])
+        figure.update_yaxes(type="log", range=limits.tolist())
     return figure
 
 
 def _svg_chart(data: ChartData) -> Markup:
     shown = _histogram(data)
-    x = _svg.Axis(0.0, 1.0, 66.0, 486.0)
-    y = _svg.Axis(shown.low, shown.high, 246.0, 60.0, shown.logarithmic)
+    x, y = _svg.Axis(0.0, 1.0, 66.0, 486.0), shown.axis
     (_, model), *baselines = shown.counts.items()
-    bars, labels = [], []
-    for low, high, images in zip(_EDGES[:-1], _EDGES[1:], model, strict=True):
-        if images:
-            left, right, top = x.at(low) + 1.5, x.at(high) - 1.5, y.at(images)
-            tooltip = f"IoU {low:.2f} to {high:.2f}: {count(images)} images"
-            bars.append(_svg.bar((left, right), (top, y.start), tooltip))
-            # Long numbers are upright, because side by side they would overlap.
-            upright = shown.high >= 1000
-            at, kind = (
-                ((left + right) / 2 + 4, "value start")
-                if upright
-                else ((left + right) / 2, "value")
-            )
-            labels.append(_svg.text(at, top - 5, count(images), kind, upright=upright))
+    bins = list(zip(_EDGES[:-1], _EDGES[1:], model, strict=True))
+    # Long numbers are upright, because side by side they would overlap.
+    upright = y.high >= 1000
+    shift, kind = (4, "value start") if upright else (0, "value")
+    labels = [
+        _svg.text(
+            x.at((low + high) / 2) + shift, y.at(images) - 5, count(images), kind, upright=upright
+        )
+        for low, high, images in bins
+        if images
+    ]
     lines = []
     for number, (name, counts) in enumerate(baselines):
-        heights = [y.at(max(shown.low, images)) for images in counts]
+        heights = [y.at(max(y.low, images)) for images in counts]
         steps = zip(_EDGES[:-1], _EDGES[1:], heights, strict=True)
         path = "M" + "L".join(f"{x.at(a):.1f} {top:.1f}H{x.at(b):.1f}" for a, b, top in steps)
         title = _svg.element("title", name)
@@ -136,8 +123,8 @@ def _svg_chart(data: ChartData) -> Markup:
         f"{shown.summary}.",
         (500.0, 290.0),
         *_svg.legend(zip(kinds, shown.counts, strict=True), x.start, 4),
-        *_svg.axes(x, y, (_X, shown.y_title), _svg.UNIT_TICKS),
-        _svg.element("g", *bars, class_="bar"),
+        *_svg.axes(x, y, (_X, shown.axis_title), _svg.UNIT_TICKS),
+        _svg.histogram(x, y, bins, "IoU"),
         *lines,
         *labels,
     )

@@ -83,29 +83,12 @@ def _svg_chart(data: ChartData) -> Markup:
     most = max(images for _, _, images in points)
     x = _svg.Axis(0.0, 1.0, 62.0, 350.0)
     y, y_images = _svg.Axis(0.0, 1.0, 230.0, 28.0), _svg.Axis(0.5, most * 1.05, 362.0, 262.0, True)
-    dots = [
-        _svg.element(
-            "circle",
-            _svg.element(
-                "title",
-                f"{count(images)} images: confidence {ratio(confidence)}, "
-                f"accuracy {percent(accuracy)}",
-            ),
-            cx=x.at(confidence),
-            cy=y.at(accuracy),
-            r=4,
-        )
-        for confidence, accuracy, images in points
-    ]
-    bars = [
-        _svg.bar(
-            (x.at(each.low) + 1, x.at(each.high) - 1),
-            (y_images.at(each.images), y_images.start),
-            f"Confidence {each.low:.2f} to {each.high:.2f}: {count(each.images)} images",
-        )
-        for each in data.metrics.calibration.bins
-        if each.images
-    ]
+    dots = []
+    for confidence, accuracy, images in points:
+        scores = f"confidence {ratio(confidence)}, accuracy {percent(accuracy)}"
+        tooltip = f"{count(images)} images: {scores}"
+        dots.append(_svg.dot(x.at(confidence), y.at(accuracy), 4, tooltip))
+    bins = [(each.low, each.high, each.images) for each in data.metrics.calibration.bins]
     return _svg.drawing(
         "reliability",
         _TITLE,
@@ -116,7 +99,7 @@ def _svg_chart(data: ChartData) -> Markup:
         *_svg.axes(x, y_images, (_X, _IMAGES), _svg.UNIT_TICKS),
         _svg.element("line", x1=x.at(0), y1=y.at(0), x2=x.at(1), y2=y.at(1), class_="ideal"),
         _svg.element("g", *dots, class_="curve validation"),
-        _svg.element("g", *bars, class_="bar"),
+        _svg.histogram(x, y_images, bins, "Confidence"),
     )
 
 

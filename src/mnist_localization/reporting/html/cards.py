@@ -66,18 +66,17 @@ def box_layers(images: Sequence[AnnotatedImage]) -> list[BoxLayer]:
 def layer_styles(layers: Sequence[BoxLayer]) -> str:
     """Return CSS rules for the layers that the stylesheet does not know."""
     others = [layer.key for layer in layers if layer.name not in _STYLED]
-    return "".join(_rules(key, number) for number, key in enumerate(others))
-
-
-def _rules(key: str, number: int) -> str:
-    hue = (_FIRST_HUE + number * _GOLDEN_ANGLE) % 360
-    small, large, _ = _DASHES[number % len(_DASHES)]
-    return (
-        f".box-{key}.line, .swatch-{key} "
-        f"{{ stroke: hsl({hue:g} 85% 68%); stroke-dasharray: {small}; }}\n"
-        f".viewer-body .box-{key}.line {{ stroke-dasharray: {large}; }}\n"
-        f".hide-{key} .box-{key} {{ display: none; }}\n"
-    )
+    rules = []
+    for number, key in enumerate(others):
+        hue = (_FIRST_HUE + number * _GOLDEN_ANGLE) % 360
+        small, large, _ = _DASHES[number % len(_DASHES)]
+        rules += [
+            f".box-{key}.line, .swatch-{key} "
+            f"{{ stroke: hsl({hue:g} 85% 68%); stroke-dasharray: {small}; }}\n",
+            f".viewer-body .box-{key}.line {{ stroke-dasharray: {large}; }}\n",
+            f".hide-{key} .box-{key} {{ display: none; }}\n",
+        ]
+    return "".join(rules)
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _png_data_uri(image: npt.NDArray[np.uint8]) -> str:
 
 
 def _outline(box: Box, height: int, width: int) -> str:
-    left, top, right, bottom = map(coordinate, _corners(box, height, width))
+    left, top, right, bottom = map(coordinate, pixel_corners(box.corners, height, width)[0])
     # A path, because browsers do not draw a rectangle without area.
     return f"M{left} {top}H{right}V{bottom}H{left}Z"
 
@@ -173,13 +172,8 @@ def _outline(box: Box, height: int, width: int) -> str:
 def _in_words(name: str, image: AnnotatedImage, class_names: Sequence[str]) -> str:
     """Return the boxes of a layer as text, with their classes if the tile does not show them."""
     boxes = image.box_layers[name]
-    texts = [box_in_pixels(_corners(box, *image.size)) for box in boxes]
+    texts = [box_in_pixels(pixel_corners(box.corners, *image.size)[0]) for box in boxes]
     if len(boxes) > 1 or name not in _STYLED:
         labels = [class_names[box.class_id] for box in boxes]
         texts = [f"{label}: {place}" for label, place in zip(labels, texts, strict=True)]
     return "; ".join(texts) or "none"
-
-
-def _corners(box: Box, height: int, width: int) -> tuple[float, float, float, float]:
-    xmin, ymin, xmax, ymax = (float(x) for x in pixel_corners(box.corners, height, width)[0])
-    return xmin, ymin, xmax, ymax
