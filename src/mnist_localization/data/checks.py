@@ -2,12 +2,11 @@
 
 import hashlib
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,19 @@ from mnist_localization.config.data import (
     ImageSettings,
     SplitSettings,
 )
-from mnist_localization.data.annotations.reading import Annotations, read_annotations
-from mnist_localization.data.boxes import BOX_COLUMNS, FloatArray, pixel_corners
+from mnist_localization.data.annotations.reading import (
+    Annotations,
+    files_below,
+    read_annotations,
+)
+from mnist_localization.data.boxes import BOX_COLUMNS, pixel_corners
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.decode import (
-    SUFFIXES,
+    has_image_suffix,
     map_in_threads,
     printable,
     read_header_and_pixels,
+    shape_faults,
 )
 from mnist_localization.data.images.letterbox import compute_placements, to_input_frame
 from mnist_localization.errors import AnnotationError, ImageError
@@ -35,14 +39,12 @@ logger = logging.getLogger(__name__)
 # A `problem` spoils a training or a metric, a `note` is worth a look, a `fact` is as expected.
 Level = Literal["problem", "note", "fact"]
 LEVELS: tuple[Level, ...] = ("problem", "note", "fact")
-CHECK_COLUMNS = ("level", "check", "split", "file", "name", "value", "detail")
 
 # Image sizes that are listed; a folder of photos may have thousands.
 _LISTED_SIZES = 20
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One row of the table `dataset_check`.
 
     Attributes:
@@ -64,17 +66,19 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+CHECK_COLUMNS = Finding._fields
+
+
+class Picture(NamedTuple):
     """What is kept in memory of one decoded image.
 
     Attributes:
-        file: Its name.
+        file: Its name; bytes that are not valid UTF-8 are escaped.
         height: Rows, pixels; 0 if it cannot be read.
         width: Columns, pixels; 0 if it cannot be read.
         channels: Channels in its header.
         digest: Hash of its pixels, equal for the same picture in another file format.
-        fault: Why it cannot be read, or empty.
+        faults: Why the stage `split` refuses it, by kind of fault.
     """
 
     file: str
@@ -82,27 +86,27 @@ class Picture:
     width: int
     channels: int
     digest: bytes
-    fault: str = ""
+    faults: dict[str, str]
 
 
 @dataclass(frozen=True)
 class _Split:
+    """Annotations and decoded images of one split.
+
+    Attributes:
+        name: `train` or `test`.
+        annotations: Its annotations.
+        pictures: One row per image, columns `Picture._fields`; label and corners are NaN for
+            images without a good annotation.
+    """
+
     name: str
     annotations: Annotations
-    pictures: Mapping[str, Picture]
+    pictures: pd.DataFrame
 
     @property
-    def readable(self) -> list[Picture]:
-        return [picture for picture in self.pictures.values() if not picture.fault]
-
-
-@dataclass(frozen=True)
-class _Use:
-    """Use of a picture in a split; the label is `None` if it is not annotated."""
-
-    split: str
-    file: str
-    label: int | None
+    def readable(self) -> pd.DataFrame:
+        return self.pictures[self.pictures["height"] > 0]
 
 
 def check_dataset(
@@ -136,60 +140,46 @@ def check_dataset(
         )
         files = _files_to_check(name, dataset_card, images, annotations)
         pictures = decode_pictures(images, files, dataset.image, split.max_image_mb, name)
-        splits.append(_Split(name, annotations, {each.file: each for each in pictures}))
-    if not any(each.pictures for each in splits):
+        splits.append(_Split(name, annotations, pictures.merge(annotations.table, "left", "file")))
+    if all(each.pictures.empty for each in splits):
         raise AnnotationError(f"{folder}: there is no image to check; correct the section fetch")
     findings = [
-        replace(finding, split=each.name)
+        finding._replace(split=each.name)
         for each in splits
         for finding in _check_split(each, settings, dataset)
     ]
-    table = findings_table([*findings, *_repeated_pictures(splits)])
+    table = pd.DataFrame([*findings, *_repeated_pictures(splits)], columns=CHECK_COLUMNS)
+    table = table.sort_values("level", key=lambda levels: levels.map(LEVELS.index), kind="stable")
     _log_counts(table)
-    return table
-
-
-def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Return the table `dataset_check`: problems, notes and facts, each in the given order."""
-    rows = [
-        # File names that are not valid UTF-8 could not be written to the table.
-        asdict(replace(each, file=printable(each.file), detail=printable(each.detail)))
-        for each in findings
-    ]
-    table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-    order = table["level"].map({level: rank for rank, level in enumerate(LEVELS)})
-    table = table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
-    return table.astype({"value": float})
+    return table.reset_index(drop=True).astype({"value": float})
 
 
 def decode_pictures(
-    folder: Path, files: Sequence[str], image: ImageSettings, max_mb: float, name: str
-) -> Iterator[Picture]:
-    """Return an iterator over what the check needs of each decoded image.
+    folder: Path, files: Sequence[str], image: ImageSettings, max_mb: float, split: str
+) -> pd.DataFrame:
+    """Decode images and return what the check needs of each, columns `Picture._fields`.
 
     Args:
         folder: Folder of the images.
         files: Their names.
-        image: Gives the channels in which pictures are compared.
+        image: The section `dataset.image`; pictures are compared in its channels.
         max_mb: Size in MiB above which an image counts as unreadable.
-        name: Name of the split for the progress bar.
+        split: Name of the split for the progress bar.
     """
 
     def decode(file: str) -> Picture:
+        name = printable(file)
         try:
-            header, pixels = read_header_and_pixels(
-                folder / file,
-                channels=image.channels,
-                max_mb=max_mb,
-                background=image.background,
-            )
+            header, pixels = read_header_and_pixels(folder / file, image, max_mb)
         except ImageError as error:
-            return Picture(file, 0, 0, 0, b"", str(error))
+            return Picture(name, 0, 0, 0, b"", {"unreadable image": str(error)})
         digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
         digest.update(pixels.data)
-        return Picture(file, header.height, header.width, header.channels, digest.digest())
+        size = header.height, header.width, header.channels
+        return Picture(name, *size, digest.digest(), shape_faults(header, image))
 
-    return map_in_threads(decode, files, f"check {name}")
+    pictures = map_in_threads(decode, files, f"check {split}")
+    return pd.DataFrame(pictures, columns=Picture._fields)
 
 
 def _files_to_check(
@@ -202,15 +192,8 @@ def _files_to_check(
     files = set(annotations.table["file"])
     files |= {row.file for row in annotations.bad_rows if row.fault == "unreadable image"}
     folders = [paths.images for paths in card.splits.values()]
-    if folders.count(card.splits[name].images) > 1:
-        return sorted(files)
-    for root, _, found in os.walk(images):
-        prefix = Path(root).relative_to(images)
-        files |= {
-            (prefix / file).as_posix()
-            for file in found
-            if PurePosixPath(file).suffix.lower() in SUFFIXES
-        }
+    if folders.count(card.splits[name].images) == 1:
+        files |= set(filter(has_image_suffix, files_below(images)))
     return sorted(files)
 
 
@@ -221,31 +204,32 @@ def _check_split(
     yield from _unusable_files(split)
     yield from _classes(split, dataset.class_names, settings.rare_class)
     yield from _sizes(split)
-    yield from _unexpected_shapes(split, dataset.image)
     yield from _boxes(split, dataset, settings.small_box)
 
 
 def _counts(split: _Split) -> Iterator[Finding]:
-    table, bad_rows = split.annotations.table, split.annotations.bad_rows
-    unannotated = split.pictures.keys() - set(table["file"])
+    pictures, bad_rows = split.pictures, split.annotations.bad_rows
+    unannotated = pictures.loc[pictures["label"].isna(), "file"]
     for name, value in {
-        "images": len(split.pictures),
-        "good annotations": len(table),
+        "images": len(pictures),
+        "good annotations": len(split.annotations.table),
         "bad annotations": len(bad_rows),
         "images without annotation": len(unannotated),
     }.items():
         yield Finding("fact", "counts", name=name, value=value)
-    for file in sorted(unannotated - {row.file for row in bad_rows}):
+    for file in unannotated[~unannotated.isin([printable(row.file) for row in bad_rows])]:
         yield Finding("note", "image without annotation", file=file)
 
 
 def _unusable_files(split: _Split) -> Iterator[Finding]:
-    for picture in split.pictures.values():
-        if picture.fault:
-            yield Finding("problem", "unreadable image", file=picture.file, detail=picture.fault)
+    """Yield the faults of images and annotations that the stage `split` would refuse."""
+    for file, faults in zip(split.pictures["file"], split.pictures["faults"], strict=True):
+        for kind, reason in faults.items():
+            yield Finding("problem", kind, file=file, detail=reason)
     for row in split.annotations.bad_rows:
         if row.fault != "unreadable image":
-            yield Finding("problem", row.fault, file=row.file, detail=str(row))
+            file, detail = printable(row.file), printable(str(row))
+            yield Finding("problem", row.fault, file=file, detail=detail)
 
 
 def _classes(split: _Split, class_names: Sequence[str], rare: int) -> Iterator[Finding]:
@@ -261,7 +245,7 @@ def _classes(split: _Split, class_names: Sequence[str], rare: int) -> Iterator[F
 
 
 def _sizes(split: _Split) -> Iterator[Finding]:
-    kinds = Counter((each.width, each.height, each.channels) for each in split.readable)
+    kinds = Counter(split.readable[["width", "height", "channels"]].itertuples(index=False))
     for (width, height, channels), count in kinds.most_common(_LISTED_SIZES):
         name = f"{width}x{height}, {channels} channel{'s' if channels > 1 else ''}"
         yield Finding("fact", "image size", name=name, value=count)
@@ -269,93 +253,66 @@ def _sizes(split: _Split) -> Iterator[Finding]:
         yield Finding("fact", "image size", name="other sizes", value=len(kinds) - _LISTED_SIZES)
 
 
-def _unexpected_shapes(split: _Split, image: ImageSettings) -> Iterator[Finding]:
-    """Yield images that the stage `split` would refuse because of their size or channels."""
-    for picture in split.readable:
-        if not image.letterbox and (picture.height, picture.width) != (image.height, image.width):
-            detail = (
-                f"{picture.width}x{picture.height}, dataset.image is "
-                f"{image.width}x{image.height}; set dataset.image.letterbox to resize images"
-            )
-            yield Finding("problem", "image of another size", file=picture.file, detail=detail)
-        if not image.convert_channels and picture.channels != image.channels:
-            detail = (
-                f"{picture.channels}, dataset.image.channels is {image.channels}; set "
-                "dataset.image.convert_channels to convert images"
-            )
-            yield Finding("problem", "image of other channels", file=picture.file, detail=detail)
-
-
 def _boxes(split: _Split, dataset: DatasetSettings, small: float) -> Iterator[Finding]:
     """Yield statistics of the boxes, boxes not on whole pixels, and small boxes."""
-    table, readable = split.annotations.table, {each.file: each for each in split.readable}
-    usable = table[table["file"].isin(list(readable))]
-    if usable.empty:
+    annotated = split.readable.dropna(subset="label")
+    if annotated.empty:
         return
-    sizes = np.array([(readable[file].height, readable[file].width) for file in usable["file"]])
-    corners = usable[list(BOX_COLUMNS)].to_numpy(np.float64)
-    pixels = pixel_corners(corners, sizes[:, 0], sizes[:, 1])
-    yield from _box_statistics(corners, pixels)
+    heights, widths = annotated["height"], annotated["width"]
+    corners = annotated[list(BOX_COLUMNS)].to_numpy()
+    pixels = pixel_corners(corners, heights, widths)
+    sides, pixel_sides = corners[:, 2:] - corners[:, :2], pixels[:, 2:] - pixels[:, :2]
+    measures = pd.DataFrame(sides, columns=["width", "height"])
+    measures["area"] = sides.prod(axis=1)
+    measures["width over height, in pixels"] = pixel_sides[:, 0] / pixel_sides[:, 1]
+    statistics = {"smallest": "min", "median": "median", "mean": "mean", "largest": "max"}
+    for name, values in measures.items():
+        for statistic, method in statistics.items():
+            value = float(values.agg(method))
+            yield Finding("fact", "box", name=f"{name}, {statistic}", value=value)
     share = float((np.abs(pixels - np.rint(pixels)).max(axis=1) < 1e-3).mean())
     yield Finding("fact", "box", name="share on whole pixels", value=share)
     if dataset.whole_pixel_boxes and share < 1:
         detail = f"{share:.1%} are, but dataset.whole_pixel_boxes is true"
         yield Finding("problem", "boxes not on whole pixels", detail=detail)
     height, width = dataset.image.height, dataset.image.width
-    placements = compute_placements(sizes[:, 0], sizes[:, 1], height, width)
-    inputs = to_input_frame(corners, placements)
+    inputs = to_input_frame(corners, compute_placements(heights, widths, height, width))
     shorter = ((inputs[:, 2:] - inputs[:, :2]) * [width, height]).min(axis=1)
-    for file, side in zip(usable["file"], shorter.tolist(), strict=True):
+    for file, side in zip(annotated["file"], shorter.tolist(), strict=True):
         if side < small:
             detail = f"{side:.1f} pixels in the model input"
             yield Finding("note", "small box", file=file, value=side, detail=detail)
 
 
-def _box_statistics(corners: FloatArray, pixels: FloatArray) -> Iterator[Finding]:
-    sides, pixel_sides = corners[:, 2:] - corners[:, :2], pixels[:, 2:] - pixels[:, :2]
-    for name, values in {
-        "width": sides[:, 0],
-        "height": sides[:, 1],
-        "area": sides.prod(axis=1),
-        "width over height, in pixels": pixel_sides[:, 0] / pixel_sides[:, 1],
-    }.items():
-        for statistic, value in {
-            "smallest": values.min(),
-            "median": np.median(values),
-            "mean": values.mean(),
-            "largest": values.max(),
-        }.items():
-            yield Finding("fact", "box", name=f"{name}, {statistic}", value=float(value))
-
-
 def _repeated_pictures(splits: Sequence[_Split]) -> Iterator[Finding]:
     """Yield pictures that occur more than once, compared by their pixels."""
-    first: dict[bytes, _Use] = {}
-    for split in splits:
-        table = split.annotations.table
-        labels = dict(zip(table["file"], table["label"].tolist(), strict=True))
-        # Annotated pictures come first, so that the others are compared with them.
-        for picture in sorted(split.readable, key=lambda each: each.file not in labels):
-            use = _Use(split.name, picture.file, labels.get(picture.file))
-            other = first.setdefault(picture.digest, use)
-            if other is not use:
-                yield from _compare_uses(use, other, has_test_set=len(splits) > 1)
+    # Annotated pictures come first, so that the others are compared with them.
+    pictures = pd.concat(
+        split.readable.assign(split=split.name).sort_values("label", key=pd.isna, kind="stable")
+        for split in splits
+    )
+    repeated = pictures[pictures.duplicated("digest")]
+    firsts = pictures.drop_duplicates("digest")
+    for pair in repeated.merge(firsts, "left", "digest", suffixes=("", "_first")).itertuples():
+        yield from _compare_pictures(pair, has_test_set=len(splits) > 1)
 
 
-def _compare_uses(use: _Use, other: _Use, *, has_test_set: bool) -> Iterator[Finding]:
-    both_annotated = None not in (use.label, other.label)
-    detail = f"the same picture as {other.file} ({other.split})"
-    if other.split != use.split:
-        yield Finding("problem", "picture in both splits", use.split, use.file, detail=detail)
+def _compare_pictures(pair: Any, *, has_test_set: bool) -> Iterator[Finding]:
+    """Yield what is wrong with a picture that repeats the `_first` one of the pair."""
+    both_annotated = not (pd.isna(pair.label) or pd.isna(pair.label_first))
+    detail = f"the same picture as {pair.file_first} ({pair.split_first})"
+    if pair.split != pair.split_first:
+        yield Finding("problem", "picture in both splits", pair.split, pair.file, detail=detail)
     elif both_annotated and not has_test_set:
         kind = "picture that may be in both splits"
         both = f"{detail}; both may be drawn for test"
-        yield Finding("problem", kind, use.split, use.file, detail=both)
+        yield Finding("problem", kind, pair.split, pair.file, detail=both)
     else:
-        yield Finding("note", "repeated picture", use.split, use.file, detail=detail)
-    if both_annotated and use.label != other.label:
-        kind, labels = "same picture, other label", f"labels {use.label} and {other.label}"
-        yield Finding("problem", kind, use.split, use.file, detail=f"{detail}, {labels}")
+        yield Finding("note", "repeated picture", pair.split, pair.file, detail=detail)
+    if both_annotated and pair.label != pair.label_first:
+        labels = f"labels {pair.label:.0f} and {pair.label_first:.0f}"
+        kind = "same picture, other label"
+        yield Finding("problem", kind, pair.split, pair.file, detail=f"{detail}, {labels}")
 
 
 def _log_counts(table: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mnist_localization.data.boxes import clip_boxes, pixel_corners
-from mnist_localization.data.images.decode import decode_image, image_pixels
+from mnist_localization.data.images.decode import decode_image
 from mnist_localization.data.images.letterbox import (
     compute_placements,
     fit_into_input,
@@ -246,22 +246,25 @@ class Localizer:
         )
 
     def _read(self, image: AnyImage) -> Pixels:
-        channels, background = self.input_shape[2], self._training_images.background
         limit = self._max_image_mb
         if isinstance(image, str | os.PathLike):
-            path = Path(image)
-            if not path.is_file():
-                raise ImageError(f"{path}: the file does not exist")
-            return decode_image(path, channels=channels, max_mb=limit, background=background)
-        if isinstance(image, np.ndarray):
+            image = Path(image)
+            if not image.is_file():
+                raise ImageError(f"{image}: the file does not exist")
+        elif isinstance(image, np.ndarray):
             # The pixels of an array are in memory already, so its size is not limited.
             image, limit = _as_pillow(image), math.inf
-        if not isinstance(image, Image.Image):
+        elif not isinstance(image, Image.Image):
             raise ImageError(
                 f"an image is of type {type(image).__name__}; give a path, a Pillow image or an "
                 "array"
             )
-        return image_pixels(image, channels=channels, max_mb=limit, background=background)
+        return decode_image(
+            image,
+            channels=self.input_shape[2],
+            max_mb=limit,
+            background=self._training_images.background,
+        )
 
     def _letterboxed(self, pixels: Pixels) -> Pixels:
         return fit_into_input(pixels, *self.input_shape[:2], self._training_images.background)

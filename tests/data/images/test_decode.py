@@ -18,8 +18,9 @@ from mnist_localization.data.images.decode import (
     read_image,
 )
 from mnist_localization.errors import ImageError
+from support.settings import image_settings
 
-SHAPE = (6, 8, 1)
+SETTINGS = image_settings(height=6, width=8, channels=1)
 GRADIENT = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 
 
@@ -42,7 +43,7 @@ def png_bomb(side):
 
 def test_a_gray_image_keeps_its_pixels(tmp_path):
     Image.fromarray(GRADIENT).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SHAPE, 1.0)[..., 0], GRADIENT)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SETTINGS, 1.0)[..., 0], GRADIENT)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_gray_image_keeps_its_pixels(tmp_path):
 def test_an_image_of_another_shape_is_an_error_that_names_it(tmp_path, mode, size, reason):
     path = save(tmp_path / "a.png", mode, size)
     with pytest.raises(ImageError, match=rf"a\.png.*{reason}"):
-        read_image(path, SHAPE, 1.0)
+        read_image(path, SETTINGS, 1.0)
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif", "jpg"])
@@ -72,7 +73,7 @@ def test_a_truncated_image_is_an_error(tmp_path, suffix):
 def test_a_file_that_is_not_an_image_is_an_error(tmp_path):
     (tmp_path / "a.png").write_text("GIF? no")
     with pytest.raises(ImageError, match="not an image"):
-        read_image(tmp_path / "a.png", SHAPE, 1.0)
+        read_image(tmp_path / "a.png", SETTINGS, 1.0)
 
 
 def test_unsupported_formats_are_not_opened(tmp_path):
@@ -154,7 +155,7 @@ def test_16_bit_gray_keeps_the_upper_byte(tmp_path, suffix):
     Image.fromarray(samples).save(tmp_path / f"a.{suffix}")
     found = decode_image(tmp_path / f"a.{suffix}", channels=1, max_mb=1.0)
     np.testing.assert_array_equal(found[..., 0], GRADIENT)
-    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}", SHAPE, 1.0), found)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}", SETTINGS, 1.0), found)
 
 
 def test_16_bit_color_keeps_the_upper_byte(tmp_path):

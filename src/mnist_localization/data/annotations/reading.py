@@ -22,7 +22,11 @@ from mnist_localization.data.annotations.formats import (
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS, FloatArray, relative_corners
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images.decode import SUFFIXES, printable, read_header
+from mnist_localization.data.images.decode import (
+    has_image_suffix,
+    printable,
+    read_header,
+)
 from mnist_localization.errors import AnnotationError, ImageError
 
 logger = logging.getLogger(__name__)
@@ -149,7 +153,7 @@ def read_annotations(
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
     annotation_format = load_format(settings.format)
-    files = frozenset(_files_below(images))
+    files = frozenset(files_below(images))
     labels = {name: label for label, name in enumerate(class_names)}
     parsed: list[_ParsedRow] = []
     bad: list[BadRow] = []
@@ -165,7 +169,7 @@ def read_annotations(
     box_format = annotation_format.box_format or settings.csv_boxes
     table, faulty = _validated_table(parsed, images, box_format)
     others = files.difference(table["file"])
-    unannotated = sum(PurePosixPath(name).suffix.lower() in SUFFIXES for name in others)
+    unannotated = sum(map(has_image_suffix, others))
     bad = sorted([*bad, *faulty], key=lambda row: (row.source, row.line))
     return Annotations(table, tuple(bad), unannotated)
 
@@ -343,7 +347,8 @@ def _bad_row(row: RawRow, error: RowError) -> BadRow:
     return BadRow(row.source, row.line, str(error), error.fault, row.file)
 
 
-def _files_below(folder: Path) -> Iterator[str]:
+def files_below(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in a folder and its subfolders, relative to the folder."""
     for root, _, files in os.walk(folder):
         prefix = Path(root).relative_to(folder).as_posix()
         yield from files if prefix == "." else (f"{prefix}/{name}" for name in files)

@@ -1,14 +1,15 @@
 """Decoding of single, untrusted image files."""
 
+import math
 import os
 import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -16,9 +17,11 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
+ImageSource = Path | BinaryIO | Image.Image
 T = TypeVar("T")
 
 # Pillow reads many more formats, some of which start other programs.
@@ -59,22 +62,18 @@ class ImageHeader:
     channels: int
 
 
-def read_header(source: Path | BinaryIO, name: str = "") -> ImageHeader:
+def read_header(path: Path) -> ImageHeader:
     """Read the header of an image file without decoding its pixels.
-
-    Args:
-        source: The file, or a seekable binary stream.
-        name: Name in messages; by default the path.
 
     Raises:
         ImageError: The file is missing, or is not an image of a supported format.
     """
-    with _opened(source, name) as image:
+    with _opened(path) as image:
         return _header(image)
 
 
 def decode_image(
-    source: Path | BinaryIO, *, channels: int, max_mb: float, background: int = 0, name: str = ""
+    source: ImageSource, *, channels: int, max_mb: float, background: int = 0, name: str = ""
 ) -> Pixels:
     """Decode an image of any size and pixel format, unless its header shows that it is too large.
 
@@ -83,50 +82,37 @@ def decode_image(
     read.
 
     Args:
-        source: The file, or a seekable binary stream.
+        source: The image file, a seekable binary stream, or an open Pillow image.
         channels: 1 for gray (ITU-R 601 luma of colors), 3 for color.
         max_mb: Size of the decoded image in MiB above which it is refused before decoding.
         background: Gray value behind transparent pixels, 0..255.
-        name: Name in messages; by default the path.
+        name: Name in messages; by default the path, or "the image".
 
     Returns:
         Pixels, uint8 0..255, `[height, width, channels]`.
 
     Raises:
-        ImageError: The file is missing, not an image of a supported format, too large or damaged.
+        ImageError: The image is missing, not of a supported format, too large or damaged.
     """
-    with _opened(source, name) as image:
-        _check_size(image, max_mb, name or str(source))
+    with _opened(source, name, max_mb) as image:
         return _pixels(image, channels, background)
 
 
 def read_header_and_pixels(
-    path: Path, *, channels: int, max_mb: float, background: int = 0
+    path: Path, settings: ImageSettings, max_mb: float
 ) -> tuple[ImageHeader, Pixels]:
     """Return the results of `read_header` and `decode_image` with one read of the file."""
-    with _opened(path, "") as image:
-        _check_size(image, max_mb, str(path))
-        return _header(image), _pixels(image, channels, background)
+    with _opened(path, max_mb=max_mb) as image:
+        return _header(image), _pixels(image, settings.channels, settings.background)
 
 
-def read_image(
-    path: Path,
-    shape: tuple[int, int, int],
-    max_mb: float,
-    *,
-    any_size: bool = False,
-    any_channels: bool = False,
-    background: int = 0,
-) -> Pixels:
-    """Decode an image if its header has the expected shape.
+def read_image(path: Path, settings: ImageSettings, max_mb: float) -> Pixels:
+    """Decode an image, and raise an error if the settings do not allow its size or channels.
 
     Args:
         path: The image file.
-        shape: Expected height, width, channels.
+        settings: The section `dataset.image`.
         max_mb: Size of the decoded image in MiB above which it is refused before decoding.
-        any_size: Whether other heights and widths are allowed.
-        any_channels: Whether other channels are converted to the expected ones.
-        background: Gray value behind transparent pixels, 0..255.
 
     Returns:
         Pixels, uint8 0..255, `[height, width, channels]`, with height and width of the file.
@@ -134,38 +120,36 @@ def read_image(
     Raises:
         ImageError: The file is missing, not an image, too large, damaged or of another shape.
     """
-    with _opened(path, "") as image:
-        _check_size(image, max_mb, str(path))
-        header = _header(image)
-        if not any_size:
-            _check_sides(header, shape, path)
-        if not any_channels:
-            _check_channels(header, shape, path)
-        return _pixels(image, shape[2], background)
+    header, pixels = read_header_and_pixels(path, settings, max_mb)
+    if faults := shape_faults(header, settings):
+        raise ImageError(f"{path}: {'; '.join(faults.values())}")
+    return pixels
 
 
-def image_pixels(
-    image: Image.Image, *, channels: int, max_mb: float, background: int = 0
-) -> Pixels:
-    """Return the pixels of an open Pillow image, converted as by `decode_image`.
+def shape_faults(header: ImageHeader, settings: ImageSettings) -> dict[str, str]:
+    """Return why the stage `split` refuses images of such a header.
 
     Args:
-        image: The image, decoded or not.
-        channels: 1 for gray, 3 for color.
-        max_mb: Size of the decoded image in MiB above which it is refused.
-        background: Gray value behind transparent pixels, 0..255.
+        header: Header of the image.
+        settings: The section `dataset.image`.
 
     Returns:
-        Pixels, uint8 0..255, `[height, width, channels]`.
-
-    Raises:
-        ImageError: The image is too large, damaged or of an unsupported pixel format.
+        Explanations by the kind of fault, as in the table `dataset_check`.
     """
-    _check_size(image, max_mb, "the image")
-    try:
-        return _pixels(image, channels, background)
-    except _DAMAGED as error:
-        raise ImageError(f"the image cannot be read ({error}); provide another one") from error
+    faults = {}
+    if not settings.letterbox and (header.height, header.width) != settings.shape[:2]:
+        faults["image of another size"] = (
+            f"the image is {header.width}x{header.height} pixels, but dataset.image is "
+            f"{settings.width}x{settings.height}; correct the configuration or the file, or set "
+            "dataset.image.letterbox to resize images"
+        )
+    if not settings.convert_channels and header.channels != settings.channels:
+        faults["image of other channels"] = (
+            f"the image has {header.channels} channels (mode {header.mode}), but "
+            f"dataset.image.channels is {settings.channels}; correct the configuration or the "
+            "file, or set dataset.image.convert_channels to convert images"
+        )
+    return faults
 
 
 def map_in_threads(function: Callable[[str], T], files: Sequence[str], label: str) -> Iterator[T]:
@@ -197,12 +181,18 @@ def printable(name: str | Path) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
+def has_image_suffix(name: str) -> bool:
+    """Return whether the suffix of a file name is one of `SUFFIXES`, in any case."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
 @contextmanager
-def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
+def _opened(source: ImageSource, name: str = "", max_mb: float = math.inf) -> Iterator[Image.Image]:
     """Yield the image with its header read, and raise every failure as `ImageError`."""
-    shown = printable(name or str(source))
+    shown = name or ("the image" if isinstance(source, Image.Image) else printable(str(source)))
     try:
-        with _open_without_warning(source) as image:
+        with _open(source) as image:
+            _check_size(image, max_mb, shown)
             yield image
     except FileNotFoundError as error:
         raise ImageError(
@@ -215,11 +205,15 @@ def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise ImageError(f"{shown}: refused before decoding, {error}") from error
     except _DAMAGED as error:
-        raise ImageError(f"{shown}: the image is damaged ({error}); replace the file") from error
+        raise ImageError(
+            f"{shown}: damaged or of an unsupported pixel format ({error}); replace the image"
+        ) from error
 
 
-def _open_without_warning(source: Path | BinaryIO) -> Image.Image:
-    """Open an image without Pillow's warning about large sizes, which `max_mb` limits."""
+def _open(source: ImageSource) -> AbstractContextManager[Image.Image]:
+    if isinstance(source, Image.Image):
+        return nullcontext(source)
+    # Pillow's warning about large sizes is ignored, because `max_mb` limits them.
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source, formats=FORMATS)
@@ -246,26 +240,6 @@ def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
         raise ImageError(
             f"{name}: {image.width}x{image.height} pixels would take {size_mb:.0f} MiB, more than "
             f"the limit of {max_mb:g} MiB (split.max_image_mb)"
-        )
-
-
-def _check_sides(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
-    height, width, _ = shape
-    if (header.height, header.width) != (height, width):
-        raise ImageError(
-            f"{path}: the image is {header.width}x{header.height} pixels, but dataset.image is "
-            f"{width}x{height}; correct the configuration or the file, or set "
-            "dataset.image.letterbox to resize images"
-        )
-
-
-def _check_channels(header: ImageHeader, shape: tuple[int, int, int], path: Path) -> None:
-    channels = shape[2]
-    if header.channels != channels:
-        raise ImageError(
-            f"{path}: the image has {header.channels} channels (mode {header.mode}), but "
-            f"dataset.image.channels is {channels}; correct the configuration or the file, or "
-            "set dataset.image.convert_channels to convert images"
         )
 
 

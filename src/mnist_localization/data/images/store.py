@@ -246,14 +246,7 @@ def _write_images(
     image, sizes = spec.image, []
 
     def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]]:
-        pixels = read_image(
-            spec.images / name,
-            image.shape,
-            spec.max_image_mb,
-            any_size=image.letterbox,
-            any_channels=image.convert_channels,
-            background=image.background,
-        )
+        pixels = read_image(spec.images / name, image, spec.max_image_mb)
         stored = fit_into_input(pixels, image.height, image.width, image.background)
         return stored, pixels.shape[:2]
 

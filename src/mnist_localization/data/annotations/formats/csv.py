@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from mnist_localization.data.annotations.formats import (
     predicted_boxes,
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS
-from mnist_localization.data.images.decode import SUFFIXES
+from mnist_localization.data.images.decode import has_image_suffix
 from mnist_localization.errors import AnnotationError
 
 
@@ -121,7 +121,7 @@ def _is_header_with_other_names(row: Sequence[str]) -> bool:
     """Return whether a row is six words and no image, so that its order is not known."""
     return (
         len(row) == len(ANNOTATION_COLUMNS)
-        and PurePosixPath(row[0]).suffix.lower() not in SUFFIXES
+        and not has_image_suffix(row[0])
         and all(cell and not _is_number(cell) for cell in row)
     )
 

@@ -14,7 +14,7 @@ from mnist_localization.data.annotations.formats import (
     predicted_boxes,
     text_names,
 )
-from mnist_localization.data.images.decode import SUFFIXES, printable
+from mnist_localization.data.images.decode import has_image_suffix, printable
 from mnist_localization.errors import AnnotationError
 
 _BOX_FORMAT = "rel_center_xywh"
@@ -34,9 +34,8 @@ def read_rows(folder: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
     """
     by_stem: dict[str, list[str]] = {}
     for name in sorted(context.images):
-        image = PurePosixPath(name)
-        if image.suffix.lower() in SUFFIXES:
-            by_stem.setdefault(str(image.with_suffix("")), []).append(name)
+        if has_image_suffix(name):
+            by_stem.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
     texts = [path for path in sorted(folder.rglob("*.txt")) if path.name not in _CLASS_FILES]
     if not texts:
         raise AnnotationError(f"{folder}: holds no .txt file; YOLO has one per image")
