@@ -2,7 +2,6 @@
 
 import copy
 import errno
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from mnist_localization.errors import LocalizationError
+from mnist_localization.errors import LocalizationError, causes
 
 # Errors whose message is sufficient; all others keep their traceback.
 _USER_ERRORS = (
@@ -40,7 +39,7 @@ def _run(**options: Any) -> Any:
 
 def _user_message(error: BaseException) -> str | None:
     """Return the message for the user, or `None` for an unexpected error."""
-    chain = list(_causes(error))
+    chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, LocalizationError):
             return str(cause)
@@ -49,12 +48,6 @@ def _user_message(error: BaseException) -> str | None:
     if isinstance(error, DatasetError) and any(isinstance(c, FileNotFoundError) for c in chain):
         return f"{error}\nRun the stage that saves it first, or `kedro run` for all stages."
     return str(error) if isinstance(error, _USER_ERRORS) else None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _with_readable_errors(option: click.Parameter) -> click.Parameter:

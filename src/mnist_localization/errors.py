@@ -1,5 +1,7 @@
 """Errors that a user can cause and correct, shown as one message without a traceback."""
 
+from collections.abc import Iterator
+
 
 class LocalizationError(Exception):
     """A problem outside the code: data, network, disk or configuration.
@@ -42,3 +44,10 @@ class RecordError(LocalizationError):
 
 class ModelError(LocalizationError):
     """A model that cannot be built, loaded or used as requested."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that led to it, from the outermost to the innermost."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

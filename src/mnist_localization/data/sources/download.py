@@ -5,12 +5,11 @@ not apply one time limit to all attempts, so this module is written on `requests
 """
 
 import logging
-import queue
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
 from mnist_localization.config.data import NetworkSettings
-from mnist_localization.errors import SourceError, UnreachableError
+from mnist_localization.errors import SourceError, UnreachableError, causes
 from mnist_localization.files import require_free_space
 
 logger = logging.getLogger(__name__)
@@ -93,21 +92,18 @@ def file_url(folder_url: str, name: str) -> str:
 
 def public_url(url: str) -> str:
     """Return a URL without credentials and query, for logs and the dataset card."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, _host(parts), parts.path, "", ""))
+    return urlunsplit(_without_credentials(url)._replace(query=""))
 
 
 def source_identity(url: str) -> str:
     """Return a URL without credentials, because a new password is not a new source."""
+    parts = _without_credentials(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/")))
+
+
+def _without_credentials(url: str) -> SplitResult:
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, _host(parts), parts.path.rstrip("/"), parts.query, ""))
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{host}:{parts.port}" if parts.port else host
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2].lower(), fragment="")
 
 
 class _AttemptError(Exception):
@@ -144,30 +140,21 @@ class Downloader:
         for attempt in range(self._settings.retries + 1):
             if attempt:
                 backoff_s = self._settings.backoff_s * 2 ** (attempt - 1)
-                self._wait(max(0.0, min(backoff_s, self._remaining_s)))
+                wait_s = max(0.0, min(backoff_s, self._remaining_s))
+                time.sleep(wait_s)
+                self._remaining_s -= wait_s
             if self._remaining_s <= 0:
                 break
+            self._last_progress = time.monotonic()
             try:
-                with self._time_without_progress():
-                    self._attempt(url, path, hash_known=hash_known)
+                self._attempt(url, path, hash_known=hash_known)
                 return
             except _AttemptError as error:
                 failure = str(error)
                 logger.info("%s: %s (attempt %d)", shown, failure, attempt + 1)
+            finally:
+                self._remaining_s -= time.monotonic() - self._last_progress
         raise UnreachableError(f"{shown} cannot be reached: {failure}")
-
-    @contextmanager
-    def _time_without_progress(self) -> Iterator[None]:
-        """Subtract the time since the last progress from the limit."""
-        self._last_progress = time.monotonic()
-        try:
-            yield
-        finally:
-            self._remaining_s -= time.monotonic() - self._last_progress
-
-    def _wait(self, seconds: float) -> None:
-        time.sleep(seconds)
-        self._remaining_s -= seconds
 
     def _attempt(self, url: str, path: Path, *, hash_known: bool) -> None:
         size = path.stat().st_size if path.exists() else 0
@@ -176,14 +163,15 @@ class Downloader:
         headers = {"Accept-Encoding": "identity"}
         if size and tag:
             headers |= {"Range": f"bytes={size}-", "If-Range": tag}
-        with closing(self._respond(url, headers)) as response:
+        with self._respond(url, headers) as response:
             if response.status_code == 416:
                 path.unlink(missing_ok=True)
                 raise _AttemptError("the server does not have the requested range")
             _require_valid(response, public_url(url), hash_known=hash_known)
             new_tag = _content_tag(response)
             if response.status_code == 206:
-                if _range_start(response) != size or new_tag not in ("", tag):
+                content_range = response.headers.get("Content-Range", "")
+                if not content_range.startswith(f"bytes {size}-") or new_tag not in ("", tag):
                     path.unlink(missing_ok=True)
                     raise _AttemptError("the server sent another range than requested")
             else:
@@ -196,24 +184,25 @@ class Downloader:
         """Send the request in a thread, because resolving names has no time limit."""
         read_s = max(0.1, min(self._settings.read_s, self._remaining_s))
         connect_s = max(0.1, min(self._settings.connect_s, self._remaining_s))
-        responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+        limit_s = max(0.1, min(connect_s + read_s, self._remaining_s))
+        response: Future[requests.Response] = Future()
 
         def request() -> None:
-            timeout = (connect_s, read_s)
             try:
-                responses.put(self._session.get(url, headers=headers, stream=True, timeout=timeout))
+                timeout = (connect_s, read_s)
+                response.set_result(
+                    self._session.get(url, headers=headers, stream=True, timeout=timeout)
+                )
             except Exception as error:
-                responses.put(error)
+                response.set_exception(error)
 
         threading.Thread(target=request, daemon=True).start()
-        limit = max(0.1, min(connect_s + read_s, self._remaining_s))
         try:
-            response = responses.get(timeout=limit)
-        except queue.Empty:
-            raise _AttemptError(f"no response within {limit:.1f} seconds") from None
-        if isinstance(response, Exception):
-            raise _classify(response, public_url(url)) from response
-        return response
+            return response.result(limit_s)
+        except TimeoutError:
+            raise _AttemptError(f"no response within {limit_s:.1f} seconds") from None
+        except (HTTPError, OSError) as error:
+            raise _classify(error, public_url(url)) from error
 
     def _receive(self, response: requests.Response, path: Path, size: int) -> None:
         length = response.headers.get("Content-Length", "")
@@ -247,7 +236,7 @@ class Downloader:
             try:
                 # `iter_content` waits for a full block, however slowly the bytes arrive.
                 block = response.raw.read1(_BLOCK, decode_content=False)
-            except (requests.RequestException, HTTPError, OSError) as error:
+            except (HTTPError, OSError) as error:
                 raise _AttemptError(f"the connection ended ({_reason(error)})") from error
             if not block:
                 return
@@ -269,7 +258,6 @@ def _require_valid(response: requests.Response, shown: str, *, hash_known: bool)
     headers = response.headers
     encoding = headers.get("Content-Encoding", "identity").lower()
     chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
-    problem = ""
     if status not in (200, 206):
         problem = (
             f"responded with {status} {response.reason}; check the address and whether it can be "
@@ -290,13 +278,14 @@ def _require_valid(response: requests.Response, shown: str, *, hash_known: bool)
             "does not declare the length of the file, so a truncated file could not be detected; "
             "set its SHA-256 in fetch.sha256"
         )
-    if problem:
-        raise SourceError(f"{shown}: the server {problem}")
+    else:
+        return
+    raise SourceError(f"{shown}: the server {problem}")
 
 
 def _classify(error: Exception, shown: str) -> Exception:
     """Return an error to raise: `_AttemptError` if another attempt may succeed."""
-    if isinstance(_innermost(error), ssl.SSLCertVerificationError):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         return SourceError(
             f"{shown}: the certificate of the server is not trusted ({_reason(error)}); check the "
             "clock and the certificates of this machine, or set fetch.source=synthetic"
@@ -306,9 +295,7 @@ def _classify(error: Exception, shown: str) -> Exception:
     if isinstance(error, requests.RequestException) and isinstance(error, ValueError):
         # The reason is not shown, because it contains the URL with its password.
         return SourceError(f"{shown} is not a valid http or https URL; correct it")
-    if isinstance(error, requests.RequestException | HTTPError | OSError):
-        return _AttemptError(_reason(error))
-    return error
+    return _AttemptError(_reason(error))
 
 
 def _content_tag(response: requests.Response) -> str:
@@ -319,23 +306,7 @@ def _content_tag(response: requests.Response) -> str:
     return tag
 
 
-def _range_start(response: requests.Response) -> int | None:
-    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(start) if start.isdigit() else None
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while True:
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((a for a in reversed(error.args) if isinstance(a, BaseException)), None)
-        if inner is None:
-            return error
-        error = inner
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost reason of an error of `requests`, without the URL."""
-    inner = _innermost(error)
-    name, text = type(inner).__name__, str(inner).rpartition(": ")[2]
-    return f"{name}: {text}" if text else name
+def _reason(error: Exception) -> str:
+    """Return the innermost cause of an error of `requests`, which does not contain the URL."""
+    *_, innermost = causes(error)
+    return f"{type(innermost).__name__}: {innermost}"

@@ -86,7 +86,7 @@ def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
 
 def _existing(path: Path, setting: str) -> Path:
     if not path.exists():
-        raise SourceError(f"{path} does not exist; correct fetch.folder.path or {setting}")
+        raise SourceError(f"{path}: does not exist; correct fetch.folder.path or {setting}")
     return path
 
 
