@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from mnist_localization.hooks import ProgressHooks, summary_lines
+from mnist_localization.tracking import Receipt
 from support.dataset_cards import make_card
 from support.small_publications import metrics
 
+RUN = {"id": "a", "job_type": "train", "folder": "a", "url": "http://a"}
 RECEIPT = {"mode": "offline", "sync_command": "wandb sync x", "runs": [], "report_url": None}
 
 
@@ -49,12 +51,13 @@ def test_the_page_is_relative_to_the_project(page, shown):
         ({"mode": "disabled"}, "W&B:     disabled"),
         ({}, "W&B:     recorded offline; with a key, upload it with: wandb sync x"),
         ({"mode": "online", "report_url": "http://r"}, "W&B:     http://r"),
-        ({"mode": "online", "runs": [{"url": "http://a"}]}, "W&B:     http://a"),
+        ({"mode": "online", "runs": [RUN]}, "W&B:     http://a"),
         ({"mode": "online"}, "W&B:     online"),
     ],
 )
 def test_the_last_line_is_about_tracking(changes, expected):
-    assert lines({"wandb_receipt": RECEIPT | changes}) == [expected]
+    receipt = Receipt.model_validate(RECEIPT | changes)
+    assert lines({"wandb_receipt": receipt}) == [expected]
 
 
 def test_each_stage_is_logged_once_with_its_seconds(caplog):

@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.evaluation.scores import Metrics, baseline_remarks
 from mnist_localization.runtime import thread_variables
-from mnist_localization.tracking import TrackingHooks
+from mnist_localization.tracking import Receipt, TrackingHooks
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +115,13 @@ def _dataset_line(card: DatasetCard) -> str:
     return f"Dataset: {card.source}, {images}"
 
 
-def _tracking_line(receipt: Mapping[str, Any]) -> str:
-    if receipt["mode"] == "disabled":
+def _tracking_line(receipt: Receipt) -> str:
+    if receipt.mode == "disabled":
         return "W&B:     disabled"
-    if receipt["mode"] == "online":
-        urls = [run["url"] for run in receipt["runs"] if run["url"]]
-        return f"W&B:     {receipt['report_url'] or (urls[-1] if urls else 'online')}"
-    return f"W&B:     recorded offline; with a key, upload it with: {receipt['sync_command']}"
+    if receipt.mode == "online":
+        urls = [run.url for run in receipt.runs if run.url]
+        return f"W&B:     {receipt.report_url or (urls[-1] if urls else 'online')}"
+    return f"W&B:     recorded offline; with a key, upload it with: {receipt.sync_command}"
 
 
 HOOKS = (SummaryHooks(), TrackingHooks(), ProgressHooks(), ThreadHooks())

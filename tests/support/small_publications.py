@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.config import WandbSettings
+from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 from mnist_localization.evaluation.scores import Metrics
+from mnist_localization.models.provenance import Provenance
 from mnist_localization.reporting.gallery import GalleryItem, Reason
-from mnist_localization.tracking.publication import Publication
-from mnist_localization.tracking.run_context import RunContext
-from mnist_localization.tracking.tracker import Tracker
+from mnist_localization.tracking import Publication, Receipt, RunContext, Tracker
 from support.dataset_cards import make_card
 from support.scoring_tables import make_metrics
 from support.wandb_stub import KEY, StubServer
@@ -34,6 +33,8 @@ PARAMETERS = {
     "note": f"the key is {KEY}",
 }
 FOLDER = Path("data/08_reporting/wandb")
+CARD = make_card(source="synthetic", train_images=80, test_images=5)
+PROVENANCE = Provenance(train_fingerprint="1" * 64, validation_fingerprint="2" * 64)
 
 
 class SmallLocalizer:
@@ -96,9 +97,9 @@ def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Pub
         predictions=predictions,
         metrics=metrics(),
         history=history(losses),
-        dataset_card=make_card(source="synthetic", train_images=80, test_images=5),
+        dataset_card=CARD,
         localizer=SmallLocalizer(value),
-        page="<!doctype html><title>report</title>",
+        page=lambda: "<!doctype html><title>report</title>",
     )
 
 
@@ -130,6 +131,8 @@ def settings(**changes: Any) -> WandbSettings:
             "project": "boxes",
             "entity": "",
             "group": "",
+            "name": "",
+            "tags": [],
             "timeout_s": 20.0,
             "epoch_sample": {"images": 4, "every": 1, "sets": [PREDICTIONS, GROUND_TRUTH]},
             **changes,
@@ -138,26 +141,26 @@ def settings(**changes: Any) -> WandbSettings:
 
 
 def make_tracker(root: Path, job_type: str = "pipeline", **changes: Any) -> Tracker:
-    """A tracker as the hooks make it, for a project in `root`."""
-    plan = RunContext(
+    """Return a tracker as the hooks create it, for a project in `root`."""
+    context = RunContext(
         settings=settings(**changes.pop("settings", {})),
         job_type=job_type,
         project_path=root,
         parameters=PARAMETERS,
     )
-    return Tracker(dataclasses.replace(plan, **changes), root / FOLDER)
+    return Tracker(dataclasses.replace(context, **changes), root / FOLDER)
 
 
 def train(tracker: Tracker, epochs: int = 2, key: str = "the training") -> None:
-    tracker.start_training({"dataset_card": {"source": "synthetic"}}, key=key)
+    tracker.start_training(CARD, PROVENANCE, key)
     for epoch in range(1, epochs + 1):
         logs = {"loss": 1 / epoch, "val_label_accuracy": 0.9 - epoch / 10}
         tracker.log_epoch(epoch, logs, [record(1), record(2)], CLASS_NAMES)
     tracker.end_training()
 
 
-def run_all(root: Path, **changes: Any) -> dict[str, Any]:
-    """Train, evaluate and publish in one run; gives the receipt."""
+def run_all(root: Path, **changes: Any) -> Receipt:
+    """Train, evaluate and publish in one run; return the receipt."""
     tracker = make_tracker(root, **changes)
     train(tracker)
     tracker.log_scores(metrics())
@@ -165,9 +168,12 @@ def run_all(root: Path, **changes: Any) -> dict[str, Any]:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    """All records of a run, read back from its file by the client's own reader."""
+    """Return all records of a run, as `wandb leet inspect --json` prints them."""
+    from wandb.util import get_core_path
+
+    (file,) = folder.glob("*.wandb")
     done = subprocess.run(
-        [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)],
+        [get_core_path(), "leet", "inspect", "--json", "--run-file", str(file), str(folder)],
         capture_output=True,
         check=True,
         text=True,
@@ -181,7 +187,7 @@ def of_type(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def merged(records: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """All updates of `config` or `summary`, the later over the earlier."""
+    """Merge all updates of `config` or `summary`."""
     whole: dict[str, Any] = {}
     for update in of_type(records, kind):
         whole.update(update.get("update", {}))
@@ -189,7 +195,7 @@ def merged(records: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 
 def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
-    """No key, mode or setting of whoever runs the tests; and no way to a real server."""
+    """Remove keys and settings of the user, and the way to a real server."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         patch.delenv(name)
     patch.delenv("NETRC", raising=False)
@@ -199,7 +205,7 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
 
 
 class Published:
-    """One whole online run: what its server got, its project, its receipt, its log."""
+    """One complete online run: its server, project folder, receipt and log."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""A W&B server of a few lines on loopback: answers the real client, records what arrives."""
+"""Small W&B server on loopback that answers the real client and records what arrives."""
 
 import base64
 import json
@@ -18,25 +18,29 @@ class _QuietServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, *_: Any) -> None:
-        """A client that leaves is none of our business."""
+        """Ignore clients that close the connection."""
 
 
 class StubServer:
-    """Serves GraphQL, the file stream and uploads until it is closed.
+    """Server of GraphQL, the file stream and uploads.
 
     Attributes:
         calls: Every request, as `(method, path, body)`.
-        runs: Run id to the variables of its upserts, merged.
-        history: Run id to its history rows, by line number.
+        runs: Run id to the merged variables of its upserts.
         stream: Run id to file name to the lines of the file stream.
+        exit_codes: Run id to the exit code of a finished run.
         files: Path of an upload to its bytes.
-        artifacts: Artifact id to what was said of it.
+        artifacts: Artifact id to its description.
+        uses: Pairs of a run and an artifact that it uses.
         reports: Id of each saved view to its last state.
+        unknown: Queries without an answer.
         refuses_key: Whether every key is refused.
         stall: Path prefixes that are never answered.
         stall_on: GraphQL operations that are never answered.
-        pause_s: Seconds that each upload takes, one after the other.
-        is_down: Whether every request is answered by status 503.
+        rejects: GraphQL operations that are answered with an error.
+        pause_s: Seconds of each upload; uploads are accepted one after the other.
+        is_down: Whether every request is answered with status 503.
+        drops: Whether every connection is closed without an answer.
     """
 
     def __init__(self) -> None:
@@ -49,12 +53,15 @@ class StubServer:
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.manifests: dict[str, dict[str, Any]] = {}
         self.reports: dict[str, dict[str, Any]] = {}
+        self.uses: set[tuple[str, str]] = set()
         self.unknown: list[str] = []
         self.keys: set[str] = set()
         self.refuses_key = False
         self.stall: tuple[str, ...] = ()
         self.stall_on: set[str] = set()
+        self.rejects: set[str] = set()
         self.is_down = False
+        self.drops = False
         self.pause_s = 0.0
         self._lock = threading.RLock()
         self._narrow = threading.Lock()
@@ -68,6 +75,9 @@ class StubServer:
                 pass
 
             def _serve(self) -> None:
+                if stub.drops:
+                    self.close_connection = True
+                    return
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
                 status, answer = stub.answer(self.command, self.path, body, self.headers)
@@ -91,21 +101,21 @@ class StubServer:
         self._server.server_close()
 
     def history(self, run: str) -> list[dict[str, Any]]:
-        """The rows of a run that have arrived, in order."""
+        """Return the rows of a run that have arrived, in order."""
         with self._lock:
             lines = dict(self.stream.get(run, {}).get("wandb-history.jsonl", {}))
         return [json.loads(lines[number]) for number in sorted(lines)]
 
     def count(self, operation: str) -> int:
-        """How often a GraphQL operation has arrived."""
+        """Return how often a GraphQL operation has arrived."""
         return sum(name == operation for name, _ in self.operations)
 
     # --- answers --------------------------------------------------------------------------
 
     def answer(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, Any]:
         parts = urlsplit(path)
-        is_json = method == "POST"
-        said = json.loads(body) if is_json and body else body
+        is_json = method == "POST" and bool(body)
+        said = json.loads(body) if is_json else body
         with self._lock:
             self.calls.append((method, path, said))
         if any(parts.path.startswith(prefix) for prefix in self.stall):
@@ -123,6 +133,8 @@ class StubServer:
             return 401, {"errors": [{"message": "user is not logged in", "code": 401}]}
         with self._lock:
             if parts.path == "/graphql":
+                if _operation(said) in self.rejects:
+                    return 200, {"errors": [{"message": "rejected"}]}
                 return 200, {"data": self._graphql(said)}
             if parts.path.endswith("/file_stream"):
                 return 200, self._file_stream(parts.path, said)
@@ -198,7 +210,7 @@ class StubServer:
         }
 
     def _on_create_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
-        # Like the real one: what is sent again is the same artifact.
+        # Like the real server: an artifact that is sent again is the same one.
         wanted = said["input"]
         identity = next(
             (
@@ -264,6 +276,43 @@ class StubServer:
         self.artifacts[said["artifactID"]]["state"] = "COMMITTED"
         return {"commitArtifact": {"artifact": {"id": said["artifactID"], "digest": "digest"}}}
 
+    def _on_artifact_type(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"project": {"artifact": None}}
+
+    def _on_artifact_membership_by_name(self, said: dict[str, Any]) -> dict[str, Any]:
+        name, _, alias = said["name"].partition(":")
+        for identity, artifact in reversed(self.artifacts.items()):
+            aliases = {one["alias"] for one in artifact["aliases"]}
+            known = name == artifact["artifactCollectionName"] and alias in aliases
+            if known and artifact["state"] == "COMMITTED":
+                return {"project": {"artifactCollectionMembership": _membership(identity, name)}}
+        return {"project": {"artifactCollectionMembership": None}}
+
+    def _on_use_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
+        self.uses.add((said["runName"], said["artifactID"]))
+        return {"useArtifact": {"artifact": {"id": said["artifactID"]}}}
+
+    # --- GraphQL of the public API --------------------------------------------------------
+
+    def _on_get_default_entity(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "user-1", "entity": ENTITY}}
+
+    def _on_run(self, said: dict[str, Any]) -> dict[str, Any]:
+        name = said["name"]
+        if name not in self.runs:
+            return {"project": {"run": None}}
+        attributes = {"id": f"bucket-{name}", "name": name, "projectId": "1", "user": _viewer()}
+        attributes |= {"config": "{}", "summaryMetrics": "{}", "systemMetrics": "{}"}
+        return {"project": {"run": attributes | {"state": self._state(name), "tags": []}}}
+
+    def _on_run_state(self, said: dict[str, Any]) -> dict[str, Any]:
+        return {"project": {"run": {"state": self._state(said["name"])}}}
+
+    def _state(self, run: str) -> str:
+        if run not in self.exit_codes:
+            return "running"
+        return "failed" if self.exit_codes[run] else "finished"
+
     # --- GraphQL of reports ---------------------------------------------------------------
 
     def _on_project_internal_id(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -287,32 +336,71 @@ class StubServer:
         page = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
         return {"models": {"pageInfo": page, "edges": [{"node": one} for one in projects]}}
 
-    def _on_report(self, said: dict[str, Any]) -> dict[str, Any]:
-        return {"view": {"id": said["id"]} if said["id"] in self.reports else None}
+    def _on_specific_report(self, said: dict[str, Any]) -> dict[str, Any]:
+        identity = said["reportId"]
+        return {"view": self._view(identity) if identity in self.reports else None}
 
     def _on_upsert_view(self, said: dict[str, Any]) -> dict[str, Any]:
         inserted = said["id"] is None
-        identity = f"report{len(self.reports)}==" if inserted else said["id"]
+        new = base64.b64encode(f"View:1:{len(self.reports)}".encode()).decode()
+        identity = new if inserted else said["id"]
         self.reports[identity] = {**said, "spec": json.loads(said["spec"])}
-        return {
-            "upsertView": {
-                "view": {
-                    "id": identity,
-                    "type": said["type"],
-                    "name": said["name"],
-                    "displayName": said["displayName"],
-                    "description": said["description"],
-                    "project": {
-                        "id": "project-1",
-                        "name": said["projectName"],
-                        "entityName": said["entityName"],
-                    },
-                    "spec": said["spec"],
-                    "updatedAt": "2026-01-01T00:00:00",
-                },
-                "inserted": inserted,
-            }
+        return {"upsertView": {"view": self._view(identity), "inserted": inserted}}
+
+    def _view(self, identity: str) -> dict[str, Any]:
+        report = self.reports[identity]
+        project = {
+            "id": "project-1",
+            "name": report["projectName"],
+            "entityName": report["entityName"],
         }
+        return {
+            "id": identity,
+            "type": report["type"],
+            "name": report["name"],
+            "displayName": report["displayName"],
+            "description": report["description"],
+            "project": project,
+            "spec": json.dumps(report["spec"]),
+            "createdAt": "2026-01-01T00:00:00",
+            "updatedAt": "2026-01-01T00:00:00",
+        }
+
+
+def _membership(identity: str, name: str) -> dict[str, Any]:
+    """Answer for one artifact, with the fields that the client requires."""
+    project = {"id": "project-1", "internalId": "1", "name": "p", "entity": {"name": ENTITY}}
+    collection = {"__typename": "ArtifactSequence", "name": name, "project": project}
+    artifact = {
+        "__typename": "Artifact",
+        "id": identity,
+        "artifactSequence": collection,
+        "versionIndex": 0,
+        "artifactType": {"name": "dataset"},
+        "description": None,
+        "metadata": "{}",
+        "ttlDurationSeconds": -2,
+        "ttlIsInherited": True,
+        "tags": [],
+        "historyStep": None,
+        "state": "COMMITTED",
+        "size": 1,
+        "digest": "digest",
+        "digestAlgorithm": "MANIFEST_MD5",
+        "commitHash": "hash",
+        "fileCount": 1,
+        "createdAt": "2026-01-01T00:00:00",
+        "updatedAt": None,
+    }
+    return {
+        "__typename": "ArtifactCollectionMembership",
+        "id": f"membership-{identity}",
+        "versionIndex": 0,
+        "createdAt": "2026-01-01T00:00:00",
+        "aliases": [],
+        "artifactCollection": collection,
+        "artifact": artifact,
+    }
 
 
 def _operation(said: dict[str, Any]) -> str:

@@ -1,58 +1,66 @@
-"""How long is waited for the W&B client: its process is replaced by a few lines."""
+"""Limits of the client: `wandb sync` is replaced by a few lines of Python."""
 
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from mnist_localization.tracking import RunContext
 from mnist_localization.tracking import client as client_module
 from mnist_localization.tracking.client import Client
-from mnist_localization.tracking.run_context import RunContext
-from mnist_localization.tracking.uploader import Uploader
 from support.small_publications import settings
 from support.wandb_stub import StubServer
 
-FOR_EVER = 1000
-# Of a busy machine, until a process has started.
-SLACK_S = 5.0
+LIMIT_S = 2.5
+# Time of a busy machine until a process has started.
+SLACK_S = 3.0
 
 
-def started(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> Client:
-    """A client whose process runs these lines of Python."""
-    replace_process(monkeypatch, folder, *lines)
-    return Client({}, {})
+@pytest.fixture
+def client(tmp_path: Path, account: StubServer) -> Client:
+    assert account.url
+    return Client(RunContext(settings=settings(timeout_s=LIMIT_S)), tmp_path / "wandb")
 
 
-def replace_process(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> None:
-    program = folder / "program.py"
-    program.write_text("\n".join(["import json, pathlib, sys, time", *lines]))
-    monkeypatch.setattr(client_module, "_PROCESS", program)
+def replace_sync(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    program = "\n".join(["import pathlib, sys, time", *lines])
+    monkeypatch.setattr(client_module, "_SYNC", (sys.executable, "-c", program))
 
 
-def say(line: str, times: int) -> tuple[str, ...]:
+def printed(line: str, times: int, pause_s: float = 0.3) -> tuple[str, ...]:
     return (
         f"for number in range({times}):",
         f"    print(f{line!r}, flush=True)",
-        "    time.sleep(0.1)",
+        f"    time.sleep({pause_s})",
     )
 
 
-def test_progress_is_no_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    client = started(monkeypatch, tmp_path, *say("wandb: {number} files left", 40))
-    silent = client.wait(1.0, FOR_EVER)
-    assert not client.timed_out
-    assert silent < 1.0
-    assert client.said == "wandb: 39 files left"
-
-
-def test_progress_without_an_end_is_bounded(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_an_upload_that_progresses_may_take_longer_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Client
 ) -> None:
-    client = started(monkeypatch, tmp_path, *say("wandb: {number} files left", FOR_EVER))
-    at = time.monotonic()
-    client.wait(FOR_EVER, 1.0)
-    assert client.timed_out
-    assert time.monotonic() - at < 1.0 + SLACK_S
+    replace_sync(
+        monkeypatch,
+        *printed("wandb: {number} files left", 9),
+        "pathlib.Path(sys.argv[1], 'run.wandb.synced').touch()",
+    )
+    folder = tmp_path / "run"
+    folder.mkdir()
+    started = time.monotonic()
+    assert client.sync([folder]) == [folder]
+    assert time.monotonic() - started > LIMIT_S
+    assert client.is_online
+
+
+def test_an_upload_without_an_end_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Client
+) -> None:
+    monkeypatch.setattr(client_module, "_PATIENCE", 1)
+    replace_sync(monkeypatch, *printed("wandb: {number} files left", 1000))
+    started = time.monotonic()
+    assert client.sync([tmp_path]) == []
+    assert time.monotonic() - started < LIMIT_S + SLACK_S
+    assert not client.is_online
 
 
 @pytest.mark.parametrize(
@@ -63,29 +71,38 @@ def test_progress_without_an_end_is_bounded(
         "wandb: uploading model.keras",
     ],
 )
-def test_another_attempt_is_no_progress(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+def test_another_attempt_is_not_progress(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
+    line: str,
 ) -> None:
-    client = started(monkeypatch, tmp_path, *say(line, FOR_EVER))
-    at = time.monotonic()
-    assert client.wait(1.0, FOR_EVER) >= 1.0
-    assert client.timed_out
-    assert time.monotonic() - at < 2.0 + SLACK_S
+    replace_sync(monkeypatch, *printed(line, 1000))
+    started = time.monotonic()
+    assert client.sync([tmp_path]) == []
+    assert time.monotonic() - started < LIMIT_S + SLACK_S
+    assert not client.is_online
+    assert "does not accept the upload in time" in caplog.text
 
 
-def test_what_a_slow_success_has_cost_is_not_given_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, account: StubServer
+def test_waits_share_one_limit(client: Client) -> None:
+    started = time.monotonic()
+    for seconds in (0.5, 0.5, 60.0, 60.0):
+        client.ask("sleep", lambda seconds=seconds: time.sleep(seconds))  # type: ignore[misc]
+    assert LIMIT_S - 1.0 < time.monotonic() - started < LIMIT_S + SLACK_S
+
+
+def test_the_environment_is_restored(
+    monkeypatch: pytest.MonkeyPatch, client: Client, account: StubServer
 ) -> None:
-    replace_process(
-        monkeypatch,
-        tmp_path,
-        "(folder,) = json.loads(sys.stdin.readline())['folders']",
-        "time.sleep(3)",
-        "pathlib.Path(folder, 'run.wandb.synced').touch()",
-    )
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        folder.mkdir()
-    uploader = Uploader(RunContext(settings=settings(timeout_s=3.0)), tmp_path)
-    assert [uploader.sync([folder]) for folder in folders] == [True, False]
-    assert account.count("Viewer") == 1
+    import os
+
+    monkeypatch.setenv("WANDB_MODE", "online")
+    before = dict(os.environ)
+    assert client.is_online
+    assert os.environ["WANDB_DIR"]
+    assert "WANDB_MODE" not in os.environ
+    client.close()
+    assert dict(os.environ) == before
+    assert account.count("Viewer") == 0, "no request is needed to find the key"

@@ -1,4 +1,4 @@
-"""An offline run, read back from its files."""
+"""An offline run, read from its files."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 from mnist_localization.data.annotated_image import AnnotatedImage, Box
 from mnist_localization.errors import RecordError
+from mnist_localization.tracking import Receipt
 from support.small_publications import (
     CLASS_NAMES,
     FINGERPRINT,
@@ -34,15 +35,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def receipt(project: Path) -> dict[str, Any]:
+def receipt(project: Path) -> Receipt:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WANDB_API_KEY", raising=False)
         return run_all(project, settings={"mode": "offline"})
 
 
 @pytest.fixture(scope="module")
-def folder(project: Path, receipt: dict[str, Any]) -> Path:
-    return project / receipt["runs"][0]["folder"]
+def folder(project: Path, receipt: Receipt) -> Path:
+    return project / receipt.runs[0].folder
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +51,18 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return records_of(folder)
 
 
-def test_the_receipt_names_the_run_and_the_one_command(
-    project: Path, receipt: dict[str, Any]
+def test_the_receipt_lists_the_run_and_the_command_that_uploads_it(
+    project: Path, receipt: Receipt
 ) -> None:
-    assert receipt["mode"] == "offline"
-    assert receipt["report_url"] is None
-    (run,) = receipt["runs"]
-    assert run["job_type"] == "pipeline"
-    assert run["url"] is None
-    assert (project / run["folder"]).is_dir()
-    assert Path(run["folder"]).is_relative_to(FOLDER)
-    assert "kedro run --pipeline=publish" in receipt["sync_command"]
-    assert "wandb.mode=online" in receipt["sync_command"]
+    assert receipt.mode == "offline"
+    assert receipt.report_url is None
+    (run,) = receipt.runs
+    assert run.job_type == "pipeline"
+    assert run.url is None
+    assert (project / run.folder).is_dir()
+    assert Path(run.folder).is_relative_to(FOLDER)
+    assert "kedro run --pipelines=publish" in str(receipt.sync_command)
+    assert "wandb.mode=online" in str(receipt.sync_command)
 
 
 def test_each_epoch_is_one_row_with_metrics_and_overlays(records: list[dict[str, Any]]) -> None:
@@ -73,7 +74,7 @@ def test_each_epoch_is_one_row_with_metrics_and_overlays(records: list[dict[str,
     assert len(rows) == 3, "two epochs, and what is published"
 
 
-def test_boxes_carry_scores_and_class_labels(folder: Path, records: list[dict[str, Any]]) -> None:
+def test_boxes_have_scores_and_class_labels(folder: Path, records: list[dict[str, Any]]) -> None:
     (row,) = [
         row["item"] for row in of_type(records, "history") if row["item"].get("epoch/epoch") == 2
     ]
@@ -98,7 +99,7 @@ def test_images_keep_their_pixels(folder: Path, records: list[dict[str, Any]]) -
         assert image.getextrema() == (20, 20)
 
 
-def test_the_configuration_says_parameters_data_and_commit(
+def test_the_configuration_contains_parameters_data_and_commit(
     project: Path, records: list[dict[str, Any]]
 ) -> None:
     config = merged(of_type_of_run(records) + records, "config")
@@ -113,15 +114,13 @@ def test_the_configuration_says_parameters_data_and_commit(
 
 
 def of_type_of_run(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first configuration stands in the record of the run."""
+    """Return the first configuration, which is in the record of the run."""
     return [{"type": "config", "config": run["config"]} for run in of_type(records, "run")]
 
 
-def test_the_run_has_group_and_job_type(
-    receipt: dict[str, Any], records: list[dict[str, Any]]
-) -> None:
+def test_the_run_has_group_and_job_type(receipt: Receipt, records: list[dict[str, Any]]) -> None:
     run = of_type(records, "run")[0]
-    assert run["run_group"] == receipt["group"]
+    assert run["run_group"] == receipt.group
     assert run["job_type"] == "pipeline"
     assert run["project"] == "boxes"
     assert of_type(records, "exit")[0]["exit_code"] == 0
@@ -154,7 +153,9 @@ def test_the_artifact_holds_model_scores_predictions_and_page(
     project: Path, records: list[dict[str, Any]]
 ) -> None:
     (artifact,) = [one for one in of_type(records, "artifact") if one["type"] == "model"]
-    assert sorted(artifact["aliases"]) == [f"data-{FINGERPRINT[:8]}", "latest"]
+    content, data, latest = sorted(artifact["aliases"])
+    assert content.startswith("content-")
+    assert [data, latest] == [f"data-{FINGERPRINT[:8]}", "latest"]
     files = {one["path"]: Path(one["local_path"]) for one in artifact["manifest"]["contents"]}
     assert set(files) == {
         "localizer.keras",
@@ -192,9 +193,9 @@ def test_stages_in_turn_publish_what_one_run_publishes(
     evaluate.close()
     receipt = make_tracker(tmp_path, "publish").publish(publication())
 
-    assert [run["job_type"] for run in receipt["runs"]] == ["train", "evaluate", "publish"]
-    parts = [records_of(tmp_path / run["folder"]) for run in receipt["runs"]]
-    assert {of_type(part, "run")[0]["run_group"] for part in parts} == {receipt["group"]}
+    assert [run.job_type for run in receipt.runs] == ["train", "evaluate", "publish"]
+    parts = [records_of(tmp_path / run.folder) for run in receipt.runs]
+    assert {of_type(part, "run")[0]["run_group"] for part in parts} == {receipt.group}
     rows = [row["item"] for part in parts for row in of_type(part, "history")]
     once = [row["item"] for row in of_type(records, "history")]
     assert [_content(row) for row in rows] == [_content(row) for row in once]
@@ -204,7 +205,7 @@ def test_stages_in_turn_publish_what_one_run_publishes(
 
 
 def _content(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without what tells one run from another: times, steps, ids."""
+    """Return a row without times, steps and ids."""
     return {
         name: value
         for name, value in row.items()
@@ -221,33 +222,33 @@ def _artifact(records: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def test_publishing_again_with_nothing_new_opens_no_run(
+def test_publishing_the_same_content_again_opens_no_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = run_all(tmp_path)
     caplog.set_level("INFO")
     again = make_tracker(tmp_path, "publish").publish(publication())
-    assert again["unchanged"] is True
-    assert again["runs"] == first["runs"]
+    assert again.unchanged is True
+    assert again.runs == first.runs
     assert len(list((tmp_path / FOLDER / "wandb").glob("offline-run-*"))) == 1
     assert "nothing has changed" in caplog.text
 
     other = make_tracker(tmp_path, "publish").publish(publication(value=2.0))
-    assert "unchanged" not in other
-    assert len(other["runs"]) == 2
+    assert other.unchanged is False
+    assert len(other.runs) == 2
 
 
-def test_a_publication_without_a_recorded_training_brings_its_epochs(tmp_path: Path) -> None:
+def test_a_publication_of_a_training_without_a_run_contains_its_epochs(tmp_path: Path) -> None:
     receipt = make_tracker(tmp_path, "publish").publish(publication())
-    rows = of_type(records_of(tmp_path / receipt["runs"][0]["folder"]), "history")
+    rows = of_type(records_of(tmp_path / receipt.runs[0].folder), "history")
     assert [row["item"]["epoch/loss"] for row in rows[:2]] == [1.0, 0.5]
 
 
-def test_a_bad_record_is_an_error_that_names_the_image(tmp_path: Path) -> None:
+def test_a_box_that_cannot_be_drawn_is_an_error_that_names_the_image(tmp_path: Path) -> None:
     tracker = make_tracker(tmp_path, "train")
     bad = AnnotatedImage(
         "bad.png",
-        publication().gallery[0].record.image,
+        publication().gallery[0].annotated.image,
         {"predictions": [Box((0.5, 0.1, 0.2, 0.6), 0)]},
     )
     with pytest.raises(RecordError, match=r"bad\.png"):

@@ -1,10 +1,11 @@
-"""What W&B is given of datasets that are not like the default one."""
+"""Datasets with other images, classes or baselines than the default one."""
 
 import numpy as np
 
 from mnist_localization.data.annotated_image import AnnotatedImage, Box
 from mnist_localization.tracking.overlays import overlays
-from mnist_localization.tracking.report_text import flat_scores, result_text
+from mnist_localization.tracking.publication import flat_scores
+from mnist_localization.tracking.report import result_text
 from support.scoring_tables import make_metrics
 
 

@@ -155,8 +155,10 @@ class WandbSettings(Settings):
     """The section `wandb`."""
 
     mode: Literal["auto", "online", "offline", "disabled"]
-    project: Annotated[str, Field(min_length=1)]
+    project: OptionalText
     entity: OptionalText
     group: OptionalText
+    name: OptionalText
+    tags: tuple[str, ...]
     timeout_s: PositiveFloat
     epoch_sample: EpochSampleSettings

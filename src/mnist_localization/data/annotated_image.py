@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,17 @@ class AnnotatedImage:
     def size(self) -> tuple[int, int]:
         """Return height and width of the image in its file, in pixels."""
         return self.file_size or (self.image.shape[0], self.image.shape[1])
+
+    def padded(self, height: int, width: int) -> "AnnotatedImage":
+        """Return the image padded at the bottom and on the right to a size in pixels."""
+        rows, columns, _ = self.image.shape
+        image = np.pad(self.image, ((0, height - rows), (0, width - columns), (0, 0)))
+        scale = np.array([columns / width, rows / height] * 2)
+        layers = {
+            name: tuple(replace(box, corners=tuple(scale * box.corners)) for box in boxes)
+            for name, boxes in self.box_layers.items()
+        }
+        return replace(self, image=image, box_layers=layers, file_size=self.size)
 
 
 def validate(images: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[AnnotatedImage]:

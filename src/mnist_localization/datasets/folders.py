@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from mnist_localization.data.images import DecodedSplit, ImageStore, SplitDataset
+from mnist_localization.data.images.store import DecodedSplit, ImageStore, SplitDataset
 from mnist_localization.errors import ImageError
 from mnist_localization.files import atomic_path
-from mnist_localization.tracking import Tracker, current_tracker
+from mnist_localization.tracking import RunContext, Tracker
 
 
 class FolderDataset(AbstractDataset[None, Path]):
@@ -51,9 +51,24 @@ class TrackerDataset(FolderDataset):
     # A W&B run belongs to one process, so Kedro's ParallelRunner must refuse this dataset.
     _SINGLE_PROCESS = True
 
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        """Set the folder.
+
+        Args:
+            path: Local folder; relative paths start at the project.
+            metadata: Ignored by Kedro; read by plugins.
+        """
+        super().__init__(path=path, metadata=metadata)
+        self._tracker = Tracker(RunContext(), self._path)
+
+    def attach(self, context: RunContext) -> Tracker:
+        """Create the tracker of a `kedro run`, which `load` returns from now on."""
+        self._tracker = Tracker(context, self._path)
+        return self._tracker
+
     def load(self) -> Tracker:  # type: ignore[override]
-        """Return the tracker of this process."""
-        return current_tracker(self._path)
+        """Return the tracker of this `kedro run`."""
+        return self._tracker
 
 
 class ImageSplitDataset(AbstractDataset[DecodedSplit, SplitDataset]):

@@ -1,8 +1,9 @@
-"""Tracking on Weights & Biases: the only room that knows its client, loaded when it is used."""
+"""Experiment tracking with Weights & Biases. No other package imports wandb."""
 
-from mnist_localization.tracking.current import current_tracker
 from mnist_localization.tracking.hooks import TrackingHooks
 from mnist_localization.tracking.publication import Publication
+from mnist_localization.tracking.run_context import RunContext
+from mnist_localization.tracking.run_index import Receipt
 from mnist_localization.tracking.tracker import Tracker
 
-__all__ = ["Publication", "Tracker", "TrackingHooks", "current_tracker"]
+__all__ = ["Publication", "Receipt", "RunContext", "Tracker", "TrackingHooks"]

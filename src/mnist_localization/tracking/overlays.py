@@ -1,70 +1,41 @@
-"""Box records as W&B images: boxes that can be toggled, filtered by class and by score."""
+"""Annotated images as W&B images, whose boxes can be shown, hidden and filtered by score."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from mnist_localization.config.results import WANDB_MAX_IMAGES
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 
 
-def overlay(record: AnnotatedImage, class_names: Sequence[str]) -> Any:
-    """One record as a `wandb.Image` with a layer of boxes for each of its sets.
-
-    Args:
-        record: A checked record.
-        class_names: Name of each class, in the order of the labels.
-    """
+def overlay(annotated: AnnotatedImage, class_names: Sequence[str]) -> Any:
+    """Return a validated image as a `wandb.Image` with its layers of boxes."""
     import wandb
 
     labels = dict(enumerate(class_names))
     return wandb.Image(
-        record.image,
-        caption=caption(record, class_names),
+        annotated.image,
+        caption=_caption(annotated, class_names),
         boxes={
             name: {"box_data": [_box(box, labels) for box in boxes], "class_labels": labels}
-            for name, boxes in record.box_layers.items()
+            for name, boxes in annotated.box_layers.items()
         },
     )
 
 
-def overlays(records: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[Any]:
-    """The records as `wandb.Image`s of one size, as many as W&B shows of a list."""
-    return [overlay(record, class_names) for record in _on_one_canvas(records[:WANDB_MAX_IMAGES])]
+def overlays(annotated: Sequence[AnnotatedImage], class_names: Sequence[str]) -> list[Any]:
+    """Return images as `wandb.Image`s of one size, at most as many as W&B shows."""
+    images = annotated[:WANDB_MAX_IMAGES]
+    height, width = (max(each.image.shape[axis] for each in images) for axis in (0, 1))
+    return [overlay(each.padded(height, width), class_names) for each in images]
 
 
-def _on_one_canvas(records: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
-    """Records whose images have one size, padded below and on the right: W&B asks for that."""
-    if len({record.image.shape for record in records}) <= 1:
-        return list(records)
-    height, width = (max(record.image.shape[axis] for record in records) for axis in (0, 1))
-    return [_padded(record, height, width) for record in records]
-
-
-def _padded(record: AnnotatedImage, height: int, width: int) -> AnnotatedImage:
-    rows, columns, _ = record.image.shape
-    image = np.pad(record.image, ((0, height - rows), (0, width - columns), (0, 0)))
-    sets = {
-        name: tuple(_scaled(box, columns / width, rows / height) for box in boxes)
-        for name, boxes in record.box_layers.items()
-    }
-    return replace(record, image=image, box_layers=sets)
-
-
-def _scaled(box: Box, x: float, y: float) -> Box:
-    xmin, ymin, xmax, ymax = box.corners
-    return replace(box, corners=(xmin * x, ymin * y, xmax * x, ymax * y))
-
-
-def caption(record: AnnotatedImage, class_names: Sequence[str]) -> str:
-    """File, true and predicted classes with their scores, in one line."""
-    parts = [record.file]
-    for name, said in ((GROUND_TRUTH, "true"), (PREDICTIONS, "predicted")):
-        for box in record.box_layers.get(name, ()):
+def _caption(annotated: AnnotatedImage, class_names: Sequence[str]) -> str:
+    """Return file, true and predicted classes with their scores, in one line."""
+    parts = [annotated.file]
+    for name, word in ((GROUND_TRUTH, "true"), (PREDICTIONS, "predicted")):
+        for box in annotated.box_layers.get(name, ()):
             scores = ", ".join(f"{score} {value:.3f}" for score, value in box.scores.items())
-            parts.append(f"{said} {class_names[box.class_id]}" + (f" ({scores})" if scores else ""))
+            parts.append(f"{word} {class_names[box.class_id]}" + (f" ({scores})" if scores else ""))
     return " | ".join(parts)
 
 

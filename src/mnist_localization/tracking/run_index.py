@@ -1,158 +1,176 @@
-"""The run_index of the runs opened for one training: what a later stage finds again."""
+"""Index of the runs of one training, kept on disk, and the receipt of `publish`."""
 
 import json
 import logging
 import math
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict
+
+from mnist_localization.files import write_json
+
 logger = logging.getLogger(__name__)
 
-State = Literal["open", "finished", "failed", "killed"]
 
-
-@dataclass
-class RunEntry:
+class RunEntry(BaseModel):
     """One W&B run.
 
     Attributes:
-        id: Its id on W&B.
-        job_type: `train`, `evaluate`, `publish` or `pipeline`.
-        folder: Its files, relative to the project where they lie inside it.
-        group: Name that it shares with the other runs of its training.
-        url: Its page; none while it is offline.
+        folder: Files of the run, relative to the project if they are inside it.
+        entity: W&B user or team; empty for the default of the account.
+        url: Page of the run; `None` if it is offline.
         state: `open` while its process lives, then how it ended.
-        losses: Epochs logged, from 1, each with its loss: they tell one training from another.
-        uploaded: Whether the server has all of it.
-        pid: Process that opened it.
+        losses: Loss of each logged epoch, from 1. They distinguish one training from another.
+        has_scores: Whether the scores of the test split were logged.
+        outputs: Artifacts, as `name:alias`, without which the run is not uploaded completely.
+        inputs: Artifacts, as `name:alias`, that the run uses, and whether the server knows that.
+        uploaded: Whether the server has everything.
+        pid: Process that opened the run.
     """
 
     id: str
     job_type: str
     folder: str
+    project: str = ""
+    entity: str = ""
     group: str = ""
     url: str | None = None
-    state: State = "open"
-    losses: dict[str, float] = field(default_factory=dict)
+    state: Literal["open", "finished", "failed", "killed"] = "open"
+    losses: dict[int, float] = {}
+    has_scores: bool = False
+    outputs: list[str] = []
+    inputs: dict[str, bool] = {}
     uploaded: bool = False
     pid: int = 0
 
+    @property
+    def is_pending(self) -> bool:
+        """Return whether the run is closed and the server does not have all of it."""
+        return not self.uploaded and self.state != "open"
 
-@dataclass
-class RunIndex:
-    """All runs of one training, and what was published of it.
+    @property
+    def is_settled(self) -> bool:
+        """Return whether the server has the run and knows its inputs."""
+        return self.uploaded and all(self.inputs.values())
+
+
+class RunIndex(BaseModel):
+    """All runs of one training and what was published of it.
 
     Attributes:
-        group: Name that the runs share on W&B.
-        key: What tells this training from another; empty when it was not said.
-        trained: Whether the training came to its end.
-        runs: The runs, oldest first.
-        earlier: Runs of earlier trainings that no server has yet.
-        published: Content hash of what was published last; empty when nothing was.
-        report_id: Id of the W&B Report; empty when there is none.
-        report_url: Its page.
+        group: Group of the runs on W&B.
+        key: Identity of the training; empty if unknown.
+        trained: Whether the training is complete.
+        fingerprints: Fingerprints of the splits of the training.
+        earlier: Runs of earlier trainings that the server does not have.
+        published: Hash of the content that was published last; empty if there is none.
+        report_url: Page of the W&B Report; empty if there is none.
     """
 
     group: str
     key: str = ""
     trained: bool = False
-    runs: list[RunEntry] = field(default_factory=list)
-    earlier: list[RunEntry] = field(default_factory=list)
+    fingerprints: dict[str, str] = {}
+    runs: list[RunEntry] = []
+    earlier: list[RunEntry] = []
     published: str = ""
-    report_id: str = ""
     report_url: str = ""
 
+    @classmethod
+    def create(cls, group: str = "", key: str = "", before: "RunIndex | None" = None) -> "RunIndex":
+        """Create the index of a new training.
+
+        Args:
+            group: Configured group; empty generates one.
+            key: Identity of the training.
+            before: The previous index, whose runs without an upload are kept.
+        """
+        generated = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        known = (*before.earlier, *before.runs) if before else ()
+        earlier = [run for run in known if not run.is_settled]
+        return cls(group=group or generated, key=key, earlier=earlier)
+
+    @classmethod
+    def read(cls, path: Path) -> "RunIndex | None":
+        """Read the index; return `None` if there is none or if it is not valid."""
+        try:
+            index = cls.model_validate(json.loads(path.read_text("utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            logger.warning("%s cannot be read (%s); its runs are ignored", path, reason)
+            return None
+        for run in (*index.earlier, *index.runs):
+            if run.state == "open" and not _is_alive(run.pid):
+                run.state = "killed"
+        return index
+
+    def save(self, path: Path) -> None:
+        """Write the index atomically."""
+        write_json(path, self.model_dump())
+
     def losses(self) -> dict[int, float]:
-        """Loss of each epoch that one of the runs has."""
-        return {int(epoch): loss for run in self.runs for epoch, loss in run.losses.items()}
+        """Return the loss of each epoch that one of the runs has."""
+        return {epoch: loss for run in self.runs for epoch, loss in run.losses.items()}
 
     def note_epoch(self, run: RunEntry, epoch: int, loss: float) -> None:
-        """Note that a run has an epoch; those from it on were of a training begun anew."""
+        """Note an epoch of a run and forget later ones, which a restarted training replaces."""
         for other in self.runs:
-            before = {known: value for known, value in other.losses.items() if int(known) < epoch}
-            other.losses = before
-        run.losses[str(epoch)] = loss
+            other.losses = {at: value for at, value in other.losses.items() if at < epoch}
+        run.losses[epoch] = loss
 
-    def is_of(self, losses: Mapping[int, float]) -> bool:
-        """Whether a training with these losses may be the one whose epochs were logged."""
+    def matches(self, losses: Mapping[int, float]) -> bool:
+        """Return whether the logged epochs can be those of a training with these losses."""
         return all(
             epoch in losses and _is_same(losses[epoch], loss)
             for epoch, loss in self.losses().items()
         )
 
-    def forget_missing(self, is_there: Callable[[str], bool]) -> None:
-        """Forget the runs that are gone: no server has them, and their folder is not there.
-
-        Args:
-            is_there: Whether a run's folder exists.
-        """
-        kept = [run for run in self.runs if run.uploaded or is_there(run.folder)]
+    def forget_missing(self, exists: Callable[[str], bool]) -> None:
+        """Forget runs that the server does not have and whose folder was removed."""
+        kept = [run for run in self.runs if run.uploaded or exists(run.folder)]
         if len(kept) < len(self.runs):
-            # What was published may be among it.
+            # The removed run may be the one that was published.
             self.runs, self.published = kept, ""
-        self.earlier = [run for run in self.earlier if is_there(run.folder)]
-
-    def settle(self) -> None:
-        """Mark the runs whose process is gone without closing them."""
-        for run in (*self.earlier, *self.runs):
-            if run.state == "open" and not _is_alive(run.pid):
-                run.state = "killed"
+        self.earlier = [run for run in self.earlier if run.uploaded or exists(run.folder)]
 
 
-def new_run_index(group: str = "", key: str = "", before: RunIndex | None = None) -> RunIndex:
-    """The run_index of a new training.
+class ReceiptRun(BaseModel):
+    """One run in the receipt; `url` is `None` if the server does not have the run."""
 
-    Args:
-        group: Configured name of the group; empty makes one up.
-        key: What tells this training from another.
-        before: The last run_index; what is still to be uploaded of it is taken along.
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: str
+    job_type: str
+    folder: str
+    url: str | None
+
+
+class Receipt(BaseModel):
+    """The dataset `wandb_receipt`: what `publish` recorded and uploaded.
+
+    Attributes:
+        mode: `online` if the server was reached.
+        runs: The runs of the training, oldest first.
+        report_url: Page of the W&B Report.
+        sync_command: Command that uploads what the server does not have, if anything is missing.
+        unchanged: Whether the same content was published before.
     """
-    made_up = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    known = (*before.earlier, *before.runs) if before else ()
-    earlier = [run for run in known if not run.uploaded]
-    return RunIndex(group=group or made_up, key=key, earlier=earlier)
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-def pending(runs: Iterable[RunEntry]) -> list[RunEntry]:
-    """Those of the runs that the server does not have yet and that no process is writing."""
-    return [run for run in runs if not run.uploaded and run.state != "open"]
-
-
-def read_run_index(path: Path) -> RunIndex | None:
-    """The run_index on disk; none when there is none, or none that can be read."""
-    try:
-        recorded = json.loads(path.read_text("utf-8"))
-        for name in ("runs", "earlier"):
-            recorded[name] = [RunEntry(**run) for run in recorded[name]]
-        run_index = RunIndex(**recorded)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        logger.warning("%s cannot be read (%s): the runs named in it are left alone", path, error)
-        return None
-    run_index.settle()
-    return run_index
-
-
-def write_run_index(run_index: RunIndex, path: Path) -> None:
-    """Write the run_index beside, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(asdict(run_index), indent=2), "utf-8")
-    beside.replace(path)
-
-
-def described(runs: Iterable[RunEntry]) -> list[dict[str, str | None]]:
-    """The runs as the receipt lists them."""
-    return [
-        {"id": run.id, "job_type": run.job_type, "folder": run.folder, "url": run.url}
-        for run in runs
-    ]
+    mode: Literal["online", "offline", "disabled"] = "disabled"
+    group: str | None = None
+    runs: tuple[ReceiptRun, ...] = ()
+    report_url: str | None = None
+    sync_command: str | None = None
+    unchanged: bool = False
 
 
 def _is_same(one: float, other: float) -> bool:
@@ -160,13 +178,11 @@ def _is_same(one: float, other: float) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
-    # The run_index is read before this process opens a run: its own id is then a leftover.
+    # The index is read before this process opens a run, so its own id is a leftover.
     if os.name != "posix" or pid in (0, os.getpid()):
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True

@@ -1,18 +1,20 @@
 """Tracker of one `kedro run`: opens its W&B run at the first log, and publishes."""
 
 import atexit
+import functools
 import logging
 import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pandas as pd
 
 from mnist_localization.data.annotated_image import AnnotatedImage, validate
 from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.errors import RecordError
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import git_state, versions
@@ -27,28 +29,37 @@ from mnist_localization.tracking.publication import (
     losses_of,
 )
 from mnist_localization.tracking.run_context import RunContext
-from mnist_localization.tracking.run_index import (
-    Receipt,
-    RunEntry,
-    RunIndex,
-    read_run_index,
-    receipt_runs,
-)
+from mnist_localization.tracking.run_index import Receipt, ReceiptRun, RunEntry, RunIndex
 
 if TYPE_CHECKING:
     import wandb
 
 logger = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 INDEX_FILE = "runs.json"
+_FINGERPRINTS = ("train_fingerprint", "validation_fingerprint")
+
+
+def _protected(action: str) -> Callable[[F], F]:
+    """Return a decorator that turns errors of a method into one warning; see `protect`."""
+
+    def decorate(method: F) -> F:
+        @functools.wraps(method)
+        def call(tracker: "Tracker", *args: Any, **kwargs: Any) -> Any:
+            return tracker.protect(action, functools.partial(method, tracker, *args, **kwargs))
+
+        return cast("F", call)
+
+    return decorate
 
 
 class Tracker:
     """Logs one `kedro run` to W&B.
 
     A problem with W&B is logged as a warning and never stops a stage. Only a box that cannot be
-    drawn does.
+    drawn does (`RecordError`).
     """
 
     def __init__(self, context: RunContext, folder: Path) -> None:
@@ -63,8 +74,7 @@ class Tracker:
         self._client = Client(context, folder)
         self._lock = threading.RLock()
         self._config: dict[str, Any] = {}
-        self._run: wandb.Run | None = None
-        self._entry: RunEntry | None = None
+        self._current: tuple[wandb.Run, RunEntry] | None = None
         self._index: RunIndex | None = None
         self._has_opened = False
         self._is_broken = False
@@ -74,6 +84,7 @@ class Tracker:
         """Return whether nothing is recorded."""
         return self._context.mode == "disabled"
 
+    @_protected("start the run of the training")
     def start_training(self, card: DatasetCard, provenance: Provenance, key: str = "") -> None:
         """Open the run of a training; its runs, also in later processes, share a group.
 
@@ -83,31 +94,25 @@ class Tracker:
             key: Identity of the training. An interrupted training continues in its group if one
                 with the same key is started.
         """
+        index = self._saved_index()
+        if index is None or index.trained or not key or index.key != key:
+            index = RunIndex.create(self._context.group, key, before=index)
+        facts = provenance.to_json()
+        index.fingerprints = {name: facts[name] for name in _FINGERPRINTS if name in facts}
+        self._save(index)
+        run, entry = self._open({"training": facts, "dataset_card": card.model_dump(mode="json")})
+        entry.inputs.setdefault(dataset_name(card), False)
+        self._save(index)
+        self._client.log(run, lambda: self._log_dataset(run, card))
 
-        def start() -> None:
-            index = self._saved_index()
-            if index is None or index.trained or not key or index.key != key:
-                index = RunIndex.create(self._context.group, key, before=index)
-            self._save(index)
-            facts = provenance.to_json()
-            self._configure({"training": facts, "dataset_card": card.model_dump(mode="json")})
-            run, entry = self._open()
-            entry.inputs.setdefault(dataset_name(card), False)
-            self._save(index)
-            self._log_artifacts(run, lambda: self._log_dataset(run, card, facts))
-
-        self._protect("start the run of the training", start)
-
+    @_protected("note the end of the training")
     def end_training(self) -> None:
         """Note that the training is complete, so that the next one starts a new group."""
+        index = self._current_index()
+        index.trained = True
+        self._save(index)
 
-        def end() -> None:
-            index = self._current_index()
-            index.trained = True
-            self._save(index)
-
-        self._protect("note the end of the training", end)
-
+    @_protected("log an epoch")
     def log_epoch(
         self,
         epoch: int,
@@ -122,72 +127,67 @@ class Tracker:
             logs: Keras' logs of the epoch.
             sample: Validation images with the boxes of the epoch; may be empty.
             class_names: Name of each class, in the order of the labels.
-
-        Raises:
-            RecordError: A box of the sample cannot be drawn.
         """
-        if self.is_disabled:
-            return
         images = validate(sample, class_names)
+        run, entry = self._open()
+        row: dict[str, Any] = {f"epoch/{name}": float(value) for name, value in logs.items()}
+        if not entry.losses:
+            for name in row:
+                _keep_best(run, name)
+        row["epoch/epoch"] = epoch
+        if images:
+            row["epoch/sample"] = overlays(images, class_names)
+        run.log(row)
+        index = self._current_index()
+        index.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
+        self._save(index)
 
-        def log() -> None:
-            run, entry = self._open()
-            row: dict[str, Any] = {f"epoch/{name}": float(value) for name, value in logs.items()}
-            if not entry.losses:
-                for name in row:
-                    _keep_best(run, name)
-            row["epoch/epoch"] = epoch
-            if images:
-                row["epoch/sample"] = overlays(images, class_names)
-            run.log(row)
-            index = self._current_index()
-            index.note_epoch(entry, epoch, row.get("epoch/loss", math.nan))
-            self._save(index)
-
-        self._protect(f"log epoch {epoch}", log)
-
+    @_protected("log the scores")
     def log_scores(self, metrics: Metrics) -> None:
         """Put the scores of the test split into the summary of the run."""
-
-        def log() -> None:
-            self._follow_model(self._context.history)
-            self._configure({"evaluated": metrics.dataset.model_dump()})
-            run, entry = self._open()
-            run.summary.update(flat_scores(metrics))
-            entry.has_scores = True
-            self._save(self._current_index())
-
-        self._protect("log the scores", log)
+        self._follow_model(self._context.history)
+        run, entry = self._open({"evaluated": metrics.dataset.model_dump()})
+        run.summary.update(flat_scores(metrics))
+        entry.has_scores = True
+        self._save(self._current_index())
 
     def publish(self, publication: Publication) -> Receipt:
         """Publish, close the run, upload everything and save the report.
 
         Content that was published before opens no run. After a problem with W&B, everything is on
         disk for the next call.
-
-        Args:
-            publication: Content to publish.
-
-        Raises:
-            RecordError: A box of the gallery cannot be drawn.
         """
         if self.is_disabled:
             return Receipt()
-        publication.validate()
         content = publication.content_hash(self._context.project, self._context.entity)
-        self._protect("read the run index", lambda: self._follow_model(lambda: publication.history))
+        self.protect("read the run index", lambda: self._follow_model(lambda: publication.history))
         index = self._current_index()
         unchanged = index.published == content
         if unchanged:
             logger.info("W&B: nothing has changed since the last publication")
-        elif self._protect("publish", lambda: self._record(publication, content)):
+        elif self._record(publication, content):
             index.published = content
-        self._protect("close the run", self._close_run)
-        self._protect("update W&B", lambda: self._bring_up_to_date(publication))
-        receipt = self._receipt(unchanged=unchanged)
+        self.protect("close the run", self._close_run)
+        self._upload(index.runs)
+        is_online = bool(self.protect("use the server", lambda: self._client.is_online))
+        if is_online and all(run.uploaded for run in index.runs):
+            self._save_report(publication)
+        command = None
+        if not is_online or not index.report_url:
+            command = self._client.redactor.text(self._context.publish_command())
+        receipt = Receipt(
+            mode="online" if is_online else "offline",
+            group=index.group,
+            runs=tuple(ReceiptRun.model_validate(run) for run in index.runs),
+            report_url=index.report_url or None,
+            sync_command=command,
+            unchanged=unchanged,
+        )
         # Last, because an old run that cannot be uploaded must not affect the receipt.
-        self._protect("upload the runs of earlier trainings", self._upload_earlier)
-        self._protect("close the client", self._client.close)
+        self._upload(index.earlier)
+        index.earlier = [run for run in index.earlier if not run.uploaded]
+        self.protect("save the run index", lambda: self._save(index))
+        self.protect("close the client", self._client.close)
         return receipt
 
     def close(self, error: BaseException | None = None) -> None:
@@ -199,20 +199,22 @@ class Tracker:
         """
         with self._lock:
             if error is not None and not self._has_opened:
-                self._protect("open a run for the error", self._open)
-            entry = self._entry
-            self._protect("close the run", lambda: self._close_run(error))
-            if entry is not None and not entry.uploaded and self._client.is_online:
-                self._client.give_up(f"run {entry.id} is not uploaded completely")
-            self._protect("close the client", self._client.close)
+                self.protect("open a run for the error", self._open)
+            current = self._current
+            self.protect("close the run", lambda: self._close_run(error))
+            if current is not None and not current[1].uploaded and self._client.is_online:
+                self._client.give_up(f"run {current[1].id} is not uploaded completely")
+            self.protect("close the client", self._client.close)
 
-    def _protect(self, action: str, work: Callable[[], T]) -> T | None:
-        """Do work; a problem with W&B becomes one warning."""
+    def protect(self, action: str, work: Callable[[], T]) -> T | None:
+        """Do work; log an error as one warning and return `None`."""
         if self.is_disabled or self._is_broken:
             return None
         with self._lock:
             try:
                 return work()
+            except RecordError:
+                raise
             except Exception as error:
                 text = self._client.redactor.text(f"{type(error).__name__}: {error}")
                 logger.warning("W&B: cannot %s (%s); the run continues without it", action, text)
@@ -221,17 +223,24 @@ class Tracker:
                 self._is_broken = not self._has_opened
                 return None
 
-    def _open(self, *, offline: bool = False) -> tuple["wandb.Run", RunEntry]:
-        """Return the open run, and open it first if necessary."""
-        if self._run is not None and self._entry is not None:
-            return self._run, self._entry
+    def _open(
+        self, facts: Mapping[str, Any] | None = None, *, offline: bool = False
+    ) -> tuple["wandb.Run", RunEntry]:
+        """Return the open run, and open it first if necessary.
+
+        Args:
+            facts: Additions to the configuration of the run.
+            offline: Whether a run that is opened is offline in any case.
+        """
+        self._config.update(facts or {})
+        if self._current is not None:
+            if facts:
+                config: Any = self._current[0].config
+                config.update(self._client.redactor.value(facts), allow_val_change=True)
+            return self._current
         context, index = self._context, self._current_index()
-        config = {
-            **context.parameters,
-            **git_state(context.project_path),
-            "versions": versions(),
-            **self._config,
-        }
+        checkout = {**git_state(context.project_path), "versions": versions()}
+        config = {**context.parameters, **checkout, **self._config}
         run = self._client.open_run(index.group, config, offline=offline)
         run.define_metric("epoch/epoch", hidden=True)
         run.define_metric("epoch/*", step_metric="epoch/epoch")
@@ -249,16 +258,15 @@ class Tracker:
         # Registered after the exit function of the client, so it runs before it.
         atexit.register(self._close_interrupted)
         index.runs.append(entry)
-        self._run, self._entry = run, entry
+        self._current = run, entry
         self._save(index)
         logger.info("W&B run %s: %s", entry.id, entry.url or f"offline, in {entry.folder}")
         return run, entry
 
     def _close_run(self, error: BaseException | None = None) -> None:
-        run, entry = self._run, self._entry
-        self._run = self._entry = None
-        if run is None or entry is None:
+        if self._current is None:
             return
+        (run, entry), self._current = self._current, None
         atexit.unregister(self._close_interrupted)
         if error is not None:
             text = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -268,20 +276,13 @@ class Tracker:
         if self._client.close_run(run, failed=error is not None):
             self._client.settle([entry])
         self._save(self._current_index())
-        result = "failed" if error else "recorded"
         place = entry.url or entry.folder
-        logger.info("W&B run %s (%s) %s: %s", entry.id, entry.job_type, result, place)
+        logger.info("W&B run %s (%s) %s: %s", entry.id, entry.job_type, entry.state, place)
 
     def _close_interrupted(self) -> None:
         self.close(InterruptedError("the run was interrupted"))
 
-    def _configure(self, facts: Mapping[str, Any]) -> None:
-        """Add facts to the configuration of the run, now or when it is opened."""
-        self._config.update(facts)
-        if self._run is not None:
-            value = self._client.redactor.value(facts)
-            self._run.config.update(value, allow_val_change=True)  # type: ignore[no-untyped-call]
-
+    @_protected("publish")
     def _record(self, publication: Publication, content: str) -> bool:
         """Record a publication, a second time offline if its upload fails.
 
@@ -298,8 +299,7 @@ class Tracker:
     def _log_publication(
         self, publication: Publication, content: str, *, offline: bool = False
     ) -> RunEntry:
-        self._configure(publication.config())
-        run, entry = self._open(offline=offline)
+        run, entry = self._open(publication.config(), offline=offline)
         index = self._current_index()
         # Epochs of a training that was not tracked, and the last one before a kill.
         losses, logged = losses_of(publication.history), index.losses()
@@ -313,65 +313,34 @@ class Tracker:
                 other.inputs[f"{MODEL}:{alias}"] = False
 
         def log() -> None:
-            self._log_dataset(run, publication.dataset_card, {})
+            self._log_dataset(run, publication.dataset_card)
             publication.log(run, self._folder, alias)
 
-        self._log_artifacts(run, log)
+        self._client.log(run, log)
         return entry
 
-    def _log_dataset(self, run: "wandb.Run", card: DatasetCard, facts: Mapping[str, Any]) -> None:
-        redactor = self._client.redactor
-        url = redactor.text(self._context.source_url(card))
-        names = ("train_fingerprint", "validation_fingerprint")
-        metadata = {name: facts[name] for name in names if name in facts}
-        log_dataset(run, card, url, metadata, self._folder)
+    def _log_dataset(self, run: "wandb.Run", card: DatasetCard) -> None:
+        url = self._client.redactor.text(self._context.source_url(card))
+        log_dataset(run, card, url, self._current_index().fingerprints, self._folder)
 
-    def _log_artifacts(self, run: "wandb.Run", log: Callable[[], None]) -> None:
-        """Log artifacts, for which an online run waits for the server."""
-        if run.offline:
-            log()
-        else:
-            self._client.ask("log artifacts", log)
-
-    def _bring_up_to_date(self, publication: Publication) -> None:
-        """Upload what the server does not have, then create or update the report."""
-        index = self._current_index()
-        self._upload(index.runs)
-        if self._client.is_online and not any(run.is_pending for run in index.runs):
-            from mnist_localization.tracking.report import save_report
-
-            def save(entity: str) -> str:
-                project = self._context.project
-                return save_report(publication, entity, project, index.group, index.report_url)
-
-            index.report_url = self._client.save_report(save) or index.report_url
-        self._save(index)
-
-    def _upload_earlier(self) -> None:
-        index = self._current_index()
-        self._upload(index.earlier)
-        index.earlier = [run for run in index.earlier if not run.uploaded]
-        self._save(index)
-
+    @_protected("upload the runs")
     def _upload(self, runs: Sequence[RunEntry]) -> None:
+        """Upload what the server does not have of the runs."""
         pending = {run.id: self._context.absolute(run.folder) for run in runs if run.is_pending}
         synced = self._client.sync(list(pending.values()))
         self._client.settle([run for run in runs if run.uploaded or pending.get(run.id) in synced])
 
-    def _receipt(self, *, unchanged: bool) -> Receipt:
-        index = self._current_index()
-        is_online = bool(self._protect("use W&B", lambda: self._client.is_online))
-        command = None
-        if not is_online or not index.report_url:
-            command = self._client.redactor.text(self._context.publish_command())
-        return Receipt(
-            mode="online" if is_online else "offline",
-            group=index.group,
-            runs=receipt_runs(index.runs),
-            report_url=index.report_url or None,
-            sync_command=command,
-            unchanged=unchanged,
-        )
+    @_protected("save the report")
+    def _save_report(self, publication: Publication) -> None:
+        from mnist_localization.tracking.report import save_report
+
+        context, index = self._context, self._current_index()
+
+        def save() -> str:
+            entity = context.entity or str(self._client.api().default_entity)
+            return save_report(publication, entity, context.project, index.group, index.report_url)
+
+        index.report_url = self._client.ask("save the report", save) or index.report_url
 
     def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
         """Start a new index if the last one is of another training than the model.
@@ -391,7 +360,7 @@ class Tracker:
             )
 
     def _saved_index(self) -> RunIndex | None:
-        index = read_run_index(self._folder / INDEX_FILE)
+        index = RunIndex.read(self._folder / INDEX_FILE)
         if index is not None:
             index.forget_missing(lambda folder: self._context.absolute(folder).is_dir())
         return index

@@ -1,5 +1,40 @@
-"""The stage `publish`."""
+"""Stage `publish`: the HTML report and the W&B run of the same images and scores."""
 
-from mnist_localization.pipelines.publish.pipeline import create_pipeline
+from kedro.pipeline import Node, Pipeline
 
-__all__ = ["create_pipeline"]
+from mnist_localization.pipelines.publish.nodes import publish_to_wandb, render_html_report
+
+_RESULTS = [
+    "params:publish",
+    "params:evaluate",
+    "params:dataset",
+    "params:seed",
+    "predictions",
+    "baseline_predictions",
+    "metrics",
+    "training_history",
+    "dataset_card",
+    "localizer",
+    "test_split",
+]
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline of the stage."""
+    return Pipeline(
+        [
+            Node(
+                func=render_html_report,
+                inputs=_RESULTS,
+                outputs="html_report",
+                name="render_html_report",
+            ),
+            Node(
+                func=publish_to_wandb,
+                inputs=[*_RESULTS, "tracker"],
+                outputs="wandb_receipt",
+                name="publish_to_wandb",
+            ),
+        ],
+        tags="publish",
+    )

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from mnist_localization.config import DatasetSettings, EvaluateSettings, PublishSettings
+from mnist_localization.config.data import DatasetSettings
+from mnist_localization.config.results import EvaluateSettings, PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images import SplitDataset
+from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.evaluation.staleness import handle_stale, stale_predictions
 from mnist_localization.reporting.gallery import collect
