@@ -1,20 +1,18 @@
 """Description of a fetched dataset: its source, files and splits."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from mnist_localization.config.data import SyntheticSettings
 
 
-class FileEntry(BaseModel):
+class FileEntry(BaseModel, frozen=True, extra="forbid"):
     """Size and hash of one raw file, or of the listing of a folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int
     sha256: str
 
 
-class SplitFiles(BaseModel):
+class SplitFiles(BaseModel, frozen=True, extra="forbid"):
     """Location of a split's files, relative to the folder of the source.
 
     Attributes:
@@ -23,14 +21,12 @@ class SplitFiles(BaseModel):
         images: Folder of the images.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     annotations: str
     archive: str
     images: str
 
 
-class DatasetCard(BaseModel):
+class DatasetCard(BaseModel, frozen=True, extra="forbid"):
     """The dataset `dataset_card`: what was fetched, from where.
 
     Attributes:
@@ -45,8 +41,6 @@ class DatasetCard(BaseModel):
         test_images: Number of test images; 0 without a test set.
         synthetic: Settings of the stand-in, or `None`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     base_url: str = ""

@@ -1,6 +1,5 @@
 """Kedro datasets of one file that save atomically: write to a sibling, then rename."""
 
-import json
 import pkgutil
 from pathlib import PurePosixPath
 from typing import Any
@@ -71,13 +70,16 @@ class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
         Raises:
             LocalizationError: The file is not JSON, or does not match the model.
         """
+        model: type[BaseModel] = pkgutil.resolve_name(self._model)
         try:
-            model: type[BaseModel] = pkgutil.resolve_name(self._model)
-            return model.model_validate(self._load_json())
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "document"
-            raise self._invalid(f"{place}: {first['msg']}") from error
+            # The undecorated method, because Kedro's logging already wraps this one.
+            return model.model_validate(JSONDataset.load.__wrapped__(self))
+        except ValueError as error:
+            command = f"`kedro run --pipelines={self._stage}`" if self._stage else "the stage"
+            raise LocalizationError(
+                f"{self._filepath} is not a valid {model.__name__} ({_reason(error)}); it is "
+                f"damaged or was written by another version; run {command} again"
+            ) from error
 
     def save(self, data: BaseModel) -> None:
         """Write the model as JSON."""
@@ -85,24 +87,18 @@ class TypedJSONDataset(AtomicSave, JSONDataset):  # type: ignore[misc]
 
     def preview(self) -> JSONPreview:
         """Return the JSON document for kedro-viz."""
-        return JSONPreview(json.dumps(self._load_json()))
-
-    def _load_json(self) -> Any:
-        try:
-            return JSONDataset.load.__wrapped__(self)
-        except ValueError as error:
-            raise self._invalid(f"not valid UTF-8 JSON: {error}") from error
-
-    def _invalid(self, reason: str) -> LocalizationError:
-        name = self._model.rpartition(".")[2]
-        command = f"`kedro run --pipelines={self._stage}`" if self._stage else "the stage"
-        return LocalizationError(
-            f"{self._filepath} is not a valid {name} ({reason}); it is damaged or was written by "
-            f"another version; run {command} again"
-        )
+        return JSONPreview(self.load().model_dump_json(by_alias=True))
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "model": self._model}
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"not valid UTF-8 JSON: {error}"
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "document"
+    return f"{place}: {first['msg']}"
 
 
 def __getattr__(name: str) -> Any:

@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 _BLOCK = 2**16
 # A slower transfer, in bytes per second over one `read_s`, counts as stalled.
 _MIN_SPEED = 1024
-# Bytes between two checks of free space if the server does not declare the length.
-_SPACE_STEP = 2**24
 # Proxy authentication required, request timeout, too many requests; also all from 500.
 _UNREACHABLE_STATUS = (407, 408, 429)
 
@@ -164,17 +162,14 @@ class Downloader:
         if size and tag:
             headers |= {"Range": f"bytes={size}-", "If-Range": tag}
         with self._respond(url, headers) as response:
-            if response.status_code == 416:
-                path.unlink(missing_ok=True)
-                raise _AttemptError("the server does not have the requested range")
-            _require_valid(response, public_url(url), hash_known=hash_known)
             new_tag = _content_tag(response)
-            if response.status_code == 206:
+            if response.status_code in (206, 416):
                 content_range = response.headers.get("Content-Range", "")
                 if not content_range.startswith(f"bytes {size}-") or new_tag not in ("", tag):
                     path.unlink(missing_ok=True)
-                    raise _AttemptError("the server sent another range than requested")
-            else:
+                    raise _AttemptError("the server did not send the requested range")
+            _require_valid(response, public_url(url), hash_known=hash_known)
+            if response.status_code == 200:
                 size = 0
                 tag_path.write_text(new_tag, "utf-8")
             self._receive(response, path, size)
@@ -207,24 +202,15 @@ class Downloader:
     def _receive(self, response: requests.Response, path: Path, size: int) -> None:
         length = response.headers.get("Content-Length", "")
         total = size + int(length) if length.isdigit() else None
-        purpose = f"download {path.name}"
-        require_free_space(path.parent, total - size if total else 0, purpose)
-        with (
-            path.open("ab" if size else "wb") as file,
-            tqdm(
-                total=total,
-                initial=size,
-                desc=path.name.removeprefix(".").removesuffix(".part"),
-                unit="B",
-                unit_scale=True,
-                disable=None,
-            ) as bar,
-        ):
+        name = path.name.removeprefix(".").removesuffix(".part")
+        require_free_space(path.parent, total - size if total else 0, f"download {name}")
+        bar = tqdm(total=total, initial=size, desc=name, unit="B", unit_scale=True, disable=None)
+        with bar, path.open("ab" if size else "wb") as file:
             for block in self._blocks(response):
+                if total is None:
+                    require_free_space(path.parent, len(block), f"download {name}")
                 file.write(block)
                 bar.update(len(block))
-                if total is None and size // _SPACE_STEP < (size + len(block)) // _SPACE_STEP:
-                    require_free_space(path.parent, 0, purpose)
                 size += len(block)
         if total is not None and size != total:
             raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")

