@@ -1,4 +1,4 @@
-"""The commands that a user types, in a copy of the project, with real processes."""
+"""Commands that a user types, in a copy of the project, in real processes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from support.servers import refusing_url
 from support.small_publications import merged, records_of
 
 STAGES = ("fetch", "annotate", "split", "train", "evaluate", "publish")
-LEFT_BY = {
+SAVED_BY = {
     "fetch": ["01_raw/dataset_card.json"],
     "annotate": [
         "02_intermediate/train_annotations.parquet",
@@ -34,14 +34,14 @@ LEFT_BY = {
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """A project after one `kedro run`, and what that wrote."""
+    """A project after one `kedro run`, and the output of that run."""
     project = Project.make(tmp_path_factory.mktemp("ran") / "project")
     return project, project.run()
 
 
-def test_one_command_runs_all_stages_and_leaves_what_each_promises(ran):
+def test_one_command_runs_all_stages_and_saves_their_outputs(ran):
     project, _ = ran
-    for names in LEFT_BY.values():
+    for names in SAVED_BY.values():
         for name in names:
             assert (project.data / name).exists(), name
     card = project.json("01_raw/dataset_card.json")
@@ -55,9 +55,9 @@ def test_one_command_runs_all_stages_and_leaves_what_each_promises(ran):
     assert project.json("08_reporting/wandb_receipt.json")["mode"] == "offline"
 
 
-def test_the_last_lines_say_scores_source_report_and_next_step(ran):
+def test_the_last_lines_state_scores_source_report_and_next_step(ran):
     _, said = ran
-    # Two epochs on 256 images: the boxes are worse than four lines of arithmetic.
+    # Two epochs on 256 images: the boxes are worse than those of the closed form.
     expected = (
         "Scores:",
         "does not beat the baseline center_of_mass",
@@ -71,7 +71,7 @@ def test_the_last_lines_say_scores_source_report_and_next_step(ran):
         assert text in line
 
 
-def test_bars_show_progress_on_a_terminal_and_leave_a_log_alone(ran, tmp_path):
+def test_progress_bars_appear_on_a_terminal_but_not_in_a_log(ran, tmp_path):
     _, said = ran
     assert "\r" not in said
     project = Project.make(tmp_path / "project")
@@ -86,7 +86,7 @@ def test_bars_show_progress_on_a_terminal_and_leave_a_log_alone(ran, tmp_path):
     )
     os.close(terminal)
     shown = b""
-    with suppress(OSError):  # Linux ends a terminal that nobody writes to any more with an error
+    with suppress(OSError):  # Linux raises an error at the end of a terminal
         while part := os.read(reader, 65536):
             shown += part
     assert done.wait() == 0
@@ -95,7 +95,7 @@ def test_bars_show_progress_on_a_terminal_and_leave_a_log_alone(ran, tmp_path):
     assert b"\r" in shown.replace(b"\r\n", b"")
 
 
-def test_a_normal_run_warns_of_nothing(ran):
+def test_a_normal_run_logs_no_warning(ran):
     _, said = ran
     for line in said.splitlines():
         assert "Warning" not in line, line
@@ -104,7 +104,7 @@ def test_a_normal_run_warns_of_nothing(ran):
         assert " WARNING " not in line, line
 
 
-def test_predictions_have_the_columns_of_the_design(ran):
+def test_predictions_have_the_documented_columns(ran):
     project, _ = ran
     predictions = pd.read_parquet(project.data / "07_model_output" / "predictions.parquet")
     corners = ("xmin", "ymin", "xmax", "ymax")
@@ -133,7 +133,7 @@ def test_the_line_of_the_tutorial_finds_the_worst_predictions(ran):
     assert (worst["xmin_x"] == worst["xmin_y"]).all()
 
 
-def test_on_request_the_model_is_exported_checked_and_described(ran):
+def test_export_writes_checks_and_describes_the_model(ran):
     project, _ = ran
     said = project.run("--pipeline=export")
     assert "WARNING" not in said
@@ -143,34 +143,34 @@ def test_on_request_the_model_is_exported_checked_and_described(ran):
     for name in report["file"].iloc[1:]:
         assert (project.data / "06_models" / "exported" / name).exists(), name
     card = (project.data / "06_models" / "model_card.md").read_text("utf-8")
-    assert "Made from a stand-in" in card
+    assert "Trained on a stand-in" in card
     assert f"| Mean IoU | {project.metrics()['mean_iou']:.4f} |" in card
 
 
-def test_each_stage_alone_gives_the_same_again(ran):
+def test_each_stage_alone_reproduces_the_results(ran):
     project, _ = ran
     metrics, history = project.metrics(), project.history()
     for number, stage in enumerate(STAGES):
         option = "--pipeline" if number % 2 else "--pipelines"
         said = project.run(f"{option}={stage}")
         assert "Warning" not in said
-    # A second, fresh training with the same seed: equal to the last digit.
+    # A second training with the same seed is equal to the last digit.
     pd.testing.assert_frame_equal(project.history(), history, check_exact=True)
     assert project.metrics() == metrics
 
 
-def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(ran, tmp_path):
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(ran, tmp_path):
     project, _ = ran
     options = ("--pipelines=train", "--params", "train.epochs=6")
     project.run(*options)
     whole = project.history()
     project.kill_at("Epoch 2/6", *options)
     said = project.run(*options)
-    assert "Going on from epoch" in said
+    assert "Resuming after epoch" in said
     pd.testing.assert_frame_equal(project.history(), whole, check_exact=True)
 
 
-def test_a_run_killed_while_it_decodes_is_whole_after_the_same_command(tmp_path):
+def test_a_split_killed_while_decoding_completes_when_repeated(tmp_path):
     many = ("--params", "fetch.synthetic.train_images=3000")
     project, undisturbed = (Project.make(tmp_path / name) for name in ("killed", "undisturbed"))
     project.run("--pipelines=fetch,annotate", *many)
@@ -192,7 +192,7 @@ def test_a_run_killed_while_it_decodes_is_whole_after_the_same_command(tmp_path)
     assert not list(project.data.glob("05_model_input/.scratch/*"))
 
 
-def test_without_a_network_all_stages_go_on_with_the_stand_in_and_say_so_everywhere(tmp_path):
+def test_without_a_network_all_stages_use_the_stand_in_and_report_it(tmp_path):
     project = Project.make(tmp_path / "project")
     unreachable = f"fetch.source=upstream,fetch.upstream.url={refusing_url()},train.epochs=1"
     said = project.run("--params", unreachable)
@@ -206,7 +206,7 @@ def test_without_a_network_all_stages_go_on_with_the_stand_in_and_say_so_everywh
     assert '"source": "synthetic"' in config.replace("\\", "")
 
 
-def test_the_report_of_2020_trains_on_all_rows_and_says_that_it_validates_on_the_test(tmp_path):
+def test_report2020_trains_on_all_rows_and_reports_validation_on_the_test_split(tmp_path):
     project = Project.make(tmp_path / "project", env="report2020")
     said = project.run(
         "--params",
@@ -234,7 +234,7 @@ def test_the_report_of_2020_trains_on_all_rows_and_says_that_it_validates_on_the
         (("--pipelines=evaluate",), "kedro run"),
     ],
 )
-def test_what_a_user_can_cause_is_one_message_without_a_traceback(tmp_path, arguments, message):
+def test_a_user_error_is_one_message_without_a_traceback(tmp_path, arguments, message):
     project = Project.make(tmp_path / "project")
     said = project.run(*arguments, fails=True)
     assert message in said
@@ -246,7 +246,7 @@ def test_what_a_user_can_cause_is_one_message_without_a_traceback(tmp_path, argu
     [["registry", "list"], ["--help"], ["run", "--env=test", "--pipeline=fetch"]],
     ids=" ".join,
 )
-def test_light_commands_load_no_heavy_library(ran, arguments):
+def test_light_commands_import_no_heavy_library(ran, arguments):
     project, _ = ran
     script = (
         "import sys\n"

@@ -1,4 +1,4 @@
-"""The notebook: committed clean, and running from top to bottom."""
+"""The notebook: committed without outputs, and running from top to bottom."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def outputs(notebook):
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
-def test_it_is_valid_and_committed_without_outputs(notebook):
+def test_the_notebook_is_valid_and_has_no_outputs(notebook):
     nbformat.validate(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -42,7 +42,7 @@ def test_it_is_valid_and_committed_without_outputs(notebook):
             assert cell.execution_count is None
 
 
-def test_it_alternates_between_short_texts_and_code(notebook):
+def test_texts_are_short_and_the_contents_link_to_the_chapters(notebook):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert len(texts) > 12
     assert max(len(text.split()) for text in texts) < 170
@@ -51,7 +51,7 @@ def test_it_alternates_between_short_texts_and_code(notebook):
     assert [heading.replace(" ", "-") for heading in headings[: len(links)]] == links
 
 
-def test_it_runs_from_top_to_bottom_and_shows_figures_and_tables(executed):
+def test_the_notebook_runs_and_shows_figures_and_tables(executed):
     shown = [kind for output in outputs(executed) for kind in output.get("data", {})]
     assert shown.count("image/png") == 9
     assert shown.count("application/vnd.plotly.v1+json") == 2
@@ -62,7 +62,7 @@ def test_it_runs_from_top_to_bottom_and_shows_figures_and_tables(executed):
     assert "Training glimpse" in said
 
 
-def test_its_outputs_hold_no_warning(executed):
+def test_no_output_contains_a_warning(executed):
     for output in outputs(executed):
         for line in output.get("text", "").splitlines():
             assert "Warning" not in line, line
@@ -72,7 +72,7 @@ def test_its_outputs_hold_no_warning(executed):
             raise AssertionError(output.evalue)
 
 
-def test_outside_of_a_project_the_first_cell_asks_for_the_repository(notebook, tmp_path):
+def test_without_a_project_the_first_cell_asks_for_the_repository(notebook, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", notebook.cells[0].source],
         cwd=tmp_path,
@@ -86,7 +86,7 @@ def test_outside_of_a_project_the_first_cell_asks_for_the_repository(notebook, t
     assert not list(tmp_path.iterdir())
 
 
-def test_outside_of_a_project_the_first_cell_gets_and_installs_it(notebook, tmp_path):
+def test_without_a_project_the_first_cell_clones_and_installs_it(notebook, tmp_path):
     origin = tmp_path / "origin"
     origin.mkdir()
     (origin / "pyproject.toml").write_text('[tool.kedro]\npackage_name = "mnist_localization"\n')
@@ -98,7 +98,7 @@ def test_outside_of_a_project_the_first_cell_gets_and_installs_it(notebook, tmp_
         subprocess.run(command, cwd=origin, check=True, timeout=60)
     (tmp_path / "hosted").mkdir()
     asked = notebook.cells[0].source.replace('REPOSITORY = ""', f'REPOSITORY = "{origin.as_uri()}"')
-    # What pip would do belongs to pip: here it is only asked for.
+    # Print the pip command instead of running it.
     script = asked.replace("sys.executable, ", "'echo', ") + "\nprint(project, sys.path[0])\n"
     done = subprocess.run(
         [sys.executable, "-c", script],
