@@ -138,26 +138,23 @@ def move_object(image: Pixels, box: FloatArray, target: FloatArray) -> Pixels:
     height, width, channels = image.shape
     left, top, right, bottom = _with_minimal_sides(box, height, width)
     to_left, to_top, to_right, to_bottom = _with_minimal_sides(target, height, width)
-    x = _AxisMap.between(left, right, to_left, to_right, width)
-    y = _AxisMap.between(top, bottom, to_top, to_bottom, height)
+    step_x, step_y = (right - left) / (to_right - to_left), (bottom - top) / (to_bottom - to_top)
     # Every third row suffices for the median.
     background = [_median(image[::3, :, channel]) for channel in range(channels)]
     # A margin of background, so that edges blend into it.
-    content = np.empty((y.stop - y.start + 2, x.stop - x.start + 2, channels), np.uint8)
+    content = np.empty((height + 2, width + 2, channels), np.uint8)
     content[:] = background
-    content[1:-1, 1:-1] = image[y.start : y.stop, x.start : x.stop]
+    rows = slice(math.floor(top), math.ceil(bottom))
+    columns = slice(math.floor(left), math.ceil(right))
+    content[1:-1, 1:-1][rows, columns] = image[rows, columns]
     moved = Image.fromarray(content if channels > 1 else content[:, :, 0]).transform(
-        (x.to_stop - x.to_start, y.to_stop - y.to_start),
+        (width, height),
         Image.Transform.AFFINE,
-        (x.step, 0.0, x.offset, 0.0, y.step, y.offset),
+        (step_x, 0.0, left - to_left * step_x + 1, 0.0, step_y, top - to_top * step_y + 1),
         resample=Image.Resampling.BILINEAR,
         fillcolor=tuple(background) if channels > 1 else background[0],
     )
-    result = np.empty_like(image)
-    result[:] = background
-    place = result[y.to_start : y.to_stop, x.to_start : x.to_stop]
-    place[:] = np.asarray(moved).reshape(place.shape)
-    return result
+    return np.array(moved).reshape(image.shape)
 
 
 def cut_fragments(store: ImageStore, seed: int) -> Pixels:
@@ -224,38 +221,6 @@ class PerturbedImages:
             generator = np.random.default_rng([self._seed, int(index)])
             image[:] = self._perturbation.change(image, self._boxes[int(index)], generator)
         return images
-
-
-@dataclass(frozen=True)
-class _AxisMap:
-    """Map between source and result pixels along one axis.
-
-    Attributes:
-        start: First source pixel that is copied.
-        stop: Source pixel after the last one.
-        to_start: First result pixel that is drawn.
-        to_stop: Result pixel after the last one.
-        step: Source pixels per result pixel.
-        offset: Source position of `to_start`, counted from one pixel before `start`.
-    """
-
-    start: int
-    stop: int
-    to_start: int
-    to_stop: int
-    step: float
-    offset: float
-
-    @classmethod
-    def between(
-        cls, low: float, high: float, to_low: float, to_high: float, extent: int
-    ) -> "_AxisMap":
-        """Return the map from `low..high` of the source to `to_low..to_high` of the result."""
-        start, step = math.floor(low), (high - low) / (to_high - to_low)
-        to_start = max(math.floor(to_low) - 2, 0)
-        to_stop = min(math.ceil(to_high) + 2, extent)
-        offset = low - (to_low - to_start) * step - (start - 1)
-        return cls(start, math.ceil(high), to_start, to_stop, step, offset)
 
 
 def _with_minimal_sides(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from mnist_localization.config.data import AnnotateSettings, AnnotationSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
+    Fault,
     RawRow,
     ReadContext,
     RowError,
@@ -54,19 +56,15 @@ class Annotations:
     unannotated_images: int
 
 
-class Range(BaseModel):
+class Range(BaseModel, frozen=True):
     """Smallest and largest value."""
-
-    model_config = ConfigDict(frozen=True)
 
     min: float
     max: float
 
 
-class SplitReport(BaseModel):
+class SplitReport(BaseModel, frozen=True):
     """Counts and box statistics of the annotations of one split."""
-
-    model_config = ConfigDict(frozen=True)
 
     rows: int
     good_rows: int
@@ -77,10 +75,8 @@ class SplitReport(BaseModel):
     relative_box_size: dict[str, Range]
 
 
-class AnnotationReport(BaseModel):
+class AnnotationReport(BaseModel, frozen=True):
     """The dataset `annotation_report`; `test` is `None` if the dataset has no test set."""
-
-    model_config = ConfigDict(frozen=True)
 
     train: SplitReport
     test: SplitReport | None = None
@@ -153,24 +149,27 @@ def read_annotations(
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
     annotation_format = load_format(settings.format)
+    box_format = annotation_format.box_format or settings.csv_boxes
     files = frozenset(files_below(images))
     labels = {name: label for label, name in enumerate(class_names)}
     parsed: list[_ParsedRow] = []
     bad: list[BadRow] = []
-    rows = annotation_format.read(path, ReadContext(files, settings))
-    for row in map(_with_normalized_name, rows):
-        if isinstance(row, BadRow):
-            bad.append(row)
+    for row in annotation_format.read(path, ReadContext(files, settings)):
+        # Name `./a.png` and `deep//c.png` as in a listing of the folder.
+        named = replace(row, file=posixpath.normpath(row.file) if row.file else "")
+        if isinstance(named, BadRow):
+            bad.append(named)
             continue
         try:
-            parsed.append(_parse(row, images, files, labels))
+            label, box = _parse_label(named.label, labels), _parse_box(named.box)
+            _check_file(named.file, images, files)
+            size = (1, 1) if box_format.startswith("rel_") else _read_size(images / named.file)
+            parsed.append(_ParsedRow(named, label, box, size))
         except RowError as error:
-            bad.append(_bad_row(row, error))
-    box_format = annotation_format.box_format or settings.csv_boxes
-    table, faulty = _validated_table(parsed, images, box_format)
-    others = files.difference(table["file"])
-    unannotated = sum(map(has_image_suffix, others))
+            bad.append(_bad_row(named, error.fault, str(error)))
+    table, faulty = _validated_table(parsed, box_format)
     bad = sorted([*bad, *faulty], key=lambda row: (row.source, row.line))
+    unannotated = sum(map(has_image_suffix, files.difference(table["file"])))
     return Annotations(table, tuple(bad), unannotated)
 
 
@@ -210,7 +209,7 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
         listed: Number of bad rows that are listed at most.
     """
     table = annotations.table
-    counts = table["label"].value_counts()
+    counts = np.bincount(table["label"].to_numpy(np.int64), minlength=len(class_names))
     sides = {"width": table["xmax"] - table["xmin"], "height": table["ymax"] - table["ymin"]}
     return SplitReport(
         rows=len(table) + len(annotations.bad_rows),
@@ -218,9 +217,7 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
         bad_rows=len(annotations.bad_rows),
         bad_rows_listed=tuple(str(row) for row in annotations.bad_rows[:listed]),
         unannotated_images=annotations.unannotated_images,
-        images_per_class={
-            name: int(counts.get(label, 0)) for label, name in enumerate(class_names)
-        },
+        images_per_class=dict(zip(class_names, counts.tolist(), strict=True)),
         relative_box_size={
             side: Range(min=float(values.min()), max=float(values.max()))
             for side, values in sides.items()
@@ -230,29 +227,19 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
 
 @dataclass(frozen=True)
 class _ParsedRow:
-    """A row whose image exists, with its label and the four numbers of its box."""
+    """A row whose image exists.
+
+    Attributes:
+        row: The row.
+        label: Its label.
+        box: The four numbers of its box.
+        size: Height and width of its image in pixels, or 1 and 1 if the box is relative.
+    """
 
     row: RawRow
     label: int
     box: tuple[float, ...]
-
-
-def _parse(
-    row: RawRow, folder: Path, files: frozenset[str], labels: Mapping[str, int]
-) -> _ParsedRow:
-    """Parse label and box of a row, and check its file name against the files of the folder."""
-    label, file = _parse_label(row.label, labels), row.file
-    box = _parse_box(row.box)
-    path = PurePosixPath(file)
-    if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
-        reason = f"the file name {file!r} leaves the folder of the images"
-        raise RowError("path outside the folder", reason)
-    if file not in files:
-        raise RowError("missing image", f"the image {file!r} does not exist in {folder}")
-    if file != printable(file):
-        reason = f"the file name {file!r} is not Unicode text; rename the file"
-        raise RowError("malformed row", reason)
-    return _ParsedRow(row, label, box)
+    size: tuple[int, int]
 
 
 def _parse_label(text: str, labels: Mapping[str, int]) -> int:
@@ -277,74 +264,66 @@ def _parse_box(values: Sequence[str | float]) -> tuple[float, ...]:
     return box
 
 
+def _check_file(file: str, folder: Path, files: frozenset[str]) -> None:
+    path = PurePosixPath(file)
+    if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
+        reason = f"the file name {file!r} leaves the folder of the images"
+        raise RowError("path outside the folder", reason)
+    if file not in files:
+        raise RowError("missing image", f"the image {file!r} does not exist in {folder}")
+    if file != printable(file):
+        reason = f"the file name {file!r} is not Unicode text; rename the file"
+        raise RowError("malformed row", reason)
+
+
+def _read_size(path: Path) -> tuple[int, int]:
+    try:
+        header = read_header(path)
+    except ImageError as error:
+        raise RowError("unreadable image", str(error)) from error
+    return header.height, header.width
+
+
 def _validated_table(
-    parsed: Sequence[_ParsedRow], images: Path, box_format: str
+    parsed: Sequence[_ParsedRow], box_format: str
 ) -> tuple[pd.DataFrame, list[BadRow]]:
     """Return good rows with relative corners, and rows whose box or image is faulty."""
-    bad: list[BadRow] = []
-    sizes = np.ones((len(parsed), 2))
-    if not box_format.startswith("rel_"):
-        for index, each in enumerate(parsed):
-            try:
-                header = read_header(images / each.row.file)
-                sizes[index] = header.height, header.width
-            except ImageError as error:
-                bad.append(_bad_row(each.row, RowError("unreadable image", str(error))))
-                sizes[index] = np.nan
     boxes = np.array([each.box for each in parsed], dtype=np.float64)
+    sizes = np.array([each.size for each in parsed]).reshape(-1, 2)
     corners = relative_corners(boxes, box_format, sizes[:, 0], sizes[:, 1])
-    good: list[tuple[str, int, float, float, float, float]] = []
-    seen: set[str] = set()
-    for each, relative, size in zip(parsed, corners, sizes, strict=True):
-        if math.isnan(size[0]):
-            continue
-        file = each.row.file
-        try:
-            xmin, ymin, xmax, ymax = _clipped(relative, each.box, box_format, size)
-            if file in seen:
-                raise RowError("annotated twice", f"the image {file!r} is annotated twice")
-        except RowError as error:
-            bad.append(_bad_row(each.row, error))
-            continue
-        seen.add(file)
-        good.append((file, each.label, xmin, ymin, xmax, ymax))
-    return pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS)), bad
-
-
-def _clipped(
-    relative: FloatArray, box: Sequence[float], box_format: str, size: FloatArray
-) -> tuple[float, float, float, float]:
-    """Return corners inside the image; raise if rounding does not explain what is outside."""
-    as_corners = box_format == "rel_xyxy"
-    tolerance = _CORNER_TOLERANCE if as_corners else _TOLERANCE
-    inside = np.clip(relative, 0.0, 1.0)
-    if not _is_ordered(relative):
-        rule = "xmin < xmax and ymin < ymax" if as_corners else f"it has no area ({box_format})"
-        raise RowError("invalid box", f"the box {tuple(box)} is not ordered: {rule}")
+    inside = np.clip(corners, 0.0, 1.0)
+    tolerance = _CORNER_TOLERANCE if box_format == "rel_xyxy" else _TOLERANCE
     # A box that lies within the tolerance outside the border has no area left inside.
-    if np.abs(relative - inside).max() > tolerance or not _is_ordered(inside):
-        frame = "[0, 1]; corners are relative to the image"
-        if not box_format.startswith("rel_"):
-            frame = f"the image of {size[1]:.0f}x{size[0]:.0f} pixels ({box_format})"
-        elif not as_corners:
-            frame = f"the image that it is relative to ({box_format})"
-        raise RowError("box outside the image", f"the box {tuple(box)} leaves {frame}")
-    xmin, ymin, xmax, ymax = inside.tolist()
-    return xmin, ymin, xmax, ymax
+    fitting = (np.abs(corners - inside) <= tolerance).all(axis=1) & _are_ordered(inside)
+    good: dict[str, tuple[str | float, ...]] = {}
+    bad: list[BadRow] = []
+    for each, clipped, is_ordered, fits in zip(
+        parsed, inside.tolist(), _are_ordered(corners), fitting, strict=True
+    ):
+        row, box = each.row, f"the box {each.box} ({box_format})"
+        height, width = each.size
+        if not is_ordered:
+            reason = f"{box} is not ordered: its corners need xmin < xmax and ymin < ymax"
+            bad.append(_bad_row(row, "invalid box", reason))
+        elif not fits:
+            frame = f"the image of {width}x{height} pixels"
+            if box_format.startswith("rel_"):
+                frame = "[0, 1]; it must be relative to the image"
+            bad.append(_bad_row(row, "box outside the image", f"{box} leaves {frame}"))
+        elif row.file in good:
+            reason = f"the image {row.file!r} is annotated twice"
+            bad.append(_bad_row(row, "annotated twice", reason))
+        else:
+            good[row.file] = (row.file, each.label, *clipped)
+    return pd.DataFrame(list(good.values()), columns=list(ANNOTATION_COLUMNS)), bad
 
 
-def _is_ordered(corners: FloatArray) -> bool:
-    return bool(corners[0] < corners[2] and corners[1] < corners[3])
+def _are_ordered(corners: FloatArray) -> npt.NDArray[np.bool_]:
+    return (corners[:, 0] < corners[:, 2]) & (corners[:, 1] < corners[:, 3])
 
 
-def _with_normalized_name(row: RawRow | BadRow) -> RawRow | BadRow:
-    """Return the row with `./a.png` and `deep//c.png` named as in a listing of the folder."""
-    name = posixpath.normpath(row.file) if row.file else ""
-    return row if row.file == name else replace(row, file=name)
-
-
-def _bad_row(row: RawRow, error: RowError) -> BadRow:
-    return BadRow(row.source, row.line, str(error), error.fault, row.file)
+def _bad_row(row: RawRow, fault: Fault, reason: str) -> BadRow:
+    return BadRow(row.source, row.line, reason, fault, row.file)
 
 
 def files_below(folder: Path) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Image store: a split on disk, decoded once into one uint8 file that is read row by row."""
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -122,26 +121,25 @@ class ImageStore:
         Raises:
             ImageError: The folder does not hold a finished store.
         """
+        self._path = folder / _IMAGES
         try:
             self.meta = SplitMetadata(**json.loads((folder / _MANIFEST).read_text("utf-8")))
             self.annotations = pd.read_parquet(folder / _ANNOTATIONS)
-            with (folder / _IMAGES).open("rb") as file:
-                self._rows, self.shape, self._start = _read_header(file)
+            # Mapped only to read the header and to compare the shape with the size of the file.
+            images = np.lib.format.open_memmap(self._path, mode="r")
+            count, height, width, channels = images.shape
+            if images.dtype != np.uint8 or count != len(self.annotations):
+                raise ValueError(f"images of type {images.dtype} and shape {images.shape}")
         except (OSError, ValueError, TypeError) as error:
             raise ImageError(
-                f"{folder}: not a complete image store ({error}); run `kedro run --pipeline=split`"
+                f"{folder}: not a complete image store, or images and annotations do not match "
+                f"({error}); run `kedro run --pipeline=split`"
             ) from error
-        self._path = folder / _IMAGES
-        self._row_bytes = int(np.prod(self.shape))
-        expected = self._start + self._rows * self._row_bytes
-        if self._rows != len(self.annotations) or self._path.stat().st_size != expected:
-            raise ImageError(
-                f"{folder}: images and annotations of the store do not match; delete the folder "
-                "and run `kedro run --pipeline=split`"
-            )
+        self.shape: tuple[int, int, int] = (height, width, channels)
+        self._start, self._row_bytes = images.offset, height * width * channels
 
     def __len__(self) -> int:
-        return self._rows
+        return len(self.annotations)
 
     def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Read the images of the given rows.
@@ -282,16 +280,6 @@ def _is_made_from(spec: SplitSpec, folder: Path) -> bool:
         return ImageStore(folder).meta.spec_key == spec.key
     except ImageError:
         return False
-
-
-def _read_header(file: io.BufferedIOBase) -> tuple[int, tuple[int, int, int], int]:
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"unknown version {version} of the image file")
-    (rows, height, width, channels), fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran or dtype != np.uint8:
-        raise ValueError(f"images of type {dtype}, expected uint8 in rows")
-    return rows, (height, width, channels), file.tell()
 
 
 def _annotation_bytes(annotations: pd.DataFrame) -> bytes:

@@ -1,14 +1,13 @@
 """CSV with one row per image and configurable column names."""
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
-from mnist_localization.config.data import CsvSettings, ImageSettings
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
@@ -16,26 +15,9 @@ from mnist_localization.data.annotations.formats import (
     ReadContext,
     predicted_boxes,
 )
-from mnist_localization.data.boxes import ANNOTATION_COLUMNS
+from mnist_localization.data.boxes import ANNOTATION_COLUMNS, BOX_COLUMNS
 from mnist_localization.data.images.decode import has_image_suffix
 from mnist_localization.errors import AnnotationError
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Position of the cells in a row.
-
-    Attributes:
-        order: Index of file, label and the four numbers of the box.
-        width: Number of cells.
-        expected: Description of the columns for messages.
-        has_header: Whether the first row names the columns.
-    """
-
-    order: Sequence[int] = tuple(range(len(ANNOTATION_COLUMNS)))
-    width: int = len(ANNOTATION_COLUMNS)
-    expected: str = ",".join(ANNOTATION_COLUMNS)
-    has_header: bool = False
 
 
 def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
@@ -49,23 +31,20 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
         AnnotationError: The file is not a UTF-8 CSV, or its header lacks a named column.
     """
     settings = context.settings.csv
-    layout: _Layout | None = None
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=settings.delimiter, strict=True)
-            for row in reader:
-                cells = [cell.strip() for cell in row]
-                if cells in ([], [""]):
-                    continue
-                if layout is None:
-                    layout = _layout(path, cells, settings)
-                    if layout.has_header:
-                        continue
-                yield _parsed(path.name, reader.line_num, cells, layout)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{path}: not a valid UTF-8 CSV ({error}); correct it") from error
-    except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+    rows = _rows(path, settings.delimiter)
+    first = next(rows, None)
+    if first is None:
+        return
+    header = _header(path, first[1], settings.columns)
+    names = header or ANNOTATION_COLUMNS
+    order = [names.index(name) for name in settings.columns or ANNOTATION_COLUMNS]
+    for line, cells in rows if header else chain([first], rows):
+        if len(cells) == len(names):
+            file, label, *box = (cells[index] for index in order)
+            yield RawRow(path.name, line, file, label, box)
+        else:
+            reason = f"{len(cells)} columns, expected {len(names)}: {','.join(names)}"
+            yield BadRow(path.name, line, reason)
 
 
 def write_predictions(
@@ -81,40 +60,50 @@ def write_predictions(
     Returns:
         `predictions.csv` with a header and relative corners, by its name.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(ANNOTATION_COLUMNS)
-    boxes = predicted_boxes(predictions, "rel_xyxy", image).tolist()
-    labels = predictions["predicted_label"].tolist()
-    for file, label, box in zip(predictions["file"], labels, boxes, strict=True):
-        writer.writerow([file, class_names[label], *(f"{corner:.8f}" for corner in box)])
-    return {"predictions.csv": text.getvalue()}
+    corners = predicted_boxes(predictions, "rel_xyxy", image)
+    table = pd.DataFrame(corners, columns=list(BOX_COLUMNS))
+    table["file"] = predictions["file"].to_numpy()
+    table["label"] = [class_names[label] for label in predictions["predicted_label"]]
+    text = table[list(ANNOTATION_COLUMNS)].to_csv(
+        index=False, float_format="%.8f", lineterminator="\n"
+    )
+    return {"predictions.csv": text}
 
 
-def _layout(path: Path, first: Sequence[str], settings: CsvSettings) -> _Layout:
-    """Return the layout that the first row that is not blank implies."""
-    if settings.columns:
-        order = _order(path, first, settings.columns)
-        return _Layout(order, len(first), "as the header", has_header=True)
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each row that is not blank."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if cells not in ([], [""]):
+                    yield reader.line_num, cells
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise AnnotationError(f"{path}: not a valid UTF-8 CSV ({error}); correct it") from error
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _header(path: Path, first: Sequence[str], columns: Sequence[str]) -> Sequence[str]:
+    """Return the names in the first row, or nothing if the file has no header."""
+    if columns:
+        if missing := [name for name in columns if name not in first]:
+            raise AnnotationError(
+                f"{path}: the header has no column {missing[0]!r}, it has {', '.join(first)}; "
+                "correct dataset.annotations.csv (columns, delimiter)"
+            )
+        return first
     names = [name.lower() for name in first]
     if sorted(names) == sorted(ANNOTATION_COLUMNS):
-        return _Layout(_order(path, names, ANNOTATION_COLUMNS), has_header=True)
+        return names
     if _is_header_with_other_names(first):
         raise AnnotationError(
             f"{path}: the first row, {','.join(first)}, is neither an annotated image nor a "
             f"header with the expected names, {','.join(ANNOTATION_COLUMNS)}; name the columns, "
             "in that order, in dataset.annotations.csv.columns"
         )
-    return _Layout()
-
-
-def _order(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    if missing := [name for name in wanted if name not in names]:
-        raise AnnotationError(
-            f"{path}: the header has no column {missing[0]!r}, it has {', '.join(names)}; correct "
-            "dataset.annotations.csv (columns, delimiter)"
-        )
-    return [names.index(name) for name in wanted]
+    return ()
 
 
 def _is_header_with_other_names(row: Sequence[str]) -> bool:
@@ -132,14 +121,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _parsed(source: str, line: int, cells: Sequence[str], layout: _Layout) -> RawRow | BadRow:
-    if len(cells) != layout.width:
-        reason = f"{len(cells)} columns, expected {layout.width}: {layout.expected}"
-        return BadRow(source, line, reason)
-    file, label, *box = (cells[index] for index in layout.order)
-    return RawRow(source, line, file, label, box)
 
 
 FORMAT = AnnotationFormat(box_format=None, read=read_rows, write=write_predictions)
