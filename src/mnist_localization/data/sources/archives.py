@@ -64,18 +64,16 @@ def unpack(archive: Path, sha256: str, folder: Path, limits: UnpackSettings) -> 
     if marker.exists() and marker.read_bytes() == _marker(sha256, summary).encode():
         return summary["images"]
     temporary = folder.with_name(f".{folder.name}.part")
+    purpose = f"unpack {archive.name}"
     remove(temporary)  # left by a killed run
     try:
         with zipfile.ZipFile(archive) as source:
             members = _validated_members(archive, source, limits)
             needed = sum(rounded_to_blocks(member.file_size) for member in members.values())
-            require_free_space(archive.parent, needed, f"unpack {archive.name}")
+            require_free_space(archive.parent, needed, purpose)
             logger.info("Unpacking %s: %d files", archive.name, len(members))
             temporary.mkdir(parents=True)
-            progress = tqdm(
-                members.items(), desc=f"unpack {archive.name}", unit="file", disable=None
-            )
-            for path, member in progress:
+            for path, member in tqdm(members.items(), desc=purpose, unit="file", disable=None):
                 _write_member(archive, source, member, temporary / path)
         summary = _summarize(temporary)
         # The marker makes the folder valid, so it is removed first and written last.
