@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 6
-_TILE = 1.75  # inches
-_HEAD = 0.95  # inches, for title and legend
-_FOOT = 0.55  # inches, for the title of the axis
-_DPI = 100
 _CAPTION = 38  # letters that fit above a tile
 
 # A wide light line below a thin dark dashed line: both are visible, also in grayscale and if the
@@ -100,40 +96,29 @@ def contact_sheet(
     rows = max(1, math.ceil(len(images) / columns))
     shared = len({image.size for image in images}) <= 1
     captions = [_caption(image, class_names, shared) for image in images]
-    extra_lines = max((max(0, caption.count("\n") - 1) for caption in captions), default=0)
-    row_height = _TILE * 1.2 + 0.15 * extra_lines
-    width, height = max(6.0, _TILE * columns + 0.9), row_height * rows + _HEAD + _FOOT
-    figure = Figure(figsize=(width, height), dpi=_DPI)
-    figure.subplots_adjust(
-        left=0.75 / width,
-        right=1 - 0.15 / width,
-        top=1 - _HEAD / height,
-        bottom=_FOOT / height,
-        wspace=0.08,
-        hspace=0.32 + 0.1 * extra_lines,
-    )
+    lines = max((1 + caption.count("\n") for caption in captions), default=1)
+    # In inches: tiles of 1.75 with captions, and room for a line of title and legend.
+    size = max(9.0, 1.8 * columns + 0.6), (1.75 + 0.15 * lines) * rows + 1.0
+    figure = Figure(figsize=size, dpi=100, layout="compressed")
     tiles = figure.subplots(rows, columns, squeeze=False).ravel()
-    for index, tile in enumerate(tiles):
-        if index < len(images):
-            _draw(tile, images[index], captions[index])
-            left, below = index % columns == 0, index >= len(tiles) - columns
-            tile.tick_params(labelleft=shared and left, labelbottom=shared and below)
-        else:
-            tile.set_axis_off()
+    for tile in tiles[len(images) :]:
+        tile.set_axis_off()
+    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        _draw(tiles[index], image, caption)
+        left, below = index % columns == 0, index >= len(tiles) - columns
+        tiles[index].tick_params(labelleft=shared and left, labelbottom=shared and below)
     shown = [name for name in _LINES if any(name in image.box_layers for image in images)]
-    figure.suptitle(title, x=0.02, ha="left", y=1 - 0.12 / height, va="top", fontsize=12)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.supxlabel("x (pixels)", fontsize=9)
+    figure.supylabel("y (pixels)", fontsize=9)
     figure.legend(
         handles=[Line2D([], [], **_LINES[name], label=_LEGEND[name]) for name in shown],
-        loc="upper left",
-        bbox_to_anchor=(0.01, 1 - 0.36 / height),
+        loc="upper right",
         ncols=2,
-        frameon=True,
         facecolor="#444444",
         labelcolor="white",
         fontsize=8,
     )
-    figure.supxlabel("x (pixels)", fontsize=9, y=0.1 / height, va="bottom")
-    figure.supylabel("y (pixels)", fontsize=9, x=0.1 / width, ha="left")
     return figure
 
 
@@ -153,7 +138,7 @@ def _draw(tile: "Axes", image: AnnotatedImage, caption: str) -> None:
         for box in image.box_layers.get(name, ()):
             (xmin, ymin, xmax, ymax), *_ = pixel_corners(box.corners, height, width)
             tile.add_patch(Rectangle((xmin, ymin), xmax - xmin, ymax - ymin, fill=False, **line))
-    tile.set_title(caption, fontsize=7, pad=2)
+    tile.set_title(caption, fontsize=6.5, pad=2)
     tile.set_xticks([0, width // 2, width])
     tile.set_yticks([0, height // 2, height])
     tile.tick_params(labelsize=6.5, length=2, pad=1)

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.subplots import make_subplots
 
-from mnist_localization.reporting.charts import DARK, MEDIUM, _svg, plotly_layout
+from mnist_localization.reporting.charts import _svg
+from mnist_localization.reporting.charts._style import DARK, MEDIUM, plotly_layout
 from mnist_localization.reporting.html.formatting import plain, words
 
 _TITLE = "Learning curves"

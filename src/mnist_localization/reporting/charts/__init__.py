@@ -7,7 +7,6 @@ report.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,11 +17,6 @@ from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.registry import load_modules
 from mnist_localization.reporting.charts import _svg
 from mnist_localization.reporting.html.formatting import shortened
-
-# Plotly colors of decreasing lightness, so that they differ in grayscale too.
-DARK = "#1f3a5f"
-MEDIUM = "#d1603d"
-LIGHT = "#a3c4bc"
 
 
 @dataclass(frozen=True)
@@ -62,17 +56,6 @@ class Chart:
 def load_charts() -> dict[str, Chart]:
     """Return all charts by name, sorted."""
     return {name: module.CHART for name, module in load_modules("reporting/charts").items()}
-
-
-def plotly_layout(title: str, subtitle: str = "") -> dict[str, Any]:
-    """Return the common layout, for `figure.update_layout`."""
-    return {
-        "title": {"text": title, "subtitle": {"text": subtitle}},
-        "template": "simple_white",
-        "font": {"size": 13},
-        "margin": {"t": 120, "l": 70, "r": 40, "b": 70},
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-    }
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.evaluation.breakdowns import SHOWN_CLASSES, Confusion, most_confused
-from mnist_localization.reporting.charts import (
-    DARK,
-    Cell,
-    Chart,
-    ChartData,
-    HeatMap,
-    _svg,
-    plotly_layout,
-)
+from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _style, _svg
 from mnist_localization.reporting.html.formatting import count, percent, shortened
 
 _TITLE = "Predicted class by true class"
@@ -59,7 +51,7 @@ def _is_matrix(data: ChartData) -> bool:
 
 def _plotly(data: ChartData) -> go.Figure:
     figure = _matrix(data).plotly() if _is_matrix(data) else _plotly_pairs(data)
-    figure.update_layout(**plotly_layout(_TITLE, _summary(data)))
+    figure.update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
     return figure
 
 
@@ -71,7 +63,7 @@ def _plotly_pairs(data: ChartData) -> go.Figure:
             x=[pair.images for pair in pairs],
             y=[f"{names[pair.true]} → {names[pair.predicted]}" for pair in pairs],
             text=[_label(pair) for pair in pairs],
-            marker={"color": DARK},
+            marker={"color": _style.DARK},
             hovertemplate="%{y}: %{text} of the true class<extra></extra>",
         )
     )

@@ -6,15 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.reporting.charts import (
-    DARK,
-    LIGHT,
-    MEDIUM,
-    Chart,
-    ChartData,
-    _svg,
-    plotly_layout,
-)
+from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
 from mnist_localization.reporting.html.formatting import count, percent, ratio
 
 _TITLE = "IoU of predicted and true boxes"
@@ -22,7 +14,7 @@ _X = "IoU of predicted and true box (0 to 1)"
 _EDGES = np.linspace(0.0, 1.0, 21)
 # Counts that differ by a larger factor are drawn on a logarithmic axis.
 _LARGEST_RATIO = 100
-_LINES = (("dash", MEDIUM), ("dot", DARK), ("dashdot", MEDIUM))
+_LINES = (("dash", _style.MEDIUM), ("dot", _style.DARK), ("dashdot", _style.MEDIUM))
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ def _plotly(data: ChartData) -> go.Figure:
         x=((_EDGES[:-1] + _EDGES[1:]) / 2).tolist(),
         y=model,
         width=_EDGES[1],
-        marker={"color": LIGHT, "line": {"color": DARK, "width": 1}},
+        marker={"color": _style.LIGHT, "line": {"color": _style.DARK, "width": 1}},
         hovertemplate="IoU %{x:.3f}: %{y} images<extra>model</extra>",
     )
     for (name, images), (dash, color) in zip(baselines, _LINES, strict=False):
@@ -85,7 +77,7 @@ def _plotly(data: ChartData) -> go.Figure:
             line={"dash": dash, "color": color, "width": 2, "shape": "hv"},
             hovertemplate=f"IoU from %{{x:.2f}}: %{{customdata}} images<extra>{name}</extra>",
         )
-    figure.update_layout(**plotly_layout(_TITLE, shown.summary), bargap=0)
+    figure.update_layout(**_style.plotly_layout(_TITLE, shown.summary), bargap=0)
     figure.update_xaxes(title=_X, range=[0, 1.005])
     figure.update_yaxes(title=shown.axis_title, rangemode="tozero")
     if shown.axis.logarithmic:

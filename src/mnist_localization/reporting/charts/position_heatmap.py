@@ -6,14 +6,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.evaluation.breakdowns import RegionScores
-from mnist_localization.reporting.charts import (
-    Cell,
-    Chart,
-    ChartData,
-    HeatMap,
-    _svg,
-    plotly_layout,
-)
+from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _style, _svg
 from mnist_localization.reporting.html.formatting import DASH, count, percent, ratio
 
 _TITLE = "Mean IoU by position of the object"
@@ -67,7 +60,7 @@ def _ranges(grid: int, length: int) -> list[str]:
 
 
 def _plotly(data: ChartData) -> go.Figure:
-    return _map(data).plotly().update_layout(**plotly_layout(_TITLE, _summary(data)))
+    return _map(data).plotly().update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
 
 
 def _svg_chart(data: ChartData) -> Markup:

@@ -4,15 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.subplots import make_subplots
 
-from mnist_localization.reporting.charts import (
-    DARK,
-    LIGHT,
-    MEDIUM,
-    Chart,
-    ChartData,
-    _svg,
-    plotly_layout,
-)
+from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
 from mnist_localization.reporting.html.formatting import count, percent, ratio
 
 _TITLE = "Accuracy of the label by confidence"
@@ -47,7 +39,7 @@ def _plotly(data: ChartData) -> go.Figure:
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        line={"dash": "dash", "color": MEDIUM},
+        line={"dash": "dash", "color": _style.MEDIUM},
         **upper,
     )
     figure.add_scatter(
@@ -56,7 +48,7 @@ def _plotly(data: ChartData) -> go.Figure:
         y=accuracy,
         mode="lines+markers",
         marker={"size": 9, "symbol": "circle"},
-        line={"color": DARK},
+        line={"color": _style.DARK},
         customdata=images,
         hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} images<extra></extra>",
         **upper,
@@ -66,11 +58,11 @@ def _plotly(data: ChartData) -> go.Figure:
         x=[(each.low + each.high) / 2 for each in bins],
         y=[each.images for each in bins],
         width=1 / len(bins),
-        marker={"color": LIGHT, "line": {"color": DARK, "width": 1}},
+        marker={"color": _style.LIGHT, "line": {"color": _style.DARK, "width": 1}},
         showlegend=False,
         **lower,
     )
-    figure.update_layout(**plotly_layout(_TITLE, _summary(data)))
+    figure.update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
     figure.update_xaxes(range=[0, 1.01])
     figure.update_xaxes(title=_X, **lower)
     figure.update_yaxes(title=_ACCURACY, range=[0, 1.02], **upper)

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.reporting.charts import DARK, Chart, ChartData, _svg, plotly_layout
+from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
 
 _TITLE = "Images by confidence of the label"
 _X = "Confidence of the predicted label (0 to 1)"
@@ -17,8 +17,8 @@ def _counts(data: ChartData) -> list[int]:
 
 
 def _plotly(data: ChartData) -> go.Figure:
-    figure = go.Figure(go.Bar(x=_EDGES[:-1] + 0.05, y=_counts(data), marker={"color": DARK}))
-    figure.update_layout(**plotly_layout(_TITLE), xaxis_title=_X, yaxis_title="Images")
+    figure = go.Figure(go.Bar(x=_EDGES[:-1] + 0.05, y=_counts(data), marker={"color": _style.DARK}))
+    figure.update_layout(**_style.plotly_layout(_TITLE), xaxis_title=_X, yaxis_title="Images")
     return figure
 
 
