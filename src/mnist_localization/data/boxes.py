@@ -17,7 +17,14 @@ PLACEMENT_COLUMNS = ("placed_left", "placed_top", "placed_width", "placed_height
 
 FloatArray = npt.NDArray[np.float64]
 
-_VERTICAL_FIRST = ("yxyx", "center_yxhw")
+# Row i is what number i of a box adds to `xmin, ymin, xmax, ymax`.
+_CORNERS_FROM = {
+    "xyxy": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+    "yxyx": [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]],
+    "xywh": [[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]],
+    "center_xywh": [[1, 0, 1, 0], [0, 1, 0, 1], [-0.5, 0, 0.5, 0], [0, -0.5, 0, 0.5]],
+    "center_yxhw": [[0, 1, 0, 1], [1, 0, 1, 0], [0, -0.5, 0, 0.5], [-0.5, 0, 0.5, 0]],
+}
 
 
 def relative_corners(
@@ -35,16 +42,7 @@ def relative_corners(
     Returns:
         Corners relative to each image, `[n, 4]`.
     """
-    kind = box_format.removeprefix("rel_")
-    values = _as_boxes(boxes)
-    first, second = values[:, :2], values[:, 2:]
-    if kind == "xywh":
-        second = first + second
-    elif kind.startswith("center_"):
-        first, second = first - second / 2, first + second / 2
-    corners = np.hstack([first, second])
-    if kind in _VERTICAL_FIRST:
-        corners = _with_axes_swapped(corners)
+    corners = as_boxes(boxes) @ _to_corners(box_format)
     return corners if box_format.startswith("rel_") else corners / _sides(heights, widths)
 
 
@@ -62,18 +60,10 @@ def from_relative_corners(
     Returns:
         Boxes, `[n, 4]`.
     """
-    kind = box_format.removeprefix("rel_")
-    values = _as_boxes(corners)
+    values = as_boxes(corners)
     if not box_format.startswith("rel_"):
         values = values * _sides(heights, widths)
-    if kind in _VERTICAL_FIRST:
-        values = _with_axes_swapped(values)
-    low, high = values[:, :2], values[:, 2:]
-    if kind == "xywh":
-        return np.hstack([low, high - low])
-    if kind.startswith("center_"):
-        return np.hstack([(low + high) / 2, high - low])
-    return values
+    return values @ np.linalg.inv(_to_corners(box_format))
 
 
 def pixel_corners(boxes: npt.ArrayLike, height: npt.ArrayLike, width: npt.ArrayLike) -> FloatArray:
@@ -87,12 +77,17 @@ def pixel_corners(boxes: npt.ArrayLike, height: npt.ArrayLike, width: npt.ArrayL
     Returns:
         Corners in pixels, `[n, 4]`.
     """
-    return _as_boxes(boxes) * _sides(height, width)
+    return as_boxes(boxes) * _sides(height, width)
 
 
 def whole_pixels(corners: npt.ArrayLike) -> FloatArray:
     """Round pixel corners to whole pixels; halves go up, so that equal inputs stay equal."""
     return np.floor(np.asarray(corners, dtype=np.float64) + 0.5)
+
+
+def as_boxes(values: npt.ArrayLike) -> FloatArray:
+    """Return one box or several as an array `[n, 4]`."""
+    return np.asarray(values, dtype=np.float64).reshape(-1, 4)
 
 
 def clip_boxes(boxes: npt.ArrayLike) -> FloatArray:
@@ -107,11 +102,10 @@ def clip_boxes(boxes: npt.ArrayLike) -> FloatArray:
     Returns:
         Corners, `[n, 4]`, in [0, 1] and ordered.
     """
-    inside = np.clip(_as_boxes(boxes), 0.0, 1.0)
+    inside = np.clip(as_boxes(boxes), 0.0, 1.0)
     low, high = inside[:, :2], inside[:, 2:]
     middle = (low + high) / 2
-    inverted = low > high
-    return np.hstack([np.where(inverted, middle, low), np.where(inverted, middle, high)])
+    return np.hstack([np.minimum(low, middle), np.maximum(middle, high)])
 
 
 def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
@@ -124,7 +118,7 @@ def paired_iou(boxes: npt.ArrayLike, others: npt.ArrayLike) -> FloatArray:
     Returns:
         IoU in [0, 1], `[n]`; 0 if the union has no area.
     """
-    a, b = _as_boxes(boxes), _as_boxes(others)
+    a, b = as_boxes(boxes), as_boxes(others)
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
     intersection = np.prod(np.clip(sides, 0.0, None), axis=1)
     union = _areas(a) + _areas(b) - intersection
@@ -199,18 +193,14 @@ def _weighted_mean_index(weights: FloatArray) -> FloatArray:
     return mean
 
 
-def _as_boxes(values: npt.ArrayLike) -> FloatArray:
-    return np.asarray(values, dtype=np.float64).reshape(-1, 4)
+def _to_corners(box_format: str) -> FloatArray:
+    return np.array(_CORNERS_FROM[box_format.removeprefix("rel_")], dtype=np.float64)
 
 
 def _sides(heights: npt.ArrayLike, widths: npt.ArrayLike) -> FloatArray:
     """Return the length in pixels that each of four corners is relative to, `[..., 4]`."""
     sides = np.broadcast_arrays(widths, heights, widths, heights)
     return np.stack(sides, axis=-1).astype(np.float64)
-
-
-def _with_axes_swapped(corners: FloatArray) -> FloatArray:
-    return corners[:, [1, 0, 3, 2]]
 
 
 def _areas(boxes: FloatArray) -> FloatArray:

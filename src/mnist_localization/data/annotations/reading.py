@@ -9,20 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
 from mnist_localization.config.data import AnnotateSettings, AnnotationSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
-    Fault,
-    RawRow,
     ReadContext,
     RowError,
     load_format,
 )
-from mnist_localization.data.boxes import ANNOTATION_COLUMNS, FloatArray, relative_corners
+from mnist_localization.data.boxes import ANNOTATION_COLUMNS, relative_corners
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.decode import (
     has_image_suffix,
@@ -152,24 +149,26 @@ def read_annotations(
     box_format = annotation_format.box_format or settings.csv_boxes
     files = frozenset(files_below(images))
     labels = {name: label for label, name in enumerate(class_names)}
-    parsed: list[_ParsedRow] = []
+    good: dict[str, tuple[str | float, ...]] = {}
     bad: list[BadRow] = []
-    for row in annotation_format.read(path, ReadContext(files, settings)):
+    for found in annotation_format.read(path, ReadContext(files, settings)):
         # Name `./a.png` and `deep//c.png` as in a listing of the folder.
-        named = replace(row, file=posixpath.normpath(row.file) if row.file else "")
-        if isinstance(named, BadRow):
-            bad.append(named)
+        row = replace(found, file=posixpath.normpath(found.file) if found.file else "")
+        if isinstance(row, BadRow):
+            bad.append(row)
             continue
         try:
-            label, box = _parse_label(named.label, labels), _parse_box(named.box)
-            _check_file(named.file, images, files)
-            size = (1, 1) if box_format.startswith("rel_") else _read_size(images / named.file)
-            parsed.append(_ParsedRow(named, label, box, size))
+            label, box = _parse_label(row.label, labels), _parse_box(row.box)
+            _check_file(row.file, images, files)
+            corners = _relative_corners(box, box_format, images / row.file)
+            if row.file in good:
+                raise RowError("annotated twice", f"the image {row.file!r} is annotated twice")
+            good[row.file] = (row.file, label, *corners)
         except RowError as error:
-            bad.append(_bad_row(named, error.fault, str(error)))
-    table, faulty = _validated_table(parsed, box_format)
-    bad = sorted([*bad, *faulty], key=lambda row: (row.source, row.line))
-    unannotated = sum(map(has_image_suffix, files.difference(table["file"])))
+            bad.append(BadRow(row.source, row.line, str(error), error.fault, row.file))
+    table = pd.DataFrame(list(good.values()), columns=list(ANNOTATION_COLUMNS))
+    bad.sort(key=lambda row: (row.source, row.line))
+    unannotated = sum(map(has_image_suffix, files.difference(good)))
     return Annotations(table, tuple(bad), unannotated)
 
 
@@ -225,23 +224,6 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
     )
 
 
-@dataclass(frozen=True)
-class _ParsedRow:
-    """A row whose image exists.
-
-    Attributes:
-        row: The row.
-        label: Its label.
-        box: The four numbers of its box.
-        size: Height and width of its image in pixels, or 1 and 1 if the box is relative.
-    """
-
-    row: RawRow
-    label: int
-    box: tuple[float, ...]
-    size: tuple[int, int]
-
-
 def _parse_label(text: str, labels: Mapping[str, int]) -> int:
     if text in labels:
         return labels[text]
@@ -276,54 +258,33 @@ def _check_file(file: str, folder: Path, files: frozenset[str]) -> None:
         raise RowError("malformed row", reason)
 
 
-def _read_size(path: Path) -> tuple[int, int]:
-    try:
-        header = read_header(path)
-    except ImageError as error:
-        raise RowError("unreadable image", str(error)) from error
-    return header.height, header.width
-
-
-def _validated_table(
-    parsed: Sequence[_ParsedRow], box_format: str
-) -> tuple[pd.DataFrame, list[BadRow]]:
-    """Return good rows with relative corners, and rows whose box or image is faulty."""
-    boxes = np.array([each.box for each in parsed], dtype=np.float64)
-    sizes = np.array([each.size for each in parsed]).reshape(-1, 2)
-    corners = relative_corners(boxes, box_format, sizes[:, 0], sizes[:, 1])
-    inside = np.clip(corners, 0.0, 1.0)
+def _relative_corners(box: Sequence[float], box_format: str, path: Path) -> list[float]:
+    """Return corners inside the image; raise if rounding does not explain what is outside."""
+    height = width = 1
+    frame = "[0, 1]; it must be relative to the image"
+    if not box_format.startswith("rel_"):
+        try:
+            header = read_header(path)
+        except ImageError as error:
+            raise RowError("unreadable image", str(error)) from error
+        height, width = header.height, header.width
+        frame = f"the image of {width}x{height} pixels"
+    corners = relative_corners(box, box_format, height, width)[0].tolist()
+    if not _is_ordered(corners):
+        reason = "is not ordered: its corners need xmin < xmax and ymin < ymax"
+        raise RowError("invalid box", f"the box {box} ({box_format}) {reason}")
+    inside = [min(max(corner, 0.0), 1.0) for corner in corners]
+    moved = max(abs(new - old) for new, old in zip(inside, corners, strict=True))
     tolerance = _CORNER_TOLERANCE if box_format == "rel_xyxy" else _TOLERANCE
     # A box that lies within the tolerance outside the border has no area left inside.
-    fitting = (np.abs(corners - inside) <= tolerance).all(axis=1) & _are_ordered(inside)
-    good: dict[str, tuple[str | float, ...]] = {}
-    bad: list[BadRow] = []
-    for each, clipped, is_ordered, fits in zip(
-        parsed, inside.tolist(), _are_ordered(corners), fitting, strict=True
-    ):
-        row, box = each.row, f"the box {each.box} ({box_format})"
-        height, width = each.size
-        if not is_ordered:
-            reason = f"{box} is not ordered: its corners need xmin < xmax and ymin < ymax"
-            bad.append(_bad_row(row, "invalid box", reason))
-        elif not fits:
-            frame = f"the image of {width}x{height} pixels"
-            if box_format.startswith("rel_"):
-                frame = "[0, 1]; it must be relative to the image"
-            bad.append(_bad_row(row, "box outside the image", f"{box} leaves {frame}"))
-        elif row.file in good:
-            reason = f"the image {row.file!r} is annotated twice"
-            bad.append(_bad_row(row, "annotated twice", reason))
-        else:
-            good[row.file] = (row.file, each.label, *clipped)
-    return pd.DataFrame(list(good.values()), columns=list(ANNOTATION_COLUMNS)), bad
+    if moved > tolerance or not _is_ordered(inside):
+        raise RowError("box outside the image", f"the box {box} ({box_format}) leaves {frame}")
+    return inside
 
 
-def _are_ordered(corners: FloatArray) -> npt.NDArray[np.bool_]:
-    return (corners[:, 0] < corners[:, 2]) & (corners[:, 1] < corners[:, 3])
-
-
-def _bad_row(row: RawRow, fault: Fault, reason: str) -> BadRow:
-    return BadRow(row.source, row.line, reason, fault, row.file)
+def _is_ordered(corners: Sequence[float]) -> bool:
+    xmin, ymin, xmax, ymax = corners
+    return xmin < xmax and ymin < ymax
 
 
 def files_below(folder: Path) -> Iterator[str]:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float64]
+from mnist_localization.data.boxes import FloatArray, as_boxes
+from mnist_localization.data.images.decode import Pixels
 
 
 def compute_placements(
@@ -87,7 +87,7 @@ def to_input_frame(boxes: npt.ArrayLike, placements: npt.ArrayLike) -> FloatArra
         Corners relative to the input, `[n, 4]`.
     """
     offset, scale = _offset_and_scale(placements)
-    return _as_boxes(boxes) * scale + offset
+    return as_boxes(boxes) * scale + offset
 
 
 def to_original_frame(boxes: npt.ArrayLike, placements: npt.ArrayLike) -> FloatArray:
@@ -103,7 +103,7 @@ def to_original_frame(boxes: npt.ArrayLike, placements: npt.ArrayLike) -> FloatA
         Corners relative to each original image, `[n, 4]`.
     """
     offset, scale = _offset_and_scale(placements)
-    return (_as_boxes(boxes) - offset) / scale
+    return (as_boxes(boxes) - offset) / scale
 
 
 def _in_pixels(placement: npt.ArrayLike, height: int, width: int) -> tuple[int, int, int, int]:
@@ -113,9 +113,5 @@ def _in_pixels(placement: npt.ArrayLike, height: int, width: int) -> tuple[int, 
 
 
 def _offset_and_scale(placements: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    rows = _as_boxes(placements)
+    rows = as_boxes(placements)
     return np.tile(rows[:, :2], 2), np.tile(rows[:, 2:], 2)
-
-
-def _as_boxes(boxes: npt.ArrayLike) -> FloatArray:
-    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
