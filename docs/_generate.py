@@ -22,7 +22,7 @@ import yaml
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from mnist_localization.config.base import Settings
+from mnist_localization.config import Settings
 from mnist_localization.evaluation.metrics import all_metrics
 from mnist_localization.registry import load_modules, module_names
 

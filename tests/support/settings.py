@@ -5,8 +5,7 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
-from mnist_localization.config import data, results, train
-from mnist_localization.config.base import Settings
+from mnist_localization.config import Settings, data, results, train
 from support.project import ROOT
 
 _MODELS: dict[str, type[Settings]] = {

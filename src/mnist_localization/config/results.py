@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mnist_localization.config.base import (
+from mnist_localization.config import (
     OptionalText,
     PositiveFloat,
     PositiveInt,

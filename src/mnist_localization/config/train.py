@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from mnist_localization.config.base import PositiveFloat, PositiveInt, Settings, registered_name
+from mnist_localization.config import PositiveFloat, PositiveInt, Settings, registered_name
 
 NonNegative = Annotated[float, Field(ge=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

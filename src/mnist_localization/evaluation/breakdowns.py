@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mnist_localization.evaluation.metrics import Outcomes
 from mnist_localization.evaluation.metrics.average_precision import average_precisions
-from mnist_localization.evaluation.metrics.boxes import FOUND_IOU
+from mnist_localization.evaluation.metrics.per_image import FOUND_IOU
 
 # A matrix or one bar per class is not readable with more classes; the worst ones are shown.
 SHOWN_CLASSES = 20

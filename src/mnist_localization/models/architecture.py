@@ -13,7 +13,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import ValidationError
 
-from mnist_localization.config.base import Settings
+from mnist_localization.config import Settings
 from mnist_localization.config.train import ResolvedTrainSettings, TrainingDefaults, TrainSettings
 from mnist_localization.errors import ModelError
 from mnist_localization.models.layers import ImageInput

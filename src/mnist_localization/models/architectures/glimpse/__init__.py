@@ -11,7 +11,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import Field
 
-from mnist_localization.config.base import Settings
+from mnist_localization.config import Settings
 from mnist_localization.config.train import (
     AugmentationSettings,
     EarlyStoppingSettings,

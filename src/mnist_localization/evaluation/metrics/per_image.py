@@ -1,4 +1,4 @@
-"""Metrics of the predicted box."""
+"""Metrics with one value per image: label, IoU, exact box."""
 
 import numpy as np
 
@@ -31,6 +31,16 @@ def _iou_at(percent: int, meaning: str) -> Metric:
 
 
 METRICS = (
+    Metric(
+        key="label_accuracy",
+        title="Label accuracy",
+        description="Share of images whose predicted class is correct.",
+        values=lambda outcomes: outcomes.label_correct,
+        unit="share",
+        interval="wilson",
+        headline=True,
+        rank=10,
+    ),
     Metric(
         key="mean_iou",
         title="Mean IoU",
