@@ -148,7 +148,7 @@ def test_the_command_compares_the_runs_that_are_named(tmp_path: Path) -> None:
     for each in records:
         (folder / f"{each.run}.json").write_text(each.model_dump_json(), "utf-8")
     first, _, last = (each.run for each in records)
-    said = project.run("--pipeline=compare", "--params", f"compare.runs={first} {last}")
+    said = project.run("--pipelines=compare", "--params", f"compare.runs={first} {last}")
     table = pd.read_parquet(project.data / "08_reporting" / "run_comparison.parquet")
     assert table.columns.tolist() == ["section", "quantity", first, last]
     rows = {row[1]: row[2:] for row in table.itertuples(index=False, name=None)}

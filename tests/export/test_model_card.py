@@ -160,5 +160,5 @@ def test_the_tables_of_the_card_have_a_heading_and_no_gaps(card):
 def test_scores_of_another_model_are_an_error(card, scored):
     other = scored[0].copy()
     other.attrs["model_fingerprint"] = "another"
-    with pytest.raises(StaleError, match="kedro run --pipeline=evaluate"):
+    with pytest.raises(StaleError, match="kedro run --pipelines=evaluate"):
         card(predictions=other)

@@ -1,4 +1,4 @@
-"""Tests of `kedro run --pipeline=predict` with paths written as the parameter file documents."""
+"""Tests of `kedro run --pipelines=predict` with paths written as the parameter file documents."""
 
 import click
 import numpy as np
@@ -36,7 +36,7 @@ def project(tmp_path_factory):
 
 def test_a_folder_is_predicted_and_files_that_are_not_images_are_listed(project):
     output = project.run(
-        "--pipeline=predict", "--params", "predict.images=photos,predict.output=out"
+        "--pipelines=predict", "--params", "predict.images=photos,predict.output=out"
     )
     assert "Predicted 4 images, 1 files left out" in output
     assert "notes.txt: not an image" in output
@@ -105,6 +105,6 @@ def test_a_path_that_cannot_be_parsed_is_an_error_with_the_correction(text, mess
     ],
 )
 def test_a_path_that_matches_nothing_is_an_error_with_the_correction(project, text, message):
-    output = project.run("--pipeline=predict", "--params", text, fails=True)
+    output = project.run("--pipelines=predict", "--params", text, fails=True)
     assert message in " ".join(output.split())
     assert "Traceback" not in output

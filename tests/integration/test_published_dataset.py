@@ -99,7 +99,7 @@ def test_all_stages_together_and_each_alone(base_url, path):
             pd.testing.assert_frame_equal(project.history(), history, check_exact=True)
     assert project.metrics() == metrics
     assert project.json("01_raw/dataset_card.json") == card
-    project.run("--pipeline=evaluate", timeout_s=RUN_LIMIT_S)
+    project.run("--pipelines=evaluate", timeout_s=RUN_LIMIT_S)
     assert project.metrics() == metrics
 
 

@@ -61,7 +61,7 @@ def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list
     return [
         f"the localizer was trained with the {meta.split} split {_short(known)}, but "
         f"{meta.split}_split on disk is {_short(meta.fingerprint)} (source {meta.source!r}); run "
-        "`kedro run --pipeline=train`"
+        "`kedro run --pipelines=train`"
         for meta in splits
         if (known := provenance.fingerprint(meta.split)) and known != meta.fingerprint
     ]
@@ -100,7 +100,7 @@ def stale_predictions(
     }
     return [
         f"the predictions were made from the {name} {_short(known)}, but {name} on disk is "
-        f"{_short(fingerprint)}; run `kedro run --pipeline=evaluate`"
+        f"{_short(fingerprint)}; run `kedro run --pipelines=evaluate`"
         for key, (name, fingerprint) in present.items()
         if (known := predictions.attrs.get(key)) and known != fingerprint
     ]

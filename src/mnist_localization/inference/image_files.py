@@ -34,7 +34,7 @@ PREDICTIONS_JSON = "predictions.json"
 FAILURES_CSV = "failures.csv"
 OVERLAYS = "overlays"
 
-_EXAMPLE = "kedro run --pipeline=predict --params predict.images=./photos,predict.output=./found"
+_EXAMPLE = "kedro run --pipelines=predict --params predict.images=./photos,predict.output=./found"
 _MAX_LISTED = 10
 # Marks a folder whose files may be replaced by those of the next prediction.
 _MADE_BY = "mnist-localization predict"

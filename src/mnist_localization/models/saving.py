@@ -53,7 +53,7 @@ def prediction_model(localizer: keras.Model) -> keras.Model:
     if not isinstance(output, dict) or not {LABEL, BBOX} <= set(output):
         raise ModelError(
             f"the model {localizer.name!r} must return a dict with `label` and `bbox`; train one "
-            "with `kedro run --pipeline=train`"
+            "with `kedro run --pipelines=train`"
         )
     names = {layer.name for layer in localizer.layers}
     raw = localizer.get_layer(RAW_BOX).output if RAW_BOX in names else output[BBOX]
@@ -162,12 +162,12 @@ def load_localizer(path: Path) -> keras.Model:
     if not path.is_file():
         raise ModelError(
             f"{path}: the model file does not exist; train a model with "
-            "`kedro run --pipeline=train`"
+            "`kedro run --pipelines=train`"
         )
     if not zipfile.is_zipfile(path):
         raise ModelError(
             f"{path}: not a complete `.keras` file (another format, or truncated); copy it again, "
-            "or train a model with `kedro run --pipeline=train`"
+            "or train a model with `kedro run --pipelines=train`"
         )
     with loadable(str(path)):
         localizer = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -199,7 +199,7 @@ def loadable(name: str) -> Iterator[None]:
     except Exception as error:  # a damaged file can make Keras raise nearly any exception
         raise ModelError(
             f"{name}: cannot load the model in Keras' safe mode: {_reason(error)}; train one with "
-            "`kedro run --pipeline=train`"
+            "`kedro run --pipelines=train`"
         ) from error
 
 

@@ -197,7 +197,7 @@ def _positions(table: pd.DataFrame, images: ImageSource) -> list[int]:
     if unknown := [file for file in table["file"] if file not in position]:
         raise StaleError(
             f"{unknown[0]} is in the predictions, but not in the split; the predictions are of "
-            "another split, so run `kedro run --pipeline=evaluate` again"
+            "another split, so run `kedro run --pipelines=evaluate` again"
         )
     return [position[file] for file in table["file"]]
 

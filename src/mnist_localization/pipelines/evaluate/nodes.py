@@ -110,7 +110,7 @@ def record_run(metrics: Metrics, localizer: Localizer) -> dict[str, RunRecord]:
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now)
-    logger.info("Recorded as run %s (kedro run --pipeline=compare).", record.run)
+    logger.info("Recorded as run %s (kedro run --pipelines=compare).", record.run)
     return {record.run: record}
 
 
