@@ -35,7 +35,9 @@ def annotation_settings(**changes: Any) -> AnnotationSettings:
 
 def read(path: Path, images: Path, **changes: Any) -> Annotations:
     """Read annotations of the classes `NAMES`, with changes of `dataset.annotations`."""
-    return read_annotations(path, images, NAMES, annotation_settings(**changes))
+    return read_annotations(
+        path, images, section("dataset", class_names=NAMES, annotations=changes)
+    )
 
 
 def write_images(folder: Path) -> Path:

@@ -135,9 +135,7 @@ def check_dataset(
     splits = []
     for name, paths in dataset_card.splits.items():
         images = folder / paths.images
-        annotations = read_annotations(
-            folder / paths.annotations, images, dataset.class_names, dataset.annotations
-        )
+        annotations = read_annotations(folder / paths.annotations, images, dataset)
         files = _files_to_check(name, dataset_card, images, annotations)
         pictures = decode_pictures(images, files, dataset.image, split.max_image_mb, name)
         splits.append(_Split(name, annotations, pictures.merge(annotations.table, "left", "file")))

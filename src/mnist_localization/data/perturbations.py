@@ -21,9 +21,8 @@ from mnist_localization.data.boxes import (
     input_corners,
     pixel_corners,
 )
+from mnist_localization.data.images.decode import Pixels
 from mnist_localization.data.images.store import ImageStore
-
-Pixels = npt.NDArray[np.uint8]
 
 FULL_SCALE = 255
 CLUTTER_PIECES = 8
@@ -40,12 +39,12 @@ class Perturbation:
 
     Attributes:
         name: Name in the table.
-        change: Returns the changed image, from the image, its box in pixels and a generator.
-        scale: Factor of the sides of the box; `None` if boxes stay on whole pixels.
+        change: Returns the changed image, from the image and a generator.
+        scale: Factor of the sides of the object and its box; `None` if boxes stay on whole pixels.
     """
 
     name: str
-    change: Callable[[Pixels, FloatArray, np.random.Generator], Pixels]
+    change: Callable[[Pixels, np.random.Generator], Pixels] = lambda image, _: image
     scale: float | None = None
 
 
@@ -55,15 +54,20 @@ def standard_perturbations(fragments: Pixels) -> tuple[Perturbation, ...]:
     Args:
         fragments: Pieces of clutter, `[n, side, side, channels]`.
     """
+
+    def noise(sigma: float) -> Perturbation:
+        def change(image: Pixels, generator: np.random.Generator) -> Pixels:
+            return add_noise(image, sigma, generator.standard_normal(image.shape, np.float32))
+
+        return Perturbation(f"noise {sigma}", change)
+
     return (
-        Perturbation("clean", lambda image, _box, _generator: image),
-        *(_noise_perturbation(sigma) for sigma in (0.1, 0.2)),
-        Perturbation(
-            "clutter", lambda image, _box, generator: add_clutter(image, fragments, generator)
-        ),
-        Perturbation("brightness +0.2", lambda image, _box, _gen: change_brightness(image, 0.2)),
-        Perturbation("contrast 0.5", lambda image, _box, _gen: change_contrast(image, 0.5)),
-        *(_scale_perturbation(factor) for factor in (0.7, 1.0, 1.4)),
+        Perturbation("clean"),
+        *(noise(sigma) for sigma in (0.1, 0.2)),
+        Perturbation("clutter", lambda image, generator: add_clutter(image, fragments, generator)),
+        Perturbation("brightness +0.2", lambda image, _: change_brightness(image, 0.2)),
+        Perturbation("contrast 0.5", lambda image, _: change_contrast(image, 0.5)),
+        *(Perturbation(f"scale {factor}", scale=factor) for factor in (0.7, 1.0, 1.4)),
     )
 
 
@@ -205,9 +209,10 @@ class PerturbedImages:
         height, width, _ = store.shape
         corners = input_corners(store.annotations)
         self._boxes = pixel_corners(corners, height, width)
-        if perturbation.scale is not None:
-            scaled = [scale_box(box, perturbation.scale, height, width) for box in self._boxes]
-            corners = np.stack(scaled) / [width, height, width, height]
+        if (scale := perturbation.scale) is not None:
+            scaled = [scale_box(box, scale, height, width) for box in self._boxes]
+            self._scaled_boxes = np.stack(scaled)
+            corners = self._scaled_boxes / [width, height, width, height]
         self.annotations: pd.DataFrame = store.annotations[list(ANNOTATION_COLUMNS)].copy()
         self.annotations[list(BOX_COLUMNS)] = corners
 
@@ -218,8 +223,11 @@ class PerturbedImages:
         """Return the perturbed images of the given rows, `[n, height, width, channels]`."""
         images = self._store.read(indices)
         for image, index in zip(images, indices, strict=True):
-            generator = np.random.default_rng([self._seed, int(index)])
-            image[:] = self._perturbation.change(image, self._boxes[int(index)], generator)
+            if self._perturbation.scale is None:
+                generator = np.random.default_rng([self._seed, int(index)])
+                image[:] = self._perturbation.change(image, generator)
+            else:
+                image[:] = move_object(image, self._boxes[index], self._scaled_boxes[index])
         return images
 
 
@@ -243,20 +251,6 @@ def _median(values: npt.NDArray[np.uint8]) -> int:
     """Return the median from the counts of all values, many times faster than by sorting."""
     counts = np.bincount(values.ravel(), minlength=FULL_SCALE + 1)
     return int(np.searchsorted(np.cumsum(counts), values.size / 2))
-
-
-def _noise_perturbation(sigma: float) -> Perturbation:
-    def change(image: Pixels, _box: FloatArray, generator: np.random.Generator) -> Pixels:
-        return add_noise(image, sigma, generator.standard_normal(image.shape, dtype=np.float32))
-
-    return Perturbation(f"noise {sigma}", change)
-
-
-def _scale_perturbation(factor: float) -> Perturbation:
-    def change(image: Pixels, box: FloatArray, _generator: np.random.Generator) -> Pixels:
-        return move_object(image, box, scale_box(box, factor, *image.shape[:2]))
-
-    return Perturbation(f"scale {factor}", change, scale=factor)
 
 
 def _to_pixels(values: npt.NDArray[Any]) -> Pixels:

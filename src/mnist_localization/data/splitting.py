@@ -47,13 +47,8 @@ def split_dataset(
         AnnotationError: There are too few rows to hold some out.
         ImageError: An image is missing, unreadable or has another shape.
     """
-    rows = divide_rows(
-        settings,
-        dataset,
-        seed,
-        train_annotations,
-        test_annotations if "test" in dataset_card.splits else None,
-    )
+    given_test = test_annotations if "test" in dataset_card.splits else None
+    rows = divide_rows(settings, dataset, seed, train_annotations, given_test)
 
     def decode(split: str, drawn_from: str) -> DecodedSplit:
         files = drawn_from if drawn_from in dataset_card.splits else "train"
@@ -69,11 +64,8 @@ def split_dataset(
         )
         return decode_split(spec, split_stores)
 
-    return (
-        decode("train", "train"),
-        decode("validation", settings.validation.source),
-        decode("test", "test"),
-    )
+    validation = decode("validation", settings.validation.source)
+    return decode("train", "train"), validation, decode("test", "test")
 
 
 def divide_rows(
@@ -182,12 +174,13 @@ def _warn_of_missing_classes(split: str, rows: pd.DataFrame, dataset: DatasetSet
     present = set(rows["label"])
     missing = [name for label, name in enumerate(dataset.class_names) if label not in present]
     if missing:
-        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        names = ", ".join(missing[:_LISTED])
+        if len(missing) > _LISTED:
+            names += f" and {len(missing) - _LISTED} more"
         logger.warning(
-            "The %s split has no image of %d classes, so its metrics do not cover them: %s%s. "
+            "The %s split has no image of %d classes, so its metrics do not cover them: %s. "
             "Add images of them or increase the share.",
             split,
             len(missing),
-            ", ".join(missing[:_LISTED]),
-            more,
+            names,
         )

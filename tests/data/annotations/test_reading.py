@@ -20,7 +20,6 @@ from support.annotation_files import (
     NAMES,
     OBJECTS,
     VOC,
-    annotation_settings,
     read,
     write_coco,
     write_images,
@@ -66,7 +65,7 @@ def test_a_label_is_a_class_name_or_else_a_number(images):
     annotations = read_csv(images, "a.png,bee,0,0,1,1\nb.png,2,0,0,1,1\n")
     assert annotations.table["label"].tolist() == [1, 2]
     path = images.parent / "rows.csv"
-    numbered = read_annotations(path, images, ("2", "bee", "0"), annotation_settings())
+    numbered = read_annotations(path, images, section("dataset", class_names=("2", "bee", "0")))
     assert numbered.table["label"].tolist() == [1, 0]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from mnist_localization.config.data import AnnotateSettings, AnnotationSettings, DatasetSettings
+from mnist_localization.config.data import AnnotateSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
     ReadContext,
@@ -103,12 +103,7 @@ def annotate_dataset(
     """
     folder = raw_folder / dataset_card.folder
     annotations = {
-        name: read_annotations(
-            folder / files.annotations,
-            folder / files.images,
-            dataset.class_names,
-            dataset.annotations,
-        )
+        name: read_annotations(folder / files.annotations, folder / files.images, dataset)
         for name, files in dataset_card.splits.items()
     }
     drop = settings.on_bad_rows == "drop"
@@ -128,30 +123,27 @@ def annotate_dataset(
     return train, test, report
 
 
-def read_annotations(
-    path: Path, images: Path, class_names: Sequence[str], settings: AnnotationSettings
-) -> Annotations:
+def read_annotations(path: Path, images: Path, dataset: DatasetSettings) -> Annotations:
     """Read and validate the annotations of one split.
 
     Args:
         path: Annotation file or folder, of the format that the settings name.
         images: Folder of the images that it names.
-        class_names: Name of each class, in the order of the labels. A label is the name of a
-            class or, if no class has that name, its number.
-        settings: The section `dataset.annotations`.
+        dataset: The section `dataset`. A label is the name of a class or, if no class has that
+            name, its number.
 
     Raises:
         AnnotationError: The file is missing or not of that format.
     """
     if not path.exists():
-        raise AnnotationError(f"{path}: missing; run `kedro run --pipeline=fetch`")
-    annotation_format = load_format(settings.format)
-    box_format = annotation_format.box_format or settings.csv_boxes
+        raise AnnotationError(f"{path}: missing; run `kedro run --pipelines=fetch`")
+    annotation_format = load_format(dataset.annotations.format)
+    box_format = annotation_format.box_format or dataset.annotations.csv_boxes
     files = frozenset(files_below(images))
-    labels = {name: label for label, name in enumerate(class_names)}
+    labels = {name: label for label, name in enumerate(dataset.class_names)}
     good: dict[str, tuple[str | float, ...]] = {}
     bad: list[BadRow] = []
-    for found in annotation_format.read(path, ReadContext(files, settings)):
+    for found in annotation_format.read(path, ReadContext(files, dataset.annotations)):
         # Name `./a.png` and `deep//c.png` as in a listing of the folder.
         row = replace(found, file=posixpath.normpath(found.file) if found.file else "")
         if isinstance(row, BadRow):

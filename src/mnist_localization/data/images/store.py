@@ -82,11 +82,8 @@ class SplitSpec:
     def key(self) -> str:
         """Return a digest; equal specs give equal stores."""
         digest = hashlib.sha256(_annotation_bytes(self.annotations))
-        parts: list[object] = [self.split, self.source, self.drawn_from, self.images_key]
-        parts += self.image.shape
-        if self.image.letterbox or self.image.convert_channels:
-            parts += [self.image.model_dump()]
-        digest.update(json.dumps(parts).encode())
+        parts = [self.split, self.source, self.drawn_from, self.images_key]
+        digest.update(json.dumps([*parts, self.image.model_dump()]).encode())
         return digest.hexdigest()
 
 
@@ -133,7 +130,7 @@ class ImageStore:
         except (OSError, ValueError, TypeError) as error:
             raise ImageError(
                 f"{folder}: not a complete image store, or images and annotations do not match "
-                f"({error}); run `kedro run --pipeline=split`"
+                f"({error}); run `kedro run --pipelines=split`"
             ) from error
         self.shape: tuple[int, int, int] = (height, width, channels)
         self._start, self._row_bytes = images.offset, height * width * channels

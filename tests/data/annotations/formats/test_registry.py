@@ -16,7 +16,7 @@ from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, SI
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.registry import module_names
 from support.annotation_files import annotation_settings
-from support.settings import image_settings
+from support.settings import image_settings, section
 
 FORMATS = module_names("data/annotations/formats")
 NAMES = ("ant & bee, both", '<cat> "x"', "dog")
@@ -67,9 +67,8 @@ def test_an_unknown_format_is_rejected_with_the_known_ones():
 def test_predictions_are_read_back(predictions, tmp_path, name):
     written = load_format(name).write(predictions, NAMES, IMAGE)
     path = save(written, tmp_path / name)
-    annotations = read_annotations(
-        path, tmp_path / "images", NAMES, annotation_settings(format=name)
-    )
+    settings = section("dataset", class_names=NAMES, annotations={"format": name})
+    annotations = read_annotations(path, tmp_path / "images", settings)
     assert annotations.bad_rows == ()
     table = annotations.table.set_index("file").loc[FILES]
     assert table["label"].tolist() == predictions["predicted_label"].tolist()
