@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.subplots import make_subplots
 
-from mnist_localization.reporting.charts import _svg
-from mnist_localization.reporting.charts._style import DARK, MEDIUM, plotly_layout
+from mnist_localization.reporting.charts import _drawing
+from mnist_localization.reporting.charts._drawing import DARK, MEDIUM, plotly_layout
 from mnist_localization.reporting.html.formatting import plain, words
 
 _TITLE = "Learning curves"
@@ -112,35 +112,35 @@ def learning_curves(training_history: pd.DataFrame) -> go.Figure:
 
 def learning_curve_drawings(history: pd.DataFrame) -> list[Markup]:
     """Return one SVG chart per metric; see `learning_curves`."""
-    return [_drawing(panel, history["epoch"]) for panel in _panels(history)]
+    return [_draw_panel(panel, history["epoch"]) for panel in _panels(history)]
 
 
-def _drawing(panel: _Panel, epochs: "pd.Series[int]") -> Markup:
-    y = _svg.axis_for((panel.low, panel.high), 190.0, 32.0, logarithmic=panel.logarithmic)
+def _draw_panel(panel: _Panel, epochs: "pd.Series[int]") -> Markup:
+    y = _drawing.axis_for((panel.low, panel.high), 190.0, 32.0, logarithmic=panel.logarithmic)
     first, last = int(epochs.min()), int(epochs.max())
-    x = _svg.Axis(first - 0.5, last + 0.5, 50.0, 350.0)
+    x = _drawing.Axis(first - 0.5, last + 0.5, 50.0, 350.0)
     ends = "; ".join(
         f"{kind}: {plain(curve.iloc[0])} in the first epoch, {plain(curve.iloc[-1])} in the last"
         for kind, curve in panel.curves.items()
     )
     step = max(1, math.ceil((last - first + 1) / 8))
-    return _svg.drawing(
+    return _drawing.drawing(
         f"curve-{panel.name}",
         f"{panel.title} by epoch",
         f"{ends}.",
         (360.0, 232.0),
-        *_svg.axes(x, y, (_X, ""), [(at, str(at)) for at in range(first, last + 1, step)]),
-        _svg.text(0, 14, panel.title, "name"),
+        *_drawing.axes(x, y, (_X, ""), [(at, str(at)) for at in range(first, last + 1, step)]),
+        _drawing.text(0, 14, panel.title, "name"),
         *(_curve(curve, x, y, kind) for kind, curve in panel.curves.items()),
     )
 
 
-def _curve(curve: "pd.Series[float]", x: _svg.Axis, y: _svg.Axis, kind: str) -> Markup:
+def _curve(curve: "pd.Series[float]", x: _drawing.Axis, y: _drawing.Axis, kind: str) -> Markup:
     points = list(zip(curve.index, curve, strict=True))
     path = "M" + "L".join(f"{x.at(epoch):.2f} {y.at(value):.2f}" for epoch, value in points)
     dots = [
-        _svg.dot(x.at(epoch), y.at(value), 2.5, f"{kind}, epoch {plain(epoch)}: {plain(value)}")
+        _drawing.dot(x.at(epoch), y.at(value), 2.5, f"{kind}, epoch {plain(epoch)}: {plain(value)}")
         for epoch, value in points
         if len(points) <= _MARKED_EPOCHS
     ]
-    return _svg.element("g", _svg.element("path", d=path), *dots, class_=f"curve {kind}")
+    return _drawing.element("g", _drawing.element("path", d=path), *dots, class_=f"curve {kind}")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from mnist_localization.reporting.charts._style import DARK, LIGHT, MEDIUM
+from mnist_localization.reporting.charts._drawing import DARK, LIGHT, MEDIUM
 
 _FOLDED = {"BatchNormalization", "FusedBatchNormalization", "ReLU", "Activation", "Dropout"}
 _WIDTH, _HEIGHT = 2.6, 0.62  # inches, of a box

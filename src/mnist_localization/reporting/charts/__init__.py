@@ -15,7 +15,7 @@ from markupsafe import Markup
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.registry import load_modules
-from mnist_localization.reporting.charts import _svg
+from mnist_localization.reporting.charts import _drawing
 from mnist_localization.reporting.html.formatting import shortened
 
 
@@ -44,7 +44,7 @@ class Chart:
         title: Heading that states what is shown.
         caption: One or two sentences that explain how to read it.
         plotly: Draws the chart as a Plotly figure.
-        svg: Draws the chart as an SVG element; made with `_svg.drawing`.
+        svg: Draws the chart as an SVG element; made with `_drawing.drawing`.
     """
 
     title: str
@@ -129,18 +129,18 @@ class HeatMap:
         left, top = 36.0 + 7.0 * letters, 38.0 + (7.0 * letters if upright else 18.0)
         width, height = self.size * len(self.columns), self.size * len(self.rows)
         parts = [
-            _svg.text(left + width / 2, 16, self.titles[0], "axis-title"),
-            _svg.text(14, top + height / 2, self.titles[1], "axis-title", upright=True),
+            _drawing.text(left + width / 2, 16, self.titles[0], "axis-title"),
+            _drawing.text(14, top + height / 2, self.titles[1], "axis-title", upright=True),
         ]
         for number, name in enumerate(self.columns):
             x, y, kind = left + (number + 0.5) * self.size, top - 10, "tick"
             if upright:
                 x, y, kind = x + 4, top - 8, "tick start"
-            parts.append(_svg.text(x, y, shortened(name, letters), kind, upright=upright))
+            parts.append(_drawing.text(x, y, shortened(name, letters), kind, upright=upright))
         for number, (name, row) in enumerate(zip(self.rows, self.cells, strict=True)):
             y = top + number * self.size
             middle = y + self.size / 2 + 4
-            parts.append(_svg.text(left - 8, middle, shortened(name, letters), "tick row-name"))
+            parts.append(_drawing.text(left - 8, middle, shortened(name, letters), "tick row-name"))
             for column, cell in enumerate(row):
                 parts.append(self._cell(cell, left + column * self.size, y))
         return (left + width + 8, top + height + 8), parts
@@ -152,11 +152,11 @@ class HeatMap:
         if cell.value is not None:
             strength = (cell.value - self.low) / (self.high - self.low)
         opacity = 0.15 + 0.85 * math.sqrt(strength) if strength else 0.0
-        return _svg.element(
+        return _drawing.element(
             "g",
-            _svg.element("title", cell.tooltip),
-            _svg.element("rect", class_="ground", **place),
-            _svg.element("rect", class_="tint", fill_opacity=opacity, **place),
-            _svg.text(left + self.size / 2, top + self.size / 2 + 4, cell.label, "value"),
+            _drawing.element("title", cell.tooltip),
+            _drawing.element("rect", class_="ground", **place),
+            _drawing.element("rect", class_="tint", fill_opacity=opacity, **place),
+            _drawing.text(left + self.size / 2, top + self.size / 2 + 4, cell.label, "value"),
             class_=f"cell {cell.kind} {'strong' if strength > 0.35 else 'weak'}",
         )

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.evaluation.breakdowns import SHOWN_CLASSES, ClassScores, worst_classes
-from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
+from mnist_localization.reporting.charts import Chart, ChartData, _drawing
 from mnist_localization.reporting.html.formatting import count
 
 _TITLE = "Scores by class"
@@ -12,9 +12,9 @@ _CLASS = "True class (n = test images)"
 _SCORE = "Score (0 to 1)"
 # Name of each score; Plotly's color and pattern, which distinguishes the bars in grayscale.
 _SCORES = {
-    "recall": ("recall of the label", _style.DARK, ""),
-    "mean_iou": ("mean IoU of the box", _style.LIGHT, "/"),
-    "ap": ("average precision (COCO)", _style.MEDIUM, "."),
+    "recall": ("recall of the label", _drawing.DARK, ""),
+    "mean_iou": ("mean IoU of the box", _drawing.LIGHT, "/"),
+    "ap": ("average precision (COCO)", _drawing.MEDIUM, "."),
 }
 
 
@@ -40,9 +40,13 @@ def _plotly(data: ChartData) -> go.Figure:
             text=["" if value is None else f"{value:.3f}" for value in values],
             textangle=-90,
             textposition="outside",
-            marker={"color": color, "pattern": {"shape": pattern}, "line": {"color": _style.DARK}},
+            marker={
+                "color": color,
+                "pattern": {"shape": pattern},
+                "line": {"color": _drawing.DARK},
+            },
         )
-    figure.update_layout(**_style.plotly_layout(_TITLE, summary), barmode="group")
+    figure.update_layout(**_drawing.plotly_layout(_TITLE, summary), barmode="group")
     figure.update_xaxes(title=_CLASS, type="category")
     figure.update_yaxes(title=_SCORE, range=[0, 1.16], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     return figure
@@ -60,10 +64,10 @@ def _svg_chart(data: ChartData) -> Markup:
         )
         for each in classes
     ]
-    size, bars = _svg.bar_rows(rows, 1.0, (_CLASS, _SCORE), top=16)
+    size, bars = _drawing.bar_rows(rows, 1.0, (_CLASS, _SCORE), top=16)
     entries = [(f"series-{number}", name) for number, (name, *_) in enumerate(_SCORES.values())]
-    legend = _svg.legend(entries, 4, 2)
-    return _svg.drawing("class-scores", _TITLE, f"{summary}.", size, *legend, *bars)
+    legend = _drawing.legend(entries, 4, 2)
+    return _drawing.drawing("class-scores", _TITLE, f"{summary}.", size, *legend, *bars)
 
 
 CHART = Chart(

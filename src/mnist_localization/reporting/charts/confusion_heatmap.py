@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.evaluation.breakdowns import SHOWN_CLASSES, Confusion, most_confused
-from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _style, _svg
+from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _drawing
 from mnist_localization.reporting.html.formatting import count, percent, shortened
 
 _TITLE = "Predicted class by true class"
@@ -51,7 +51,7 @@ def _is_matrix(data: ChartData) -> bool:
 
 def _plotly(data: ChartData) -> go.Figure:
     figure = _matrix(data).plotly() if _is_matrix(data) else _plotly_pairs(data)
-    figure.update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
+    figure.update_layout(**_drawing.plotly_layout(_TITLE, _summary(data)))
     return figure
 
 
@@ -63,7 +63,7 @@ def _plotly_pairs(data: ChartData) -> go.Figure:
             x=[pair.images for pair in pairs],
             y=[f"{names[pair.true]} → {names[pair.predicted]}" for pair in pairs],
             text=[_label(pair) for pair in pairs],
-            marker={"color": _style.DARK},
+            marker={"color": _drawing.DARK},
             hovertemplate="%{y}: %{text} of the true class<extra></extra>",
         )
     )
@@ -77,13 +77,13 @@ def _plotly_pairs(data: ChartData) -> go.Figure:
 def _svg_chart(data: ChartData) -> Markup:
     name = "confusion-matrix" if _is_matrix(data) else "confusions"
     size, parts = _matrix(data).svg() if _is_matrix(data) else _svg_pairs(data)
-    return _svg.drawing(name, _TITLE, f"{_summary(data)}.", size, *parts)
+    return _drawing.drawing(name, _TITLE, f"{_summary(data)}.", size, *parts)
 
 
 def _svg_pairs(data: ChartData) -> tuple[tuple[float, float], list[Markup]]:
     pairs = most_confused(data.metrics.confusion_matrix)
     if not pairs:
-        return (500.0, 40.0), [_svg.text(250, 25, _NO_CONFUSION, "tick")]
+        return (500.0, 40.0), [_drawing.text(250, 25, _NO_CONFUSION, "tick")]
     names = [shortened(name, 13) for name in data.dataset.class_names]
     rows = [
         (
@@ -92,7 +92,7 @@ def _svg_pairs(data: ChartData) -> tuple[tuple[float, float], list[Markup]]:
         )
         for pair in pairs
     ]
-    return _svg.bar_rows(rows, pairs[0].images, (_PAIR, _IMAGES))
+    return _drawing.bar_rows(rows, pairs[0].images, (_PAIR, _IMAGES))
 
 
 CHART = Chart(

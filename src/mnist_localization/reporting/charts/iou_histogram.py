@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
+from mnist_localization.reporting.charts import Chart, ChartData, _drawing
 from mnist_localization.reporting.html.formatting import count, percent, ratio
 
 _TITLE = "IoU of predicted and true boxes"
@@ -14,7 +14,7 @@ _X = "IoU of predicted and true box (0 to 1)"
 _EDGES = np.linspace(0.0, 1.0, 21)
 # Counts that differ by a larger factor are drawn on a logarithmic axis.
 _LARGEST_RATIO = 100
-_LINES = (("dash", _style.MEDIUM), ("dot", _style.DARK), ("dashdot", _style.MEDIUM))
+_LINES = (("dash", _drawing.MEDIUM), ("dot", _drawing.DARK), ("dashdot", _drawing.MEDIUM))
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Histogram:
 
     counts: dict[str, list[int]]
     summary: str
-    axis: _svg.Axis
+    axis: _drawing.Axis
     axis_title: str
 
 
@@ -48,7 +48,7 @@ def _histogram(data: ChartData) -> _Histogram:
         counts=counts,
         summary=f"{count(len(iou))} test images; median IoU {ratio(iou.median())}; "
         f"IoU of at least 0.5 for {percent((iou >= 0.5).mean())}",
-        axis=_svg.Axis(low, high, 246.0, 60.0, logarithmic),
+        axis=_drawing.Axis(low, high, 246.0, 60.0, logarithmic),
         axis_title="Images (logarithmic)" if logarithmic else "Images",
     )
 
@@ -62,7 +62,7 @@ def _plotly(data: ChartData) -> go.Figure:
         x=((_EDGES[:-1] + _EDGES[1:]) / 2).tolist(),
         y=model,
         width=_EDGES[1],
-        marker={"color": _style.LIGHT, "line": {"color": _style.DARK, "width": 1}},
+        marker={"color": _drawing.LIGHT, "line": {"color": _drawing.DARK, "width": 1}},
         hovertemplate="IoU %{x:.3f}: %{y} images<extra>model</extra>",
     )
     for (name, images), (dash, color) in zip(baselines, _LINES, strict=False):
@@ -77,7 +77,7 @@ def _plotly(data: ChartData) -> go.Figure:
             line={"dash": dash, "color": color, "width": 2, "shape": "hv"},
             hovertemplate=f"IoU from %{{x:.2f}}: %{{customdata}} images<extra>{name}</extra>",
         )
-    figure.update_layout(**_style.plotly_layout(_TITLE, shown.summary), bargap=0)
+    figure.update_layout(**_drawing.plotly_layout(_TITLE, shown.summary), bargap=0)
     figure.update_xaxes(title=_X, range=[0, 1.005])
     figure.update_yaxes(title=shown.axis_title, rangemode="tozero")
     if shown.axis.logarithmic:
@@ -88,14 +88,14 @@ def _plotly(data: ChartData) -> go.Figure:
 
 def _svg_chart(data: ChartData) -> Markup:
     shown = _histogram(data)
-    x, y = _svg.Axis(0.0, 1.0, 66.0, 486.0), shown.axis
+    x, y = _drawing.Axis(0.0, 1.0, 66.0, 486.0), shown.axis
     (_, model), *baselines = shown.counts.items()
     bins = list(zip(_EDGES[:-1], _EDGES[1:], model, strict=True))
     # Long numbers are upright, because side by side they would overlap.
     upright = y.high >= 1000
     shift, kind = (4, "value start") if upright else (0, "value")
     labels = [
-        _svg.text(
+        _drawing.text(
             x.at((low + high) / 2) + shift, y.at(images) - 5, count(images), kind, upright=upright
         )
         for low, high, images in bins
@@ -106,17 +106,17 @@ def _svg_chart(data: ChartData) -> Markup:
         heights = [y.at(max(y.low, images)) for images in counts]
         steps = zip(_EDGES[:-1], _EDGES[1:], heights, strict=True)
         path = "M" + "L".join(f"{x.at(a):.1f} {top:.1f}H{x.at(b):.1f}" for a, b, top in steps)
-        title = _svg.element("title", name)
-        lines.append(_svg.element("path", title, d=path, class_=f"baseline baseline-{number}"))
+        title = _drawing.element("title", name)
+        lines.append(_drawing.element("path", title, d=path, class_=f"baseline baseline-{number}"))
     kinds = ["bar", *(f"baseline baseline-{number}" for number in range(len(baselines)))]
-    return _svg.drawing(
+    return _drawing.drawing(
         "iou-histogram",
         _TITLE,
         f"{shown.summary}.",
         (500.0, 290.0),
-        *_svg.legend(zip(kinds, shown.counts, strict=True), x.start, 4),
-        *_svg.axes(x, y, (_X, shown.axis_title), _svg.UNIT_TICKS),
-        _svg.histogram(x, y, bins, "IoU"),
+        *_drawing.legend(zip(kinds, shown.counts, strict=True), x.start, 4),
+        *_drawing.axes(x, y, (_X, shown.axis_title), _drawing.UNIT_TICKS),
+        _drawing.histogram(x, y, bins, "IoU"),
         *lines,
         *labels,
     )

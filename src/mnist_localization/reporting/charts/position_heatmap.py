@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from mnist_localization.evaluation.breakdowns import RegionScores
-from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _style, _svg
+from mnist_localization.reporting.charts import Cell, Chart, ChartData, HeatMap, _drawing
 from mnist_localization.reporting.html.formatting import DASH, count, percent, ratio
 
 _TITLE = "Mean IoU by position of the object"
@@ -60,12 +60,12 @@ def _ranges(grid: int, length: int) -> list[str]:
 
 
 def _plotly(data: ChartData) -> go.Figure:
-    return _map(data).plotly().update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
+    return _map(data).plotly().update_layout(**_drawing.plotly_layout(_TITLE, _summary(data)))
 
 
 def _svg_chart(data: ChartData) -> Markup:
     size, parts = _map(data).svg()
-    return _svg.drawing("iou-by-position", _TITLE, f"{_summary(data)}.", size, *parts)
+    return _drawing.drawing("iou-by-position", _TITLE, f"{_summary(data)}.", size, *parts)
 
 
 CHART = Chart(

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.subplots import make_subplots
 
-from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
+from mnist_localization.reporting.charts import Chart, ChartData, _drawing
 from mnist_localization.reporting.html.formatting import count, percent, ratio
 
 _TITLE = "Accuracy of the label by confidence"
@@ -39,7 +39,7 @@ def _plotly(data: ChartData) -> go.Figure:
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        line={"dash": "dash", "color": _style.MEDIUM},
+        line={"dash": "dash", "color": _drawing.MEDIUM},
         **upper,
     )
     figure.add_scatter(
@@ -48,7 +48,7 @@ def _plotly(data: ChartData) -> go.Figure:
         y=accuracy,
         mode="lines+markers",
         marker={"size": 9, "symbol": "circle"},
-        line={"color": _style.DARK},
+        line={"color": _drawing.DARK},
         customdata=images,
         hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} images<extra></extra>",
         **upper,
@@ -58,11 +58,11 @@ def _plotly(data: ChartData) -> go.Figure:
         x=[(each.low + each.high) / 2 for each in bins],
         y=[each.images for each in bins],
         width=1 / len(bins),
-        marker={"color": _style.LIGHT, "line": {"color": _style.DARK, "width": 1}},
+        marker={"color": _drawing.LIGHT, "line": {"color": _drawing.DARK, "width": 1}},
         showlegend=False,
         **lower,
     )
-    figure.update_layout(**_style.plotly_layout(_TITLE, _summary(data)))
+    figure.update_layout(**_drawing.plotly_layout(_TITLE, _summary(data)))
     figure.update_xaxes(range=[0, 1.01])
     figure.update_xaxes(title=_X, **lower)
     figure.update_yaxes(title=_ACCURACY, range=[0, 1.02], **upper)
@@ -73,25 +73,28 @@ def _plotly(data: ChartData) -> go.Figure:
 def _svg_chart(data: ChartData) -> Markup:
     points = _points(data)
     most = max(images for _, _, images in points)
-    x = _svg.Axis(0.0, 1.0, 62.0, 350.0)
-    y, y_images = _svg.Axis(0.0, 1.0, 230.0, 28.0), _svg.Axis(0.5, most * 1.05, 362.0, 262.0, True)
+    x = _drawing.Axis(0.0, 1.0, 62.0, 350.0)
+    y, y_images = (
+        _drawing.Axis(0.0, 1.0, 230.0, 28.0),
+        _drawing.Axis(0.5, most * 1.05, 362.0, 262.0, True),
+    )
     dots = []
     for confidence, accuracy, images in points:
         scores = f"confidence {ratio(confidence)}, accuracy {percent(accuracy)}"
         tooltip = f"{count(images)} images: {scores}"
-        dots.append(_svg.dot(x.at(confidence), y.at(accuracy), 4, tooltip))
+        dots.append(_drawing.dot(x.at(confidence), y.at(accuracy), 4, tooltip))
     bins = [(each.low, each.high, each.images) for each in data.metrics.calibration.bins]
-    return _svg.drawing(
+    return _drawing.drawing(
         "reliability",
         _TITLE,
         f"{_summary(data)}.",
         (364.0, 406.0),
-        _svg.text(4, 14, _summary(data), "tick start"),
-        *_svg.axes(x, y, ("", _ACCURACY), _svg.UNIT_TICKS),
-        *_svg.axes(x, y_images, (_X, _IMAGES), _svg.UNIT_TICKS),
-        _svg.element("line", x1=x.at(0), y1=y.at(0), x2=x.at(1), y2=y.at(1), class_="ideal"),
-        _svg.element("g", *dots, class_="curve validation"),
-        _svg.histogram(x, y_images, bins, "Confidence"),
+        _drawing.text(4, 14, _summary(data), "tick start"),
+        *_drawing.axes(x, y, ("", _ACCURACY), _drawing.UNIT_TICKS),
+        *_drawing.axes(x, y_images, (_X, _IMAGES), _drawing.UNIT_TICKS),
+        _drawing.element("line", x1=x.at(0), y1=y.at(0), x2=x.at(1), y2=y.at(1), class_="ideal"),
+        _drawing.element("g", *dots, class_="curve validation"),
+        _drawing.histogram(x, y_images, bins, "Confidence"),
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 from mnist_localization.data.boxes import pixel_corners
-from mnist_localization.reporting.charts._svg import element
+from mnist_localization.reporting.charts._drawing import element
 from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.reporting.html.formatting import box_in_pixels, coordinate, sentence, words
 

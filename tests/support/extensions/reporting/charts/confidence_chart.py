@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from mnist_localization.reporting.charts import Chart, ChartData, _style, _svg
+from mnist_localization.reporting.charts import Chart, ChartData, _drawing
 
 _TITLE = "Images by confidence of the label"
 _X = "Confidence of the predicted label (0 to 1)"
@@ -17,25 +17,29 @@ def _counts(data: ChartData) -> list[int]:
 
 
 def _plotly(data: ChartData) -> go.Figure:
-    figure = go.Figure(go.Bar(x=_EDGES[:-1] + 0.05, y=_counts(data), marker={"color": _style.DARK}))
-    figure.update_layout(**_style.plotly_layout(_TITLE), xaxis_title=_X, yaxis_title="Images")
+    figure = go.Figure(
+        go.Bar(x=_EDGES[:-1] + 0.05, y=_counts(data), marker={"color": _drawing.DARK})
+    )
+    figure.update_layout(**_drawing.plotly_layout(_TITLE), xaxis_title=_X, yaxis_title="Images")
     return figure
 
 
 def _svg_chart(data: ChartData) -> Markup:
     counts = _counts(data)
-    x, y = _svg.Axis(0.0, 1.0, 60.0, 350.0), _svg.Axis(0.0, max(counts), 200.0, 20.0)
+    x, y = _drawing.Axis(0.0, 1.0, 60.0, 350.0), _drawing.Axis(0.0, max(counts), 200.0, 20.0)
     bars = [
-        _svg.bar((x.at(low) + 1, x.at(low + 0.1) - 1), (y.at(count), y.start), f"{count} images")
+        _drawing.bar(
+            (x.at(low) + 1, x.at(low + 0.1) - 1), (y.at(count), y.start), f"{count} images"
+        )
         for low, count in zip(_EDGES[:-1].tolist(), counts, strict=True)
     ]
-    return _svg.drawing(
+    return _drawing.drawing(
         "confidence",
         _TITLE,
         f"{sum(counts)} test images.",
         (364.0, 240.0),
-        *_svg.axes(x, y, (_X, "Images"), _svg.UNIT_TICKS),
-        _svg.element("g", *bars, class_="bar"),
+        *_drawing.axes(x, y, (_X, "Images"), _drawing.UNIT_TICKS),
+        _drawing.element("g", *bars, class_="bar"),
     )
 
 

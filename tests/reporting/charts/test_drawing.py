@@ -5,7 +5,14 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization.reporting.charts._svg import Axis, axis_for, bar, bar_rows, drawing, element
+from mnist_localization.reporting.charts._drawing import (
+    Axis,
+    axis_for,
+    bar,
+    bar_rows,
+    drawing,
+    element,
+)
 
 finite = st.floats(-1e6, 1e6, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-6)
 

@@ -1,12 +1,32 @@
-"""Elements that the SVG charts are made of; their colors and fonts are in the stylesheet."""
+"""Parts that charts share: colors and layout of Plotly figures, and elements of SVG charts.
+
+Colors and fonts of the SVG charts are in the stylesheet of the page.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
 from mnist_localization.reporting.html.formatting import coordinate, count, number, shortened
+
+# Colors of decreasing lightness, so that they differ in grayscale too.
+DARK = "#1f3a5f"
+MEDIUM = "#d1603d"
+LIGHT = "#a3c4bc"
+
+
+def plotly_layout(title: str, subtitle: str = "") -> dict[str, Any]:
+    """Return the common layout, for `figure.update_layout`."""
+    return {
+        "title": {"text": title, "subtitle": {"text": subtitle}},
+        "template": "simple_white",
+        "font": {"size": 13},
+        "margin": {"t": 120, "l": 70, "r": 40, "b": 70},
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+    }
 
 
 def element(tag: str, *children: str | Markup, **attributes: str | float) -> Markup:
