@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from mnist_localization.config.data import AnnotateSettings, DatasetSettings
 from mnist_localization.data.annotations.formats import (
     BadRow,
+    Fault,
     ReadContext,
-    RowError,
     load_format,
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS, relative_corners
@@ -154,9 +154,9 @@ def read_annotations(path: Path, images: Path, dataset: DatasetSettings) -> Anno
             _check_file(row.file, images, files)
             corners = _relative_corners(box, box_format, images / row.file)
             if row.file in good:
-                raise RowError("annotated twice", f"the image {row.file!r} is annotated twice")
+                raise _RowError("annotated twice", f"the image {row.file!r} is annotated twice")
             good[row.file] = (row.file, label, *corners)
-        except RowError as error:
+        except _RowError as error:
             bad.append(BadRow(row.source, row.line, str(error), error.fault, row.file))
     table = pd.DataFrame(list(good.values()), columns=list(ANNOTATION_COLUMNS))
     bad.sort(key=lambda row: (row.source, row.line))
@@ -216,13 +216,21 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
     )
 
 
+class _RowError(Exception):
+    """Fault of one row; collected as a `BadRow`, not raised to the user."""
+
+    def __init__(self, fault: Fault, reason: str) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
 def _parse_label(text: str, labels: Mapping[str, int]) -> int:
     if text in labels:
         return labels[text]
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(labels):
         return int(text)
     reason = f"unknown label {text!r}; dataset.class_names has {len(labels)} names"
-    raise RowError("unknown label", reason)
+    raise _RowError("unknown label", reason)
 
 
 def _parse_box(values: Sequence[str | float]) -> tuple[float, ...]:
@@ -232,9 +240,9 @@ def _parse_box(values: Sequence[str | float]) -> tuple[float, ...]:
         box = ()
     if len(box) != 4:
         shown = ",".join(map(str, values))[:_SHOWN]
-        raise RowError("invalid box", f"the box {shown!r} is not four numbers")
+        raise _RowError("invalid box", f"the box {shown!r} is not four numbers")
     if not all(math.isfinite(value) for value in box):
-        raise RowError("invalid box", f"the box {box} is not finite")
+        raise _RowError("invalid box", f"the box {box} is not finite")
     return box
 
 
@@ -242,12 +250,12 @@ def _check_file(file: str, folder: Path, files: frozenset[str]) -> None:
     path = PurePosixPath(file)
     if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
         reason = f"the file name {file!r} leaves the folder of the images"
-        raise RowError("path outside the folder", reason)
+        raise _RowError("path outside the folder", reason)
     if file not in files:
-        raise RowError("missing image", f"the image {file!r} does not exist in {folder}")
+        raise _RowError("missing image", f"the image {file!r} does not exist in {folder}")
     if file != printable(file):
         reason = f"the file name {file!r} is not Unicode text; rename the file"
-        raise RowError("malformed row", reason)
+        raise _RowError("malformed row", reason)
 
 
 def _relative_corners(box: Sequence[float], box_format: str, path: Path) -> list[float]:
@@ -258,19 +266,19 @@ def _relative_corners(box: Sequence[float], box_format: str, path: Path) -> list
         try:
             header = read_header(path)
         except ImageError as error:
-            raise RowError("unreadable image", str(error)) from error
+            raise _RowError("unreadable image", str(error)) from error
         height, width = header.height, header.width
         frame = f"the image of {width}x{height} pixels"
     corners = relative_corners(box, box_format, height, width)[0].tolist()
     if not _is_ordered(corners):
         reason = "is not ordered: its corners need xmin < xmax and ymin < ymax"
-        raise RowError("invalid box", f"the box {box} ({box_format}) {reason}")
+        raise _RowError("invalid box", f"the box {box} ({box_format}) {reason}")
     inside = [min(max(corner, 0.0), 1.0) for corner in corners]
     moved = max(abs(new - old) for new, old in zip(inside, corners, strict=True))
     tolerance = _CORNER_TOLERANCE if box_format == "rel_xyxy" else _TOLERANCE
     # A box that lies within the tolerance outside the border has no area left inside.
     if moved > tolerance or not _is_ordered(inside):
-        raise RowError("box outside the image", f"the box {box} ({box_format}) leaves {frame}")
+        raise _RowError("box outside the image", f"the box {box} ({box_format}) leaves {frame}")
     return inside
 
 

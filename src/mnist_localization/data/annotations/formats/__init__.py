@@ -70,14 +70,6 @@ class BadRow:
         return f"{self.source}, line {self.line}: {self.reason}"
 
 
-class RowError(Exception):
-    """Fault of one row; collected as a `BadRow`, not raised to the user."""
-
-    def __init__(self, fault: Fault, reason: str) -> None:
-        super().__init__(reason)
-        self.fault = fault
-
-
 @dataclass(frozen=True)
 class ReadContext:
     """What a reader may need besides the path.
