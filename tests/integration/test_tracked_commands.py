@@ -1,4 +1,4 @@
-"""`kedro run` in a small project of its own: when a run is opened, and how it is closed."""
+"""`kedro run` in a small project: when a W&B run is opened, and how it is closed."""
 
 import json
 import os
@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.small_publications import merged, of_type, records_of
+from support.wandb_stub import ENTITY, KEY, StubServer
+
+TESTS = Path(__file__).parents[1]
 
 PYPROJECT = """
 [tool.kedro]
@@ -22,7 +26,7 @@ source_dir = "src"
 """
 
 SETTINGS = """
-from mnist_localization.tracking import TrackingHooks
+from mnist_localization.hooks import TrackingHooks
 
 HOOKS = (TrackingHooks(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
@@ -34,6 +38,10 @@ import time
 
 from kedro.pipeline import Node, Pipeline
 
+from mnist_localization.models.provenance import Provenance
+from support.dataset_cards import make_card
+from support.scoring_tables import make_metrics
+
 
 def fetch():
     if os.environ.get("TINY_FETCHING") == "fails":
@@ -42,7 +50,7 @@ def fetch():
 
 
 def train(card, tracker):
-    tracker.start_training({"dataset_card": card}, key="k")
+    tracker.start_training(make_card(), Provenance(), "k")
     tracker.log_epoch(1, {"loss": 1.0})
     how = os.environ.get("TINY_TRAINING")
     if how == "fails":
@@ -55,7 +63,7 @@ def train(card, tracker):
 
 
 def evaluate(model, tracker):
-    tracker.log_scores({"mean_iou": 0.5})
+    tracker.log_scores(make_metrics(scores={"mean_iou": 0.5}))
     return "metrics"
 
 
@@ -84,7 +92,9 @@ wandb:
   project: boxes
   entity: ""
   group: ""
-  timeout_s: 5.0
+  name: ""
+  tags: []
+  timeout_s: 12.0
   epoch_sample: {images: 4, every: 1, sets: [predictions]}
 """
 
@@ -109,11 +119,18 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the environment without W&B settings, and with the helpers of the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    own = {"HOME": str(home), "NETRC": os.devnull, "PYTHONPATH": str(TESTS), "DO_NOT_TRACK": "1"}
+    return kept | own
+
+
 def kedro_run(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "kedro", "run", *arguments],
         cwd=project,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={**clean_environment(project), "PYTHONUNBUFFERED": "1", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -136,7 +153,7 @@ def only_run(project: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return entry, records_of(project / entry["folder"])
 
 
-def test_stages_that_track_nothing_open_no_run(project: Path) -> None:
+def test_stages_without_tracking_open_no_run(project: Path) -> None:
     process = kedro_run(project, "--pipelines=fetch")
     said = finished(process)
     assert process.returncode == 0, said
@@ -160,7 +177,7 @@ def test_one_command_is_one_run(project: Path) -> None:
 def records_of_failed(
     process: subprocess.Popen[str], project: Path, job_type: str
 ) -> list[dict[str, Any]]:
-    """Records of the one run of a command that has to fail, which has to be marked failed."""
+    """Return the records of the only run of a failed command, which must be marked as failed."""
     finished(process)
     assert process.returncode != 0
     entry, records = only_run(project)
@@ -170,7 +187,7 @@ def records_of_failed(
     return records
 
 
-def test_a_failed_stage_marks_the_run_failed_and_says_why(project: Path) -> None:
+def test_a_failed_stage_marks_the_run_as_failed_with_the_error(project: Path) -> None:
     process = kedro_run(project, "--pipelines=train", TINY_TRAINING="fails")
     records = records_of_failed(process, project, "train")
     assert merged(records, "summary")["error"] == "ValueError: broken by http://***@host/"
@@ -187,7 +204,7 @@ def test_a_stage_that_fails_before_it_logs_is_a_failed_run(project: Path) -> Non
 
 
 @pytest.mark.parametrize(("stages", "runs"), [("fetch", 0), ("fetch,train", 1)])
-def test_a_failed_stage_that_tracks_nothing_opens_a_run_only_beside_one_that_does(
+def test_a_failed_stage_without_tracking_opens_a_run_only_together_with_a_tracked_stage(
     project: Path, stages: str, runs: int
 ) -> None:
     process = kedro_run(project, f"--pipelines={stages}", TINY_FETCHING="fails")
@@ -200,7 +217,7 @@ def test_a_failed_stage_that_tracks_nothing_opens_a_run_only_beside_one_that_doe
         assert merged(records, "summary")["error"] == "ValueError: no such source"
 
 
-def test_scores_of_a_training_that_was_not_tracked_get_a_group_of_their_own(
+def test_scores_of_a_training_that_was_not_tracked_get_a_new_group(
     project: Path,
 ) -> None:
     finished(kedro_run(project, "--pipelines=train"))
@@ -232,7 +249,7 @@ def test_an_interrupted_run_is_closed(project: Path, number: signal.Signals) -> 
     assert "interrupted" in merged(records, "summary")["error"]
 
 
-def test_a_killed_training_goes_on_in_its_group(project: Path) -> None:
+def test_a_killed_training_continues_in_its_group(project: Path) -> None:
     process = kedro_run(project, "--pipelines=train", TINY_TRAINING="lasts")
     _read_until(process, "TRAINING")
     process.kill()
@@ -244,12 +261,12 @@ def test_a_killed_training_goes_on_in_its_group(project: Path) -> None:
     assert [run["state"] for run in resumed["runs"]] == ["killed", "finished"]
 
     finished(kedro_run(project, "--pipelines=train"))
-    anew = run_index(project)
-    assert anew["group"] != group
-    assert len(anew["runs"]) == 1
+    next_training = run_index(project)
+    assert next_training["group"] != group
+    assert len(next_training["runs"]) == 1
 
 
-def test_disabled_really_does_nothing(project: Path) -> None:
+def test_disabled_does_not_import_wandb(project: Path) -> None:
     check = (
         "import sys, pathlib; from kedro.framework.session import KedroSession\n"
         "from kedro.framework.startup import bootstrap_project\n"
@@ -261,6 +278,7 @@ def test_disabled_really_does_nothing(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", check],
         cwd=project,
+        env=clean_environment(project),
         capture_output=True,
         check=True,
         text=True,
@@ -270,12 +288,70 @@ def test_disabled_really_does_nothing(project: Path) -> None:
     assert not (project / "data/wandb").exists()
 
 
-def test_a_wrong_key_in_the_section_is_named(project: Path) -> None:
+def test_an_unknown_key_of_the_section_is_named(project: Path) -> None:
     process = kedro_run(project, "--pipelines=evaluate", "--params=wandb.modus=offline")
     said = finished(process)
     assert process.returncode != 0
     assert "section `wandb`" in said
     assert "modus" in said
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    stub = StubServer()
+    yield stub
+    stub.close()
+    assert stub.unknown == []
+
+
+def account(server: StubServer) -> dict[str, str]:
+    return {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+
+
+def test_an_interrupted_online_run_is_failed_on_the_server(
+    project: Path, server: StubServer
+) -> None:
+    process = kedro_run(project, "--pipelines=train", TINY_TRAINING="lasts", **account(server))
+    _read_until(process, "TRAINING")
+    (run,) = server.runs
+    assert run_index(project)["runs"][0]["url"] == f"{server.url}/{ENTITY}/boxes/runs/{run}"
+    process.send_signal(signal.SIGINT)
+    finished(process)
+    assert server.exit_codes == {run: 1}
+    (entry,) = run_index(project)["runs"]
+    assert entry["state"] == "failed"
+    assert entry["uploaded"] is True
+
+
+def test_an_interrupted_run_ends_in_a_limited_time_if_the_server_stalls(
+    project: Path, server: StubServer
+) -> None:
+    process = kedro_run(project, "--pipelines=train", TINY_TRAINING="lasts", **account(server))
+    _read_until(process, "TRAINING")
+    server.stall = ("/",)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    log = finished(process)
+    assert time.monotonic() - started < 12.0 + 6.0
+    assert process.returncode != 0
+    assert "kedro run --pipelines=publish" in " ".join(log.split())
+    records = records_of(project / run_index(project)["runs"][0]["folder"])
+    assert of_type(records, "exit")[0]["exit_code"] == 1
+    assert "interrupted" in merged(records, "summary")["error"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--env=other",)])
+def test_local_credentials_are_used_with_every_environment(
+    project: Path, server: StubServer, arguments: tuple[str, ...]
+) -> None:
+    (project / "conf/local/credentials.yml").write_text(f"wandb: {{api_key: {KEY}}}")
+    (project / "conf/other").mkdir()
+    process = kedro_run(project, "--pipelines=evaluate", *arguments, WANDB_BASE_URL=server.url)
+    log = finished(process)
+    assert process.returncode == 0, log
+    assert server.keys == {KEY}
+    assert list(server.exit_codes.values()) == [0]
+    assert KEY not in log
 
 
 def _read_until(process: subprocess.Popen[str], wanted: str) -> None:
@@ -285,4 +361,4 @@ def _read_until(process: subprocess.Popen[str], wanted: str) -> None:
         if wanted in line:
             return
         assert time.monotonic() < until
-    raise AssertionError(f"{wanted} was never said")
+    raise AssertionError(f"{wanted} was never printed")

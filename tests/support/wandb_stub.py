@@ -115,7 +115,7 @@ class StubServer:
     def answer(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, Any]:
         parts = urlsplit(path)
         is_json = method == "POST" and bool(body)
-        said = json.loads(body) if is_json else body
+        said: Any = json.loads(body) if is_json else body
         with self._lock:
             self.calls.append((method, path, said))
         if any(parts.path.startswith(prefix) for prefix in self.stall):
@@ -150,7 +150,7 @@ class StubServer:
             for number, line in enumerate(chunk["content"], start=chunk.get("offset", 0)):
                 lines[number] = line
         if said.get("complete"):
-            self.exit_codes[run] = said.get("exitcode")
+            self.exit_codes[run] = int(said["exitcode"])
         return {}
 
     def _graphql(self, said: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from mnist_localization.hooks import _credentials
 from mnist_localization.tracking import RunContext
 from mnist_localization.tracking.client import Client
-from mnist_localization.tracking.hooks import _credentials
 from support.small_publications import make_tracker, metrics, settings, train
 from support.wandb_stub import KEY, StubServer
 

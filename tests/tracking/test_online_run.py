@@ -224,13 +224,13 @@ def test_a_server_in_trouble_from_the_start_costs_a_limited_time(
 def test_a_server_in_trouble_during_the_training_loses_nothing(
     tmp_path: Path, account: StubServer, caplog: pytest.LogCaptureFixture, trouble: str
 ) -> None:
-    tracker = make_tracker(tmp_path, **SHORT)
+    tracker = make_tracker(tmp_path, settings={"timeout_s": 2 * LIMIT_S})
     train(tracker, epochs=1)
     assert eventually(lambda: overlays_arrived(account))
     setattr(account, *(("stall", ("/",)) if trouble == "stalls" else (trouble, True)))
     assert log_more_epochs(tracker) < 2.0, "training does not wait for the server"
     trained = publication(losses=[1 / epoch for epoch in (1, 2, 3, 4)])
-    with limited():
+    with limited(2 * LIMIT_S):
         receipt = tracker.publish(trained)
     assert_offline(receipt, caplog)
 
@@ -267,10 +267,10 @@ def test_a_server_that_stalls_when_the_report_is_saved(
 def test_a_training_that_is_closed_while_the_server_stalls_costs_a_limited_time(
     tmp_path: Path, account: StubServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = make_tracker(tmp_path, "train", **SHORT)
+    tracker = make_tracker(tmp_path, "train", settings={"timeout_s": 2 * LIMIT_S})
     train(tracker)
     account.stall = ("/",)
-    with limited():
+    with limited(2 * LIMIT_S):
         tracker.close()
     assert len(warnings_of(caplog)) == 1
     account.stall = ()

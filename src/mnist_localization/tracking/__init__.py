@@ -1,9 +1,8 @@
 """Experiment tracking with Weights & Biases. No other package imports wandb."""
 
-from mnist_localization.tracking.hooks import TrackingHooks
 from mnist_localization.tracking.publication import Publication
 from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.run_index import Receipt
 from mnist_localization.tracking.tracker import Tracker
 
-__all__ = ["Publication", "Receipt", "RunContext", "Tracker", "TrackingHooks"]
+__all__ = ["Publication", "Receipt", "RunContext", "Tracker"]

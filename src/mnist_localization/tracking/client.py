@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mnist_localization.tracking.run_context import Redactor, RunContext
+from mnist_localization.tracking.redaction import Redactor
+from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.run_index import RunEntry
 
 if TYPE_CHECKING:
@@ -59,12 +60,7 @@ class Client:
     """
 
     def __init__(self, context: RunContext, folder: Path) -> None:
-        """Prepare the client without importing wandb.
-
-        Args:
-            context: Facts about the `kedro run`.
-            folder: Folder of all files that W&B writes.
-        """
+        """Prepare the client, whose files are all in `folder`, without importing wandb."""
         self._context = context
         self._folder = folder
         self._limit_s = context.settings.timeout_s if context.settings else 0.0
@@ -93,28 +89,23 @@ class Client:
         return run if run is not None else self._init(group, config)
 
     def close_run(self, run: "wandb.Run", *, failed: bool) -> bool:
-        """Finish a run; return whether an online run was uploaded within the limit."""
+        """Finish a run; return whether an online run was uploaded within its share of the limit."""
         is_sent = False
         if run.offline:
             run.finish(exit_code=int(failed))
         else:
-            limit = self._share() + _MARGIN_S if self.is_online else _SHUTDOWN_S
+            # Also after a failure of the server: stopped earlier, the client damages the file.
             with suppress(TimeoutError):
+                limit = self._limit_s * _SHARE + _MARGIN_S
                 self._wait(lambda: run.finish(exit_code=int(failed)), limit)
                 is_sent = True
         self._shut_down()
         return is_sent
 
     def ask(self, action: str, work: Callable[[], T], limit_s: float | None = None) -> T | None:
-        """Do work that needs the server; after a failure the server is not used any more.
+        """Do work that needs the server; return `None` if it fails or the server is not used.
 
-        Args:
-            action: Infinitive for the warning.
-            work: The work.
-            limit_s: Seconds for the work, if not all that is left of the limit.
-
-        Returns:
-            The result, or `None` if the work failed or the server is not used.
+        After a failure the server is not used any more. `action` is an infinitive for the warning.
         """
         if not self.is_online:
             return None
@@ -131,7 +122,7 @@ class Client:
         if run.offline:
             work()
         else:
-            self.ask("log artifacts", work)
+            self.ask("log artifacts", work, min(self._left_s, self._limit_s * _SHARE / 2))
 
     def give_up(self, reason: str) -> None:
         """Use the server no more in this `kedro run`, and log one warning."""
@@ -264,6 +255,8 @@ class Client:
                 x_disable_machine_info=True,
                 x_save_requirements=False,
                 host="",
+                # Seconds of rows that a kill may lose; `publish` adds them from the history.
+                x_transaction_log_flush_interval=2.0,
                 **limits,
             ),
         )

@@ -43,18 +43,7 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published once.
-
-    Attributes:
-        class_names: Name of each class, in the order of the labels.
-        gallery: Images to show.
-        predictions: The table `predictions`.
-        metrics: The dataset `metrics`.
-        history: One row per epoch, with the names of Keras' logs.
-        dataset_card: The dataset card.
-        localizer: The trained model.
-        page: Renders the HTML report; called only if something is published.
-    """
+    """Everything that is published once; `page` renders the HTML report if it is needed."""
 
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
@@ -103,10 +92,7 @@ class Publication:
     def log(self, run: "wandb.Run", folder: Path, alias: str) -> None:
         """Log everything except the epochs.
 
-        Args:
-            run: The open run.
-            folder: Folder inside the project for temporary files.
-            alias: Alias that identifies this version of the model artifact.
+        The folder is for temporary files. The alias identifies the version of the model artifact.
         """
         import wandb
 
@@ -179,12 +165,7 @@ def log_dataset(
 ) -> None:
     """Log the dataset as an artifact: its card and a reference to its source, but no images.
 
-    Args:
-        run: The open run.
-        card: The dataset card.
-        source_url: URL that the dataset was fetched from, without secrets; empty if it is local.
-        metadata: Fingerprints of the splits.
-        folder: Folder inside the project for temporary files.
+    A local dataset has no `source_url`. The folder is for temporary files.
     """
     import wandb
 

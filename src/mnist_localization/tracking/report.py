@@ -19,18 +19,7 @@ _LISTED_CLASSES = 20
 def save_report(
     publication: Publication, entity: str, project: str, group: str, url: str = ""
 ) -> str:
-    """Create the report, or update the one at a URL if it still exists.
-
-    Args:
-        publication: Content of the report.
-        entity: W&B user or team.
-        project: W&B project.
-        group: Group of the runs that the report shows.
-        url: Page of the report to update; empty creates one.
-
-    Returns:
-        Page of the report.
-    """
+    """Create the report of a group of runs, or update the one at `url`; return its page."""
 
     def grid(panels: list[Any]) -> Any:
         runs = wr.Runset(

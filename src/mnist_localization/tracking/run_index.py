@@ -22,15 +22,10 @@ class RunEntry(BaseModel):
 
     Attributes:
         folder: Files of the run, relative to the project if they are inside it.
-        entity: W&B user or team; empty for the default of the account.
         url: Page of the run; `None` if it is offline.
-        state: `open` while its process lives, then how it ended.
         losses: Loss of each logged epoch, from 1. They distinguish one training from another.
-        has_scores: Whether the scores of the test split were logged.
         outputs: Artifacts, as `name:alias`, without which the run is not uploaded completely.
         inputs: Artifacts, as `name:alias`, that the run uses, and whether the server knows that.
-        uploaded: Whether the server has everything.
-        pid: Process that opened the run.
     """
 
     id: str
@@ -63,13 +58,11 @@ class RunIndex(BaseModel):
     """All runs of one training and what was published of it.
 
     Attributes:
-        group: Group of the runs on W&B.
         key: Identity of the training; empty if unknown.
         trained: Whether the training is complete.
         fingerprints: Fingerprints of the splits of the training.
         earlier: Runs of earlier trainings that the server does not have.
         published: Hash of the content that was published last; empty if there is none.
-        report_url: Page of the W&B Report; empty if there is none.
     """
 
     group: str
@@ -83,12 +76,9 @@ class RunIndex(BaseModel):
 
     @classmethod
     def create(cls, group: str = "", key: str = "", before: "RunIndex | None" = None) -> "RunIndex":
-        """Create the index of a new training.
+        """Create the index of a new training; an empty group generates one.
 
-        Args:
-            group: Configured group; empty generates one.
-            key: Identity of the training.
-            before: The previous index, whose runs without an upload are kept.
+        Runs of the previous index that the server does not have are kept.
         """
         generated = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         known = (*before.earlier, *before.runs) if before else ()
@@ -157,8 +147,6 @@ class Receipt(BaseModel):
 
     Attributes:
         mode: `online` if the server was reached.
-        runs: The runs of the training, oldest first.
-        report_url: Page of the W&B Report.
         sync_command: Command that uploads what the server does not have, if anything is missing.
         unchanged: Whether the same content was published before.
     """

@@ -63,12 +63,7 @@ class Tracker:
     """
 
     def __init__(self, context: RunContext, folder: Path) -> None:
-        """Prepare a run without opening, reading or writing anything.
-
-        Args:
-            context: Facts about the `kedro run`.
-            folder: Folder of the run index and of all files that W&B writes.
-        """
+        """Prepare a run, whose files are all in `folder`, without reading or writing anything."""
         self._context = context
         self._folder = folder
         self._client = Client(context, folder)
@@ -88,11 +83,7 @@ class Tracker:
     def start_training(self, card: DatasetCard, provenance: Provenance, key: str = "") -> None:
         """Open the run of a training; its runs, also in later processes, share a group.
 
-        Args:
-            card: The dataset card.
-            provenance: Facts about the training.
-            key: Identity of the training. An interrupted training continues in its group if one
-                with the same key is started.
+        An interrupted training continues in its group if one with the same key is started.
         """
         index = self._saved_index()
         if index is None or index.trained or not key or index.key != key:
@@ -120,13 +111,9 @@ class Tracker:
         sample: Sequence[AnnotatedImage] = (),
         class_names: Sequence[str] = (),
     ) -> None:
-        """Log metrics and overlays of an epoch as one row of the history.
+        """Log metrics and overlays of an epoch, from 1, as one row of the history.
 
-        Args:
-            epoch: Number of the epoch, from 1.
-            logs: Keras' logs of the epoch.
-            sample: Validation images with the boxes of the epoch; may be empty.
-            class_names: Name of each class, in the order of the labels.
+        The logs are those of Keras. The sample, which may be empty, has the boxes of the epoch.
         """
         images = validate(sample, class_names)
         run, entry = self._open()
@@ -193,9 +180,8 @@ class Tracker:
     def close(self, error: BaseException | None = None) -> None:
         """Close the run, if one is open, and wait for its upload within the limit.
 
-        Args:
-            error: Error that stopped the `kedro run`; marks the run as failed. If nothing was
-                logged before, a run is opened for it.
+        The error that stopped the `kedro run` marks the run as failed. If nothing was logged
+        before, a run is opened for it.
         """
         with self._lock:
             if error is not None and not self._has_opened:
@@ -226,12 +212,7 @@ class Tracker:
     def _open(
         self, facts: Mapping[str, Any] | None = None, *, offline: bool = False
     ) -> tuple["wandb.Run", RunEntry]:
-        """Return the open run, and open it first if necessary.
-
-        Args:
-            facts: Additions to the configuration of the run.
-            offline: Whether a run that is opened is offline in any case.
-        """
+        """Return the open run, and open it first if necessary; add facts to its configuration."""
         self._config.update(facts or {})
         if self._current is not None:
             if facts:
