@@ -211,10 +211,10 @@ def test_a_missing_broken_or_unsafe_model_file_is_an_error_with_the_reason(saved
     for name, reason in {
         "unsafe": "Lambda layer, which would run code",
         "other": "`label` and `bbox`",
-        "cut": r"no whole `\.keras` file",
-        "bytes": r"bytes\.keras: the model cannot be loaded",
-        "text": r"no whole `\.keras` file",
-        "missing": "no such model file",
+        "cut": r"not a complete `\.keras` file",
+        "bytes": r"bytes\.keras: cannot load the model",
+        "text": r"not a complete `\.keras` file",
+        "missing": "does not exist",
     }.items():
         with pytest.raises(ModelError, match=reason):
             Localizer.load(tmp_path / f"{name}.keras")

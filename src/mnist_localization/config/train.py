@@ -5,9 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from mnist_localization.config import PositiveFloat, PositiveInt, Settings, registered_name
+from mnist_localization.config import (
+    NotNegative,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    Share,
+    registered_name,
+)
 
-NonNegative = Annotated[float, Field(ge=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 ArchitectureName = Annotated[str, registered_name("models/architectures")]
 
@@ -18,14 +24,14 @@ class EarlyStoppingSettings(Settings):
     monitor: str
     mode: Literal["min", "max"]
     patience: Annotated[int, Field(ge=0)]
-    min_delta: NonNegative
+    min_delta: NotNegative
 
 
 class LossWeights(Settings):
     """Weights of the losses of the two heads in the total loss."""
 
-    label: NonNegative
-    bbox: NonNegative
+    label: NotNegative
+    bbox: NotNegative
 
 
 class AugmentationSettings(Settings):
@@ -34,9 +40,9 @@ class AugmentationSettings(Settings):
     share: Fraction
     noise: Fraction
     brightness: Fraction
-    contrast: Annotated[float, Field(ge=0.0, lt=1.0)]
+    contrast: Share
     clutter: bool
-    scale: NonNegative
+    scale: NotNegative
 
 
 class PhaseSettings(Settings):
@@ -53,7 +59,7 @@ class TrainingDefaults(Settings):
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
-    weight_decay: NonNegative
+    weight_decay: NotNegative
     schedule: Literal["constant", "cosine"]
     bbox_loss: Annotated[str, registered_name("models/losses")]
     loss_weights: LossWeights

@@ -1,12 +1,9 @@
 """The model of the report "Object Localization with Keras and W&B" (2020)."""
 
-from typing import Annotated
-
 from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
-from pydantic import Field
 
-from mnist_localization.config import Settings
+from mnist_localization.config import PositiveInt, Settings, Share
 from mnist_localization.config.train import (
     AugmentationSettings,
     EarlyStoppingSettings,
@@ -26,8 +23,8 @@ from mnist_localization.models.layers import ClipAndSnapBox
 class Report2020Settings(Settings):
     """Section `train.architectures.report2020`."""
 
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    regression_units: tuple[Annotated[int, Field(gt=0)], ...]
+    dropout: Share
+    regression_units: tuple[PositiveInt, ...]
     rescale: bool
 
 

@@ -11,7 +11,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 from pydantic import Field
 
-from mnist_localization.config import Settings
+from mnist_localization.config import PositiveFloat, PositiveInt, Settings, Share
 from mnist_localization.config.train import (
     AugmentationSettings,
     EarlyStoppingSettings,
@@ -49,7 +49,6 @@ from mnist_localization.models.layers import (
     SnapToStatistics,
 )
 
-PositiveInt = Annotated[int, Field(gt=0)]
 SmallShare = Annotated[float, Field(ge=0.0, lt=0.5)]
 
 _COARSE_BOX, _REFINED_BOX = "bbox_coarse", "bbox_guess"
@@ -68,12 +67,12 @@ class GlimpseSettings(Settings):
     fine_filters: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
     label_units: PositiveInt
     bbox_units: PositiveInt
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    dropout: Share
     view_shift: SmallShare
     size_tolerance: SmallShare
     center_tolerance: SmallShare
-    coarse_loss_weight: Annotated[float, Field(gt=0.0)]
-    guess_loss_weight: Annotated[float, Field(gt=0.0)]
+    coarse_loss_weight: PositiveFloat
+    guess_loss_weight: PositiveFloat
     snap: bool
 
 
