@@ -1,4 +1,4 @@
-"""The nodes that make the gallery and the page, on a store as the split stage leaves it."""
+"""Nodes of the stage `publish`, on a store as the split stage writes it."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,8 @@ from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import with_fingerprints
-from mnist_localization.pipelines.publish.nodes import collect_gallery, render_html_report
+from mnist_localization.pipelines.publish.nodes import publish_to_wandb, render_html_report
+from mnist_localization.tracking import Receipt
 from support.sample_report import evaluate_settings, sample_report
 from support.settings import section
 from support.small_publications import SmallLocalizer
@@ -39,15 +40,36 @@ def predictions(store):
     return with_fingerprints(table, SmallLocalizer(1.0), store.meta)
 
 
-def gallery_of(dataset, store, predictions, weight=1.0, on_stale="error"):
-    settings = PublishSettings(gallery={"worst": 2, "mistakes": 3, "random": 4})
-    evaluate, split = evaluate_settings(on_stale=on_stale), SimpleNamespace(store=store)
-    localizer = SmallLocalizer(weight)
-    return collect_gallery(settings, evaluate, dataset, 0, predictions, localizer, split)
+class RecordingTracker:
+    """Keeps the publication instead of publishing it."""
+
+    def publish(self, publication):
+        self.publication = publication
+        return Receipt()
 
 
-def test_the_page_shows_the_images_of_the_test_split(dataset, store, predictions):
-    gallery = gallery_of(dataset, store, predictions)
+def results(dataset, store, predictions, weight=1.0, on_stale="error"):
+    """Return the inputs of both nodes."""
+    rest = sample_report(names=("small", "large"), images=60, gallery=(0, 0, 0))
+    return [
+        PublishSettings(gallery={"worst": 2, "mistakes": 3, "random": 4}),
+        evaluate_settings(on_stale=on_stale),
+        dataset,
+        0,
+        predictions,
+        rest.baseline_predictions,
+        rest.metrics,
+        rest.history,
+        rest.card,
+        SmallLocalizer(weight),
+        SimpleNamespace(store=store),
+    ]
+
+
+def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, predictions):
+    inputs, tracker = results(dataset, store, predictions), RecordingTracker()
+    assert publish_to_wandb(*inputs, tracker) == Receipt()
+    gallery = tracker.publication.gallery
 
     for reason, count in {"worst": 2, "mistake": 3, "random": 4}.items():
         assert sum(reason in item.reasons for item in gallery) == count
@@ -55,24 +77,37 @@ def test_the_page_shows_the_images_of_the_test_split(dataset, store, predictions
         assert item.annotated.file == store.annotations["file"][item.row]
         assert np.array_equal(item.annotated.image, store.read([item.row])[0])
 
-    rest = sample_report(names=("small", "large"), images=60, gallery=(0, 0, 0))
-    page = render_html_report(dataset, gallery, predictions, rest.metrics, rest.history, rest.card)
+    page = render_html_report(*inputs)
     assert page.startswith("<!doctype html>")
     assert all(f"{item.annotated.file}: true class" in page for item in gallery)
+    assert tracker.publication.page() == page
 
 
-def test_predictions_of_another_model_are_told_or_refused_before_anything_is_published(
-    dataset, store, predictions, caplog
+def publish_page(inputs):
+    return render_html_report(*inputs)
+
+
+def publish_run(inputs):
+    tracker = RecordingTracker()
+    publish_to_wandb(*inputs, tracker)
+    return tracker.publication
+
+
+both_nodes = pytest.mark.parametrize("publish", [publish_page, publish_run])
+
+
+@both_nodes
+def test_predictions_of_another_model_are_logged_or_refused(
+    dataset, store, predictions, caplog, publish
 ):
-    assert gallery_of(dataset, store, predictions, weight=2.0, on_stale="warn")
+    assert publish(results(dataset, store, predictions, weight=2.0, on_stale="warn"))
     assert "Stale: the predictions were made from the localizer" in caplog.text
     with pytest.raises(StaleError, match="predictions were made from the localizer"):
-        gallery_of(dataset, store, predictions, weight=2.0)
+        publish(results(dataset, store, predictions, weight=2.0))
 
 
-def test_predictions_of_another_split_are_refused_before_anything_is_published(
-    dataset, store, predictions, tmp_path
-):
+@both_nodes
+def test_predictions_of_another_split_are_refused(dataset, store, predictions, tmp_path, publish):
     other = make_store(tmp_path / "other", 12, seed=2, split="test")
     with pytest.raises(StaleError, match="predictions were made from the test_split"):
-        gallery_of(dataset, other, predictions)
+        publish(results(dataset, other, predictions))
