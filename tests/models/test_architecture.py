@@ -7,14 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_localization.data.images.pipeline import random_keys
+from mnist_localization.errors import ModelError
 from mnist_localization.models.architecture import (
     ModelSpec,
     build_network,
     load_architecture,
     resolve_settings,
 )
-from mnist_localization.models.layers import keyed_uniform
 from mnist_localization.models.losses import box_loss
 from mnist_localization.registry import module_names
 from mnist_localization.training.loop import compile_network
@@ -144,24 +143,11 @@ def test_training_defaults_are_complete_and_valid(name):
     assert type(defaults).model_validate(defaults.model_dump()) == defaults
 
 
-def test_keyed_numbers_are_uniform_and_independent():
-    keys = random_keys(1, 2, np.arange(20_000))
-    numbers = keras.ops.convert_to_numpy(keyed_uniform(keys, 3, 0.5, stream=0))
-    others = keras.ops.convert_to_numpy(keyed_uniform(keys, 3, 0.5, stream=1))
-    assert numbers.shape == (20_000, 3)
-    assert -0.5 <= numbers.min() < -0.499
-    assert 0.499 < numbers.max() < 0.5
-    counts, _ = np.histogram(numbers, bins=20, range=(-0.5, 0.5))
-    assert np.abs(counts / 3000 - 1).max() < 0.08  # four standard deviations
-    correlations = np.corrcoef(np.concatenate([numbers, others], axis=1).T)
-    assert np.abs(correlations - np.eye(6)).max() < 0.03
-    neighbors = np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]
-    assert abs(neighbors) < 0.03
+def test_an_unknown_architecture_is_an_error_that_lists_the_registered_ones():
+    with pytest.raises(ModelError, match=r"'resnet'.*report2020"):
+        build_network("resnet", {}, ModelSpec(40, 40, 1, 2, True))
 
 
-def test_keyed_numbers_depend_on_both_words_of_the_key():
-    keys = np.array([[1, 2], [1, 3], [2, 2], [1, 2]], np.uint32)
-    first, second, third, again = keras.ops.convert_to_numpy(keyed_uniform(keys, 4, 1.0, stream=0))
-    np.testing.assert_array_equal(first, again)
-    assert (first != second).all()
-    assert (first != third).all()
+def test_a_misspelled_setting_of_an_architecture_is_an_error():
+    with pytest.raises(ModelError, match=r"train\.architectures\.report2020(.|\n)*drop_out"):
+        train_settings(architectures={"report2020": {"drop_out": 0.1}})

@@ -34,20 +34,20 @@ def compute(images: Any) -> BoxStatistics:
     return compute_box_statistics(images)
 
 
-def test_one_size_and_the_distance_from_the_center_of_mass_are_found():
+def test_a_typical_size_and_the_offset_of_the_center_of_mass_are_found():
     box_statistics = compute(Images([(20, 12)] * 40, moved=2.0))
     assert box_statistics.typical_size == pytest.approx((20 / 80, 12 / 60), abs=1e-6)
     assert box_statistics.mass_offset == pytest.approx((2 / 80, 0.0), abs=1e-6)
 
 
-def test_varied_sizes_have_no_typical_one_but_may_be_centred():
+def test_varied_sizes_have_no_typical_size_but_may_have_a_mass_offset():
     sizes = [(number, 30 - number) for number in range(8, 28)]
     box_statistics = compute(Images(sizes))
     assert box_statistics.typical_size is None
     assert box_statistics.mass_offset == pytest.approx((0.0, 0.0), abs=1e-6)
 
 
-def test_on_a_bright_background_the_center_of_mass_tells_nothing():
+def test_there_is_no_mass_offset_on_a_bright_background():
     assert compute(Images([(20, 12)] * 40, background=200)).mass_offset is None
 
 

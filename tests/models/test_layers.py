@@ -5,42 +5,17 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization.data import boxes
-from mnist_localization.models.layers import ClipAndSnapBox, FusedBatchNormalization
-from mnist_localization.models.metrics import MeanBoxIoU, paired_iou
-
-corner = st.floats(0, 1, width=32)
-pairs = st.lists(st.tuples(*[corner] * 8), min_size=1, max_size=5)
-
-
-@given(pairs)
-def test_the_iou_of_the_metric_is_that_of_the_scores(rows):
-    values = np.array(rows, np.float32).reshape(-1, 2, 4)
-    values = np.concatenate(
-        [
-            np.minimum(values[..., :2], values[..., 2:]),
-            np.maximum(values[..., :2], values[..., 2:]),
-        ],
-        -1,
-    )
-    a, b = values[:, 0], values[:, 1]
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(paired_iou(a, b)), boxes.paired_iou(a, b), atol=1e-4
-    )
-
-
-def test_the_metric_is_the_mean_over_all_images_seen():
-    metric = MeanBoxIoU()
-    box = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
-    half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
-    metric.update_state(np.repeat(box, 3, axis=0), np.repeat(box, 3, axis=0))
-    metric.update_state(box, half)
-    assert float(metric.result()) == pytest.approx((3 + 0.5) / 4)
-    assert MeanBoxIoU.from_config(metric.get_config()).name == "mean_iou"
+from mnist_localization.data.images.pipeline import random_keys
+from mnist_localization.models.layers import (
+    ClipAndSnapBox,
+    FusedBatchNormalization,
+    SnapToStatistics,
+    keyed_uniform,
+)
 
 
 @given(st.tuples(*[st.floats(-1, 2, width=32)] * 4))
-def test_an_ordered_box_is_ordered_inside_the_image_and_on_the_grid(values):
+def test_a_snapped_box_is_ordered_inside_the_image_and_on_the_grid(values):
     layer = ClipAndSnapBox(grid=(50, 100))
     xmin, ymin, xmax, ymax = keras.ops.convert_to_numpy(layer(np.array([values], np.float32)))[0]
     assert 0 <= xmin <= xmax <= 1
@@ -62,7 +37,7 @@ def gradients(layer, images):
     return [outputs.numpy(), *(value.numpy() for value in values)], layer.moving_mean.numpy()
 
 
-def test_fused_normalization_gives_what_that_of_keras_gives():
+def test_fused_normalization_equals_that_of_keras():
     images = np.random.default_rng(3).normal(2.0, 3.0, (16, 6, 5, 4)).astype(np.float32)
     fused, plain = (
         FusedBatchNormalization(momentum=0.5),
@@ -76,7 +51,7 @@ def test_fused_normalization_gives_what_that_of_keras_gives():
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(our_mean, their_mean, rtol=1e-5)
-    # The kernel gives the unbiased variance: larger by one part in the pixels of the batch.
+    # The kernel computes the unbiased variance, which is larger by a factor of n / (n - 1).
     np.testing.assert_allclose(fused.moving_variance, plain.moving_variance, rtol=1 / 16 / 30)
     for layer in (fused, plain):
         layer.moving_variance.assign([1.0, 2.0, 3.0, 4.0])
@@ -90,3 +65,40 @@ def test_frozen_normalization_keeps_its_statistics():
     layer.trainable = False
     np.testing.assert_allclose(layer(images, training=True), layer(images), atol=1e-6)
     np.testing.assert_array_equal(layer.moving_mean, [0.0, 0.0])
+
+
+def test_keyed_numbers_are_uniform_and_independent():
+    keys = random_keys(1, 2, np.arange(20_000))
+    numbers = keras.ops.convert_to_numpy(keyed_uniform(keys, 3, 0.5, stream=0))
+    others = keras.ops.convert_to_numpy(keyed_uniform(keys, 3, 0.5, stream=1))
+    assert numbers.shape == (20_000, 3)
+    assert -0.5 <= numbers.min() < -0.499
+    assert 0.499 < numbers.max() < 0.5
+    counts, _ = np.histogram(numbers, bins=20, range=(-0.5, 0.5))
+    assert np.abs(counts / 3000 - 1).max() < 0.08  # four standard deviations
+    correlations = np.corrcoef(np.concatenate([numbers, others], axis=1).T)
+    assert np.abs(correlations - np.eye(6)).max() < 0.03
+    neighbors = np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]
+    assert abs(neighbors) < 0.03
+
+
+def test_keyed_numbers_depend_on_both_words_of_the_key():
+    keys = np.array([[1, 2], [1, 3], [2, 2], [1, 2]], np.uint32)
+    first, second, third, again = keras.ops.convert_to_numpy(keyed_uniform(keys, 4, 1.0, stream=0))
+    np.testing.assert_array_equal(first, again)
+    assert (first != second).all()
+    assert (first != third).all()
+
+
+def test_a_refined_box_is_replaced_by_statistics_only_if_they_are_close():
+    layer = SnapToStatistics((0.2, 0.3), size_tolerance=0.1, center_tolerance=0.1)
+    sizes = np.array([[0.21, 0.29], [0.21, 0.4], [0.2, 0.3], [0.2, 0.3]], np.float32)
+    refined = np.concatenate([0.5 - sizes / 2, 0.5 + sizes / 2], axis=1)
+    mass_center = np.array([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52], [0.51, 0.6]], np.float32)
+    corners = keras.ops.convert_to_numpy(layer([refined, mass_center]))
+    found = corners[:, 2:] - corners[:, :2]
+    np.testing.assert_allclose(found, [[0.2, 0.3], [0.21, 0.4], *[[0.2, 0.3]] * 2], atol=1e-6)
+    centers = (corners[:, :2] + corners[:, 2:]) / 2
+    np.testing.assert_allclose(centers[2:], [[0.51, 0.52], [0.5, 0.5]], atol=1e-6)
+    alone = keras.ops.convert_to_numpy(SnapToStatistics()([refined]))
+    np.testing.assert_allclose(alone, refined, atol=1e-6)
