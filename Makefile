@@ -57,8 +57,7 @@ MADE := $(wildcard data/0[2-8]_* data/*/0[2-8]_*) $(wildcard data/bench)
 
 clean: ## Remove outputs of runs and tools; keep downloads, your own files and the environment.
 	@for folder in $(MADE); do find "$$folder" -mindepth 1 -depth ! -name .gitkeep -delete; done
-	@if [ -d .viz ]; then find .viz -type f ! -name styles.json -delete; fi
-	@rm -rf build wandb .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	@rm -rf build wandb .viz .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	@find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Also remove downloads and the environment.

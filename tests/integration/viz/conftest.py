@@ -1,16 +1,11 @@
-import shutil
-
 import pytest
 
-from support.project import ROOT, Project
+from support.project import Project
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A project after one short `kedro run`."""
     project = Project.make(tmp_path_factory.mktemp("viz") / "project")
-    shutil.copytree(
-        ROOT / ".viz", project.path / ".viz", ignore=lambda _, names: {*names} - {"styles.json"}
-    )
     project.run("--params", "train.epochs=1,wandb.mode=disabled")
     return project

@@ -1,4 +1,4 @@
-"""`kedro viz`: what its server answers, and what the static site shows in a browser."""
+"""Tests of `kedro viz`: responses of its server, and the static site in a browser."""
 
 import base64
 import contextlib
@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 import requests
-from PIL import Image, ImageColor
+from PIL import Image
 from selenium.webdriver.support.ui import WebDriverWait
 
 from support.browser import open_browser
-from support.project import KEDRO, ROOT, Project, clean_environment
+from support.project import KEDRO, Project, clean_environment
 
 STAGES = ["fetch", "annotate", "split", "train", "evaluate", "publish"]
 LAYERS = ["raw", "intermediate", "model_input", "models", "model_output", "reporting"]
@@ -41,7 +41,7 @@ PREVIEWS = {
         *("dataset_sample", "model_diagram", "worst_predictions", "random_predictions"),
     },
 }
-# Light, without the tour for newcomers, and with room for the flow.
+# Light, without the tour for new users, and with space for the graph.
 PREFERENCES = {
     "theme": "light",
     "showFeatureHints": False,
@@ -50,8 +50,8 @@ PREFERENCES = {
 }
 
 
-class Answers:
-    """What a running `kedro viz` answers, and what it has written so far."""
+class Server:
+    """A running `kedro viz`: its responses and its log."""
 
     def __init__(self, url: str, log: Path) -> None:
         self.url, self.log = url, log
@@ -68,8 +68,8 @@ class Answers:
 
 
 @pytest.fixture(scope="module")
-def viz(ran: Project) -> Iterator[Answers]:
-    """`kedro viz`, started as a user does, without a browser."""
+def viz(ran: Project) -> Iterator[Server]:
+    """Start `kedro viz` like a user, without a browser."""
     port = _free_port()
     log = ran.path / "viz.log"
     with log.open("w") as file:
@@ -87,7 +87,7 @@ def viz(ran: Project) -> Iterator[Answers]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
-        yield Answers(f"http://127.0.0.1:{port}", log)
+        yield Server(f"http://127.0.0.1:{port}", log)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -96,7 +96,7 @@ def viz(ran: Project) -> Iterator[Answers]:
 
 @pytest.fixture(scope="module")
 def site(ran: Project) -> Path:
-    """The static site that `kedro viz build` leaves."""
+    """Build the static site with `kedro viz build`."""
     done = subprocess.run(
         [KEDRO, "viz", "build", "--include-previews"],
         cwd=ran.path,
@@ -107,13 +107,13 @@ def site(ran: Project) -> Path:
         timeout=120,
         check=True,
     )
-    # It reports errors and succeeds all the same: what counts is what lies there.
+    # The exit status is 0 even after an error.
     assert "Success" in done.stdout, done.stdout
     return ran.path / "build"
 
 
 def _free_port() -> int:
-    """Kedro viz takes no port of the range from which the system gives free ones."""
+    """Return a free port; kedro viz rejects ports of the ephemeral range."""
     for port in range(20000 + os.getpid() % 5000, 32000):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -122,24 +122,24 @@ def _free_port() -> int:
 
 
 def _environment(project: Project) -> dict[str, str]:
-    # The question for a newer version is refused at once, instead of waiting for a network.
+    # The check for a newer version fails at once instead of waiting for a network.
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
     return {**clean_environment(project.path), "KEDRO_ENV": project.env, **nowhere}
 
 
-def test_it_starts_without_a_warning(viz):
+def test_kedro_viz_starts_without_a_warning(viz):
     said = viz.log.read_text()
     for word in ("warn", "deprecat", "error", "traceback", "exception"):
         assert word not in said.lower(), said
 
 
-def test_the_layers_follow_the_flow(viz):
+def test_layers_are_in_the_order_of_the_data_flow(viz):
     assert viz.main["layers"] == LAYERS
     for name in ("dataset_card", "train_annotations", "train_split", "localizer", "predictions"):
         assert viz.nodes[name]["layer"] in LAYERS
 
 
-def test_there_is_one_group_a_stage_and_no_dataset_is_renamed(viz):
+def test_each_stage_is_one_group_and_no_dataset_is_renamed(viz):
     groups = viz.main["modular_pipelines"]
     shown = {
         each["id"] for each in groups["__root__"]["children"] if each["type"] == "modularPipeline"
@@ -152,7 +152,7 @@ def test_there_is_one_group_a_stage_and_no_dataset_is_renamed(viz):
     assert not [name for name in viz.nodes if "." in name]
 
 
-def test_the_pipelines_are_listed_in_the_order_of_the_flow(viz):
+def test_pipelines_are_listed_in_the_order_of_the_data_flow(viz):
     listed = [pipeline["id"] for pipeline in viz.main["pipelines"]]
     assert listed[:7] == ["__default__", *STAGES]
 
@@ -160,12 +160,12 @@ def test_the_pipelines_are_listed_in_the_order_of_the_flow(viz):
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind, names in PREVIEWS.items() for name in sorted(names)]
 )
-def test_a_dataset_has_its_preview(viz, ran, kind, name):
+def test_a_dataset_has_a_preview(viz, ran, kind, name):
     details = viz.details(name)
     preview = details["preview"]
     assert details["preview_type"] == kind
     if kind == "TablePreview":
-        assert len(preview["data"]) > 0 or name == "robustness"  # empty where not asked for
+        assert len(preview["data"]) > 0 or name == "robustness"  # empty by default
         assert all(len(row) == len(preview["columns"]) for row in preview["data"])
     elif kind == "ImagePreview":
         image = Image.open(io.BytesIO(base64.b64decode(preview)))
@@ -178,7 +178,7 @@ def test_a_dataset_has_its_preview(viz, ran, kind, name):
         assert json.loads(preview) == json.loads(path.read_text("utf-8"))
 
 
-def test_the_layer_table_names_layers_types_shapes_and_parameters(viz):
+def test_the_preview_of_the_model_lists_layers_types_shapes_and_parameters(viz):
     preview = viz.details("model_summary")["preview"]
     assert preview["columns"] == ["layer", "type", "output_shape", "parameters", "inputs"]
     rows = {row[0]: row[1:] for row in preview["data"]}
@@ -186,27 +186,22 @@ def test_the_layer_table_names_layers_types_shapes_and_parameters(viz):
     assert sum(row[2] for row in rows.values()) == 35086
 
 
-def test_colors_belong_to_what_is_shown_and_tell_layers_apart(viz, ran):
-    styles = json.loads((ran.path / ".viz" / "styles.json").read_text("utf-8"))
-    on_demand = {
+def test_datasets_of_pipelines_on_demand_have_a_layer(viz):
+    nodes = {
         node["name"]: node
         for pipeline in ("check", "compare", "export", "export_predictions", "predict")
         for node in viz.get(f"pipelines/{pipeline}")["nodes"]
     }
-    assert set(styles) <= set(viz.nodes) | set(on_demand)
     for name in ("check_page", "run_comparison", "model_card", "predictions_voc", "image_files"):
-        assert on_demand[name]["node_extras"]["styles"] == styles[name]
-        assert on_demand[name]["layer"] in LAYERS
-    fills: dict[str, set[str]] = {layer: set() for layer in LAYERS}
-    for name, style in styles.items():
-        if layer := viz.nodes.get(name, {}).get("layer"):
-            assert viz.nodes[name]["node_extras"]["styles"] == style
-            fills[layer].add(style["themes"]["light"]["fill"])
-    assert all(len(found) == 1 for found in fills.values())
-    assert len(set.union(*fills.values())) == len(LAYERS)
+        assert nodes[name]["layer"] in LAYERS
 
 
-def test_the_static_site_shows_flow_groups_and_previews(site, tmp_path):
+def test_the_report_is_an_output_of_publish(viz):
+    sources = {edge["source"] for edge in viz.main["edges"]}
+    assert viz.nodes["html_report"]["id"] not in sources
+
+
+def test_the_static_site_shows_data_flow_groups_and_previews(site, tmp_path):
     quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -218,7 +213,7 @@ def test_the_static_site_shows_flow_groups_and_previews(site, tmp_path):
                 "localStorage.setItem('KedroViz', arguments[0])", json.dumps(PREFERENCES)
             )
             page.get(f"{url}/")
-            _look_at_the_flow(page, tmp_path)
+            _look_at_the_flow(page)
             _open_a_preview(page)
             _open_a_group(page)
     finally:
@@ -226,29 +221,12 @@ def test_the_static_site_shows_flow_groups_and_previews(site, tmp_path):
         server.server_close()
 
 
-def _look_at_the_flow(page, folder):
+def _look_at_the_flow(page):
     WebDriverWait(page, 30).until(lambda _: set(STAGES) <= set(_shown(page)))
-    # The flow fades in: it has settled when two pictures are the same.
-    before, now = b"", page.get_screenshot_as_png()
-    end = time.monotonic() + 15
-    while now != before and time.monotonic() < end:
-        time.sleep(0.5)
-        before, now = now, page.get_screenshot_as_png()
-    picture = folder / "viz.png"
-    picture.write_bytes(now)
-    with Image.open(picture) as image:
-        colors = {color for _, color in image.convert("RGB").getcolors(2**24)}
-    assert _fills() <= colors
     layers = page.find_elements("css selector", ".pipeline-layer-name")
     assert [layer.text for layer in layers] == LAYERS
     assert {"dataset_sample", "localizer", "predictions", "metrics"} <= set(_shown(page))
     assert "train_localizer" not in _shown(page)
-
-
-def _fills():
-    """The colors of the layers on a light page."""
-    styles = json.loads((ROOT / ".viz" / "styles.json").read_text("utf-8"))
-    return {ImageColor.getrgb(style["themes"]["light"]["fill"]) for style in styles.values()}
 
 
 def _open_a_preview(page):
@@ -263,7 +241,7 @@ def _open_a_preview(page):
 
 def _open_a_group(page):
     _press(page, "train")
-    # The group itself fades out.
+    # The collapsed group disappears.
     WebDriverWait(page, 10).until(
         lambda _: "train_localizer" in _shown(page) and "train" not in _shown(page)
     )
