@@ -33,7 +33,9 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _rows(result: Mapping[str, Any]) -> list[tuple[str, Any, Any, Any]]:
     notebook, ours, run = result["notebook"], result["ours"], result["run"]
     last = notebook["epochs"][-1]
-    epoch = sum(each["seconds"] for each in notebook["epochs"]) / len(notebook["epochs"])
+    count = len(notebook["epochs"])
+    epochs = f"{count} epoch" if count == 1 else f"{count} epochs"
+    epoch = sum(each["seconds"] for each in notebook["epochs"]) / count
     rows = [
         (
             "training including input pipeline, images/s (median of rounds)",
@@ -48,7 +50,7 @@ def _rows(result: Mapping[str, Any]) -> list[tuple[str, Any, Any, Any]]:
             None,
         ),
         (
-            f"label accuracy, test split (notebook: {len(notebook['epochs'])} epochs)",
+            f"label accuracy, test split (notebook: {epochs})",
             f"{last['label_accuracy']:.2%}",
             f"{result['scores']['label_accuracy']:.2%}",
             None,
