@@ -1,12 +1,14 @@
 """The catalog in conf/base."""
 
+import pkgutil
 from pathlib import Path
 
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
+from pydantic import BaseModel
 
-from mnist_localization.datasets import AtomicPlotlyDataset
+from mnist_localization.datasets import AtomicPlotlyDataset, TypedJSONDataset
 from mnist_localization.registry import load_module, module_names
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -35,3 +37,10 @@ def test_a_new_chart_needs_no_entry(catalog):
     assert isinstance(dataset, AtomicPlotlyDataset)
     assert str(dataset._filepath).endswith("08_reporting/size_chart.json")
     assert dataset.metadata == {"kedro-viz": {"layer": "reporting"}}
+
+
+def test_every_typed_dataset_names_a_model_class(catalog):
+    models = [name for name in catalog if isinstance(catalog.get(name), TypedJSONDataset)]
+    assert "annotation_report" in models
+    for name in models:
+        assert issubclass(pkgutil.resolve_name(catalog.get(name)._model), BaseModel)
