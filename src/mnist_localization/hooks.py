@@ -18,6 +18,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.dataset_card import DatasetCard
@@ -110,7 +111,8 @@ class TrackingHooks:
                 settings=_settings(context),
                 job_type=job_type,
                 project_path=Path(context.project_path),
-                parameters=context.params,
+                # Kedro has replaced the sections by their validated models.
+                parameters=to_jsonable_python(context.params),
                 credentials=_credentials(context),
                 env="" if env == _DEFAULT_ENV else env,
                 runtime_params=run_params.get("runtime_params") or {},

@@ -38,6 +38,7 @@ import time
 
 from kedro.pipeline import Node, Pipeline
 
+from mnist_localization.config.results import WandbSettings
 from mnist_localization.models.provenance import Provenance
 from support.dataset_cards import make_card
 from support.scoring_tables import make_metrics
@@ -62,16 +63,20 @@ def train(card, tracker):
     return "model"
 
 
-def evaluate(model, tracker):
+def evaluate(model, settings: WandbSettings, tracker):
     tracker.log_scores(make_metrics(scores={"mean_iou": 0.5}))
     return "metrics"
+
+
+# Kedro replaces a section of the parameters by the model that annotates it.
+EVALUATED = ["model", "params:wandb", "tracker"]
 
 
 def register_pipelines():
     stages = {
         "fetch": Pipeline([Node(fetch, None, "card", tags="fetch")]),
         "train": Pipeline([Node(train, ["card", "tracker"], "model", tags="train")]),
-        "evaluate": Pipeline([Node(evaluate, ["model", "tracker"], "metrics", tags="evaluate")]),
+        "evaluate": Pipeline([Node(evaluate, EVALUATED, "metrics", tags="evaluate")]),
     }
     return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
 """
@@ -289,7 +294,7 @@ def test_disabled_does_not_import_wandb(project: Path) -> None:
 
 
 def test_an_unknown_key_of_the_section_is_named(project: Path) -> None:
-    process = kedro_run(project, "--pipelines=evaluate", "--params=wandb.modus=offline")
+    process = kedro_run(project, "--pipelines=train", "--params=wandb.modus=offline")
     said = finished(process)
     assert process.returncode != 0
     assert "section `wandb`" in said
