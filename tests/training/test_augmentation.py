@@ -15,11 +15,18 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), 60, 0)
 
 
+def augmentation(store, **settings):
+    created = make_augmentation(store, AugmentationSettings.model_validate(settings), 5)
+    assert created is not None
+    return created
+
+
 def changed(store, epoch=1, **settings):
-    """Images and boxes of all rows, augmented as in an epoch."""
-    augment = make_augmentation(store, AugmentationSettings.model_validate(settings), 5)
+    """Return images and boxes of all rows, augmented as in an epoch."""
     rows = np.arange(len(store))
-    return augment(store.read(rows), store.input_boxes, random_keys(5, epoch, rows))
+    return augmentation(store, **settings)(
+        store.read(rows), store.input_boxes, random_keys(5, epoch, rows)
+    )
 
 
 def test_a_share_of_zero_disables_augmentation(store):
@@ -42,7 +49,7 @@ def test_the_random_keys_determine_the_result(store):
 
 
 def test_an_image_is_augmented_alike_in_every_batch(store):
-    augment = make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 1}), 5)
+    augment = augmentation(store, share=1.0, **ALL)
     whole, boxes = changed(store, epoch=3, share=1.0, **ALL)
     rows = np.array([59, 7, 30])
     images, corners = augment(store.read(rows), store.input_boxes[rows], random_keys(5, 3, rows))
@@ -51,7 +58,7 @@ def test_an_image_is_augmented_alike_in_every_batch(store):
 
 
 def test_the_given_arrays_are_not_changed_in_place(store):
-    augment = make_augmentation(store, AugmentationSettings.model_validate(ALL | {"share": 1}), 5)
+    augment = augmentation(store, share=1.0, **ALL)
     rows = np.arange(len(store))
     images, boxes = store.read(rows), store.input_boxes
     augment(images, boxes, random_keys(5, 1, rows))

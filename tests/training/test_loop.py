@@ -41,8 +41,16 @@ def train(stores, folder, options=None, kill_after=None, on_epoch=lambda epoch: 
         if epoch == kill_after:
             raise Killed
 
+    training, validation = stores
     return fit_network(
-        network, spec, *stores, options, seed=3, checkpoint_folder=folder / "x", on_epoch_end=end
+        network,
+        spec,
+        training,
+        validation,
+        options,
+        seed=3,
+        checkpoint_folder=folder / "x",
+        on_epoch_end=end,
     )
 
 

@@ -57,6 +57,7 @@ def test_augmented_images_do_not_depend_on_interruptions(store: ImageStore) -> N
 def test_augmented_images_do_not_depend_on_their_order(store: ImageStore) -> None:
     settings = section("train", augmentation=AUGMENTATION).augmentation
     augment = make_augmentation(store, settings, 5)
+    assert augment is not None
     rows = np.arange(IMAGES)
     keys = random_keys(5, 1, rows)
     images, boxes = augment(store.read(rows), store.input_boxes, keys)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from mnist_localization.models.saving import layer_table, prediction_model
 from mnist_localization.models.statistics import BoxStatistics
 from mnist_localization.reporting.model_graph import architecture_diagram
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "stem_filters": 8,
     "stride": 4,
     "coarse_filters": 8,
