@@ -1,11 +1,12 @@
 """Breakdowns of the errors: by kind, in pixels, by class, by position, by confidence."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from mnist_localization.evaluation.metrics import Outcomes
 from mnist_localization.evaluation.metrics.average_precision import average_precisions
@@ -14,6 +15,9 @@ from mnist_localization.evaluation.metrics.per_image import FOUND_IOU
 # A matrix or one bar per class is not readable with more classes; the worst ones are shown.
 SHOWN_CLASSES = 20
 _LISTED_CONFUSIONS = 20
+
+# A mean over images, or `None` if there are no images.
+Mean = Annotated[float | None, BeforeValidator(lambda value: None if pd.isna(value) else value)]
 
 
 class Result(BaseModel):
@@ -39,8 +43,8 @@ class CalibrationBin(Result):
     low: float
     high: float
     images: int
-    confidence: float | None
-    accuracy: float | None
+    confidence: Mean
+    accuracy: Mean
 
 
 class Calibration(Result):
@@ -59,11 +63,11 @@ class ClassScores(Result):
     label: int
     name: str
     images: int
-    precision: float | None
-    recall: float | None
-    mean_iou: float | None
-    iou_at_50: float | None
-    ap: float | None
+    precision: Mean
+    recall: Mean
+    mean_iou: Mean
+    iou_at_50: Mean
+    ap: Mean
 
 
 class RegionScores(Result):
@@ -72,8 +76,8 @@ class RegionScores(Result):
     row: int
     column: int
     images: int
-    mean_iou: float | None
-    label_accuracy: float | None
+    mean_iou: Mean
+    label_accuracy: Mean
 
 
 class Confusion(NamedTuple):
@@ -171,28 +175,20 @@ def per_class(outcomes: Outcomes, class_names: Sequence[str]) -> tuple[ClassScor
     from sklearn.metrics import precision_recall_fscore_support
 
     true, predicted = outcomes.table["label"], outcomes.table["predicted_label"]
-    labels = range(outcomes.classes)
     precision, recall, _, _ = precision_recall_fscore_support(
-        true, predicted, labels=labels, zero_division=np.nan
+        true, predicted, labels=range(outcomes.classes), zero_division=np.nan
     )
-    ap = average_precisions(outcomes).mean(axis=1)
-    means = _group_means(
-        true.to_numpy(),
-        outcomes.classes,
-        mean_iou=outcomes.iou,
-        iou_at_50=outcomes.iou >= FOUND_IOU,
+    found = outcomes.iou >= FOUND_IOU
+    table = _group_means(
+        true.to_numpy(), outcomes.classes, mean_iou=outcomes.iou, iou_at_50=found
+    ).assign(
+        label=range(outcomes.classes),
+        name=list(class_names),
+        precision=precision,
+        recall=recall,
+        ap=average_precisions(outcomes).mean(axis=1),
     )
-    return tuple(
-        ClassScores(
-            label=label,
-            name=class_names[label],
-            precision=_none_if_nan(precision[label]),
-            recall=_none_if_nan(recall[label]),
-            ap=_none_if_nan(ap[label]),
-            **means[label],
-        )
-        for label in labels
-    )
+    return tuple(ClassScores.model_validate(row) for row in table.to_dict("records"))
 
 
 def by_position(outcomes: Outcomes, grid: int) -> tuple[RegionScores, ...]:
@@ -207,16 +203,14 @@ def by_position(outcomes: Outcomes, grid: int) -> tuple[RegionScores, ...]:
     """
     centers = (outcomes.true_boxes[:, :2] + outcomes.true_boxes[:, 2:]) / 2
     columns, rows = np.minimum((centers * grid).astype(int), grid - 1).T
-    means = _group_means(
+    table = _group_means(
         rows * grid + columns,
         grid * grid,
         mean_iou=outcomes.iou,
         label_accuracy=outcomes.label_correct,
     )
-    return tuple(
-        RegionScores(row=region // grid, column=region % grid, **group)
-        for region, group in enumerate(means)
-    )
+    table["row"], table["column"] = np.divmod(table.index, grid)
+    return tuple(RegionScores.model_validate(row) for row in table.to_dict("records"))
 
 
 def calibration(outcomes: Outcomes, bins: int) -> Calibration:
@@ -232,18 +226,20 @@ def calibration(outcomes: Outcomes, bins: int) -> Calibration:
     confidence = outcomes.table["confidence"].to_numpy(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
     members = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    means = _group_means(members, bins, confidence=confidence, accuracy=outcomes.label_correct)
-    entries = tuple(
-        CalibrationBin(low=edges[index], high=edges[index + 1], **group)
-        for index, group in enumerate(means)
+    table = _group_means(members, bins, confidence=confidence, accuracy=outcomes.label_correct)
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return Calibration(
+        ece=(gaps * table["images"]).sum() / len(confidence),
+        bins=tuple(
+            CalibrationBin.model_validate(row)
+            for row in table.assign(low=edges[:-1], high=edges[1:]).to_dict("records")
+        ),
     )
-    gaps = np.bincount(members, weights=outcomes.label_correct - confidence, minlength=bins)
-    return Calibration(ece=float(np.abs(gaps).sum() / len(confidence)), bins=entries)
 
 
 def _group_means(
-    groups: npt.NDArray[np.integer[Any]], count: int, **values: npt.NDArray[Any]
-) -> list[dict[str, Any]]:
+    groups: npt.NDArray[np.integer], count: int, **values: npt.ArrayLike
+) -> pd.DataFrame:
     """Return the number of `images` and the means of values in the groups 0 to `count - 1`.
 
     Args:
@@ -252,23 +248,10 @@ def _group_means(
         **values: Values of each image, `[n]`.
 
     Returns:
-        One entry per group; a mean without images is `None`.
+        One row per group; a mean without images is NaN.
     """
-    images = np.bincount(groups, minlength=count)
-    with np.errstate(invalid="ignore"):
-        means = {
-            name: np.bincount(groups, weights=column, minlength=count) / images
-            for name, column in values.items()
-        }
-    return [
-        {"images": int(images[group])}
-        | {name: _none_if_nan(column[group]) for name, column in means.items()}
-        for group in range(count)
-    ]
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    means = pd.DataFrame(values).groupby(groups).mean().reindex(range(count))
+    return means.assign(images=np.bincount(groups, minlength=count))
 
 
 def _spread(distances: npt.NDArray[np.float64]) -> PixelErrors:

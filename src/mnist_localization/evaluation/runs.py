@@ -87,7 +87,7 @@ def training_facts(provenance: Provenance) -> dict[str, Any]:
         out.
     """
     facts = provenance.model_dump(include=_TRAINING_FACTS, exclude_none=True)
-    return _flat(provenance.settings) | facts
+    return flattened(provenance.settings) | facts
 
 
 def compare_runs(
@@ -159,30 +159,36 @@ def comparison(records: Sequence[RunRecord]) -> pd.DataFrame:
         `training`), `quantity`, and one column per run. Scores and dataset are complete; of the
         training only differences are listed. The text is empty if a run lacks the quantity.
     """
-    rows = [("run", "evaluated_at", [record.evaluated_at for record in records])]
-    sections = {
-        "scores": [dict(record.scores) for record in records],
-        "dataset": [record.dataset.model_dump() for record in records],
-        "training": [_flat(record.training.to_json()) for record in records],
+    quantities = {record.run: _quantities(record) for record in records}
+    tables = {
+        section: pd.DataFrame({run: sections[section] for run, sections in quantities.items()})
+        for section in ("run", "scores", "dataset", "training")
     }
-    for section, columns in sections.items():
-        # A dict keeps the order of the first record that has the quantity.
-        for quantity in {name: None for column in columns for name in column}:
-            values = [_text(quantity, column.get(quantity)) for column in columns]
-            if section != "training" or len(set(values)) > 1:
-                rows.append((section, quantity, values))
-    names = [record.run for record in records]
-    table = pd.DataFrame([values for _, _, values in rows], columns=names, dtype=str)
-    table.insert(0, "section", [section for section, _, _ in rows])
-    table.insert(1, "quantity", [quantity for _, quantity, _ in rows])
-    return table
+    table = pd.concat(tables, names=["section", "quantity"]).fillna("").reset_index()
+    differs = table[list(quantities)].nunique(axis=1) > 1
+    return table[differs | (table["section"] != "training")].reset_index(drop=True)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _quantities(record: RunRecord) -> dict[str, dict[str, str]]:
+    """Return the texts of all quantities of a run, by section and name."""
+    sections: dict[str, Mapping[str, Any]] = {
+        "run": {"evaluated_at": record.evaluated_at},
+        "scores": record.scores,
+        "dataset": record.dataset.model_dump(),
+        "training": flattened(record.training.to_json()),
+    }
+    return {
+        section: {name: _text(name, value) for name, value in values.items()}
+        for section, values in sections.items()
+    }
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values in one level, under names such as `optimizer.momentum`."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            flat |= flattened(value, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = value
     return flat
@@ -192,5 +198,5 @@ def _text(quantity: str, value: Any) -> str:
     if value is None:
         return ""
     if quantity.endswith("fingerprint"):
-        return str(value)[:12]
+        return f"{value:.12}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 
 from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.evaluation.runs import flattened
 
 DEFAULT_PROJECT = "mnist-localization"
 # A pipeline without any of these stages opens no run.
@@ -102,7 +103,7 @@ class RunContext:
         if self.env:
             words.append(f"--env={self.env}")
         used = {name: value for name, value in self.runtime_params.items() if name in _PUBLISHING}
-        params = dict(_flat(used))
+        params = {name: "" if value is None else value for name, value in flattened(used).items()}
         if self.mode == "offline":
             params["wandb.mode"] = "online"
         if params:
@@ -119,11 +120,3 @@ def job_type_of(tags: set[str]) -> str | None:
     if len(stages) > 1:
         return "pipeline"
     return stages[0] if stages else None
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", "" if value is None else value
