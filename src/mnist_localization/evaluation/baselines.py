@@ -5,7 +5,6 @@ of fixed size on a dark background: a box around the center of the intensity.
 """
 
 import logging
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,11 @@ from mnist_localization.data.boxes import (
     whole_pixels,
 )
 from mnist_localization.data.images.store import ImageStore
-from mnist_localization.evaluation.predictions import AnnotatedImages, prediction_table
+from mnist_localization.evaluation.predictions import (
+    AnnotatedImages,
+    in_batches,
+    prediction_table,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +102,8 @@ def center_of_mass(
         `n` rows, columns of the table `predictions`; `raw_*` are not rounded.
     """
     size = box_size(training)
-    raw = np.concatenate([centered_boxes(images, size) for images in _batches(split)])
+    batches = in_batches(np.arange(len(split)), _BATCH, CENTER_OF_MASS)
+    raw = np.concatenate([centered_boxes(split.read(rows), size) for rows in batches])
     boxes = snapped(raw, split.shape) if whole_pixel_boxes else raw
     return prediction_table(split.annotations, *_most_frequent(training.annotations), boxes, raw)
 
@@ -169,8 +173,3 @@ def _most_frequent(training: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     """Return the most frequent label (the smallest of several) and its share."""
     shares = training["label"].value_counts(normalize=True).sort_index()
     return np.asarray(shares.idxmax()), np.asarray(shares.max())
-
-
-def _batches(store: AnnotatedImages) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(store), _BATCH):
-        yield store.read(np.arange(start, min(start + _BATCH, len(store))))

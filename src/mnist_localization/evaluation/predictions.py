@@ -1,7 +1,8 @@
 """The table `predictions`: one row per image with its annotation and its prediction."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from mnist_localization.data.boxes import (
+    ANNOTATION_COLUMNS,
     BOX_COLUMNS,
     PLACEMENT_COLUMNS,
     PREDICTED_BOX_COLUMNS,
@@ -21,9 +23,7 @@ from mnist_localization.data.images.letterbox import to_original_frame
 from mnist_localization.errors import ModelError
 
 PREDICTION_COLUMNS = (
-    "file",
-    "label",
-    *BOX_COLUMNS,
+    *ANNOTATION_COLUMNS,
     "predicted_label",
     "confidence",
     *PREDICTED_BOX_COLUMNS,
@@ -37,6 +37,7 @@ OPTIONAL_OUTPUTS = ("bbox_confidence", "presence")
 _TOLERANCE = 1e-4
 
 Images = npt.NDArray[np.uint8]
+Items = TypeVar("Items", npt.NDArray[np.int64], list[Path])
 FloatArray = npt.NDArray[np.float64]
 # Images [n, height, width, channels] to the arrays `label` [n, classes], `bbox` and `bbox_raw`
 # [n, 4] and, if the model has them, those of `OPTIONAL_OUTPUTS`.
@@ -77,34 +78,63 @@ def predict_store(
     Raises:
         ModelError: A prediction is not finite, or is not a probability.
     """
-    files = store.annotations["file"].tolist()
+    files = store.annotations["file"]
     size = min(batch_size, len(store))
     batches = []
-    for batch in batch_slices(len(store), size, name):
-        rows = np.arange(batch.start, batch.stop)
+    for rows in in_batches(np.arange(len(store)), size, name):
         outputs = {
             name: np.asarray(values, dtype=np.float64)[: len(rows)]
             for name, values in predictor(store.read(np.resize(rows, size))).items()
         }
-        _check(outputs, files[batch])
-        batches.append(_columns(outputs))
-    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    return prediction_table(store.annotations, **columns)
+        _check(outputs, files.iloc[rows].tolist())
+        optional = {name: outputs[name].ravel() for name in OPTIONAL_OUTPUTS if name in outputs}
+        batches.append(
+            {
+                "labels": outputs["label"].argmax(axis=1),
+                "confidence": outputs["label"].max(axis=1),
+                "boxes": outputs["bbox"],
+                "raw_boxes": outputs["bbox_raw"],
+                **optional,
+            }
+        )
+    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return prediction_table(store.annotations, **joined)
 
 
-def batch_slices(images: int, batch_size: int, name: str) -> Iterator[slice]:
-    """Yield the slice of each batch and show a progress bar.
+def in_batches(items: Items, batch_size: int, name: str) -> Iterator[Items]:
+    """Yield items in batches and show a progress bar.
 
     Args:
-        images: Number of images.
-        batch_size: Images per batch; the last batch may have fewer.
+        items: Row numbers or files.
+        batch_size: Items per batch; the last batch may have fewer.
         name: Label of the progress bar.
     """
-    with tqdm(total=images, desc=name, unit="image", disable=None) as bar:
-        for start in range(0, images, batch_size):
-            stop = min(start + batch_size, images)
-            yield slice(start, stop)
-            bar.update(stop - start)
+    with tqdm(total=len(items), desc=name, unit="image", disable=None) as bar:
+        for start in range(0, len(items), batch_size):
+            batch = items[start : start + batch_size]
+            yield batch
+            bar.update(len(batch))
+
+
+def finite_outputs(
+    predictor: Predictor, images: Images, name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Return the outputs `label` `[n, classes]` and `bbox` `[n, 4]` of a model.
+
+    Args:
+        predictor: The model.
+        images: Pixels, uint8 `[n, height, width, channels]`.
+        name: Name of the model in errors.
+
+    Raises:
+        ModelError: An output is not finite.
+    """
+    outputs = predictor(images)
+    # Copies, because a predictor may reuse the memory of its outputs.
+    label, bbox = (np.array(outputs[head], dtype=np.float64) for head in ("label", "bbox"))
+    if not (np.isfinite(label).all() and np.isfinite(bbox).all()):
+        raise ModelError(f"{name}: the model returns values that are not finite; train it again")
+    return label, bbox
 
 
 def prediction_table(
@@ -133,7 +163,7 @@ def prediction_table(
         `n` rows, columns `PREDICTION_COLUMNS`, then the optional ones, then `SIZE_COLUMNS` if
         images were fitted in.
     """
-    table = annotations[["file", "label", *BOX_COLUMNS]].reset_index(drop=True)
+    table = annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
     predicted, raw = np.asarray(boxes, np.float64), np.asarray(raw_boxes, np.float64)
     fitted_in = PLACEMENT_COLUMNS[0] in annotations
     if fitted_in:
@@ -151,18 +181,6 @@ def prediction_table(
     if fitted_in:
         table[list(SIZE_COLUMNS)] = annotations[list(SIZE_COLUMNS)].to_numpy()
     return table
-
-
-def _columns(outputs: Mapping[str, FloatArray]) -> dict[str, npt.NDArray[Any]]:
-    """Return the arguments of `prediction_table` for the outputs of a batch."""
-    columns = {
-        "labels": outputs["label"].argmax(axis=1),
-        "confidence": outputs["label"].max(axis=1),
-        "boxes": outputs["bbox"],
-        "raw_boxes": outputs["bbox_raw"],
-    }
-    optional = {name: outputs[name].ravel() for name in OPTIONAL_OUTPUTS if name in outputs}
-    return columns | optional
 
 
 def _check(outputs: Mapping[str, FloatArray], files: list[str]) -> None:

@@ -1,8 +1,15 @@
 """Scores of model and closed form on perturbed images."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from mnist_localization.data.boxes import RAW_BOX_COLUMNS
+from mnist_localization.data.boxes import (
+    BOX_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    RAW_BOX_COLUMNS,
+    paired_iou,
+)
 from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.perturbations import (
     PerturbedImages,
@@ -10,7 +17,7 @@ from mnist_localization.data.perturbations import (
     standard_perturbations,
 )
 from mnist_localization.evaluation.baselines import center_of_mass, closed_form_obstacle
-from mnist_localization.evaluation.predictions import Predictor, predict_store, prediction_table
+from mnist_localization.evaluation.predictions import Predictor, predict_store
 
 ROBUSTNESS_COLUMNS = (
     "perturbation",
@@ -52,26 +59,17 @@ def robustness_table(
     rows = []
     for perturbation in standard_perturbations(cut_fragments(training, seed)):
         images = PerturbedImages(split, perturbation, seed)
-        snaps = perturbation.scale is None
+        boxes = RAW_BOX_COLUMNS if perturbation.scale else PREDICTED_BOX_COLUMNS
         predictions = predict_store(predictor, images, batch_size, perturbation.name)
-        row = [perturbation.name, *_scores(predictions if snaps else _unsnapped(predictions))]
+        row = {"perturbation": perturbation.name, **_scores(predictions, boxes)}
         if has_closed_form:
-            row += _scores(center_of_mass(training, images, whole_pixel_boxes and snaps))
-        else:
-            row += [None, None]
+            closed_form = center_of_mass(training, images, whole_pixel_boxes)
+            row |= _scores(closed_form, boxes, "center_of_mass_")
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(ROBUSTNESS_COLUMNS)).astype(
-        dict.fromkeys(ROBUSTNESS_COLUMNS[1:], float)
-    )
+    return pd.DataFrame(rows, columns=list(ROBUSTNESS_COLUMNS))
 
 
-def _scores(predictions: pd.DataFrame) -> list[float]:
+def _scores(predictions: pd.DataFrame, boxes: Sequence[str], prefix: str = "") -> dict[str, float]:
     correct = predictions["label"] == predictions["predicted_label"]
-    return [float(correct.mean()), float(predictions["iou"].mean())]
-
-
-def _unsnapped(predictions: pd.DataFrame) -> pd.DataFrame:
-    raw = predictions[list(RAW_BOX_COLUMNS)].to_numpy()
-    return prediction_table(
-        predictions, predictions["predicted_label"], predictions["confidence"], raw, raw
-    )
+    iou = paired_iou(predictions[list(BOX_COLUMNS)], predictions[list(boxes)])
+    return {f"{prefix}label_accuracy": correct.mean(), f"{prefix}mean_iou": iou.mean()}

@@ -257,8 +257,7 @@ def _check_labels(predictions: pd.DataFrame, classes: int) -> None:
     if predictions.empty:
         raise ModelError("there are no predictions to score because the test split is empty")
     for column in ("label", "predicted_label"):
-        values = predictions[column]
-        unknown = predictions.loc[(values < 0) | (values >= classes)]
+        unknown = predictions[~predictions[column].between(0, classes - 1)]
         if len(unknown):
             row = unknown.iloc[0]
             raise ModelError(

@@ -59,8 +59,8 @@ def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list
         One sentence per mismatch; empty if all match or nothing is known.
     """
     return [
-        f"the localizer was trained with the {meta.split} split {_short(known)}, but "
-        f"{meta.split}_split on disk is {_short(meta.fingerprint)} (source {meta.source!r}); run "
+        f"the localizer was trained with the {meta.split} split {known:.12}, but "
+        f"{meta.split}_split on disk is {meta.fingerprint:.12} (source {meta.source!r}); run "
         "`kedro run --pipelines=train`"
         for meta in splits
         if (known := provenance.fingerprint(meta.split)) and known != meta.fingerprint
@@ -99,8 +99,8 @@ def stale_predictions(
         SPLIT_FINGERPRINT: ("test_split", test.fingerprint),
     }
     return [
-        f"the predictions were made from the {name} {_short(known)}, but {name} on disk is "
-        f"{_short(fingerprint)}; run `kedro run --pipelines=evaluate`"
+        f"the predictions were made from the {name} {known:.12}, but {name} on disk is "
+        f"{fingerprint:.12}; run `kedro run --pipelines=evaluate`"
         for key, (name, fingerprint) in present.items()
         if (known := predictions.attrs.get(key)) and known != fingerprint
     ]
@@ -120,7 +120,3 @@ def handle_stale(mismatches: Sequence[str], on_stale: Literal["warn", "error"]) 
         raise StaleError("; ".join(mismatches) + " (or set evaluate.on_stale to warn)")
     for mismatch in mismatches:
         logger.warning("Stale: %s", mismatch)
-
-
-def _short(fingerprint: str) -> str:
-    return fingerprint[:12]

@@ -3,7 +3,7 @@
 import logging
 import statistics
 import tempfile
-import time
+import timeit
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,16 +17,11 @@ from mnist_localization.config.results import EvaluateSettings, ExportSettings, 
 from mnist_localization.data.boxes import clip_boxes, paired_iou
 from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.errors import ModelError
-from mnist_localization.evaluation.predictions import batch_slices
+from mnist_localization.evaluation.predictions import finite_outputs, in_batches
 from mnist_localization.evaluation.staleness import handle_stale, stale_model
-from mnist_localization.export.formats import (
-    ExportFormat,
-    Images,
-    Predictor,
-    export_format,
-    exported_file_names,
-)
+from mnist_localization.export.formats import Predictor, export_format
 from mnist_localization.files import atomic_path, remove
+from mnist_localization.registry import module_names
 
 logger = logging.getLogger(__name__)
 
@@ -118,20 +113,25 @@ def export_localizer(
     train, test = train_split.store, test_split.store
     handle_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
     localizer = computed_in_float32(localizer)
-    samples = train.read(_sample_rows(len(train), settings.representative_images, seed))
-    check = _ParityCheck(localizer, test, settings, seed)
-    rows = [check.reference]
+    samples = train.read(train.sample(settings.representative_images, seed))
+    checked = test.sample(settings.checked_images or len(test), seed)
+    check = _ParityCheck(localizer.predict_on_batch, test, checked, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "localizer.keras"
+        localizer.save(saved)
+        rows = [check.row("keras", saved.name, saved, check.reference)]
     _remove_leftovers(exported_models)
-    formats = {name: export_format(name) for name in settings.formats}
     with ExitStack() as writes:
-        for name, each in formats.items():
+        for name in settings.formats:
             logger.info("Exporting %s.", name)
+            each = export_format(name)
             temporary = writes.enter_context(atomic_path(exported_models / each.file_name))
             each.write(localizer, temporary, samples)
-            rows.append(check.row(name, each, temporary))
-    for file_name in exported_file_names() - {each.file_name for each in formats.values()}:
-        remove(exported_models / file_name)
-    report = pd.DataFrame([asdict(row) for row in rows])
+            rows.append(check.row(name, each.file_name, temporary, each.load(temporary)))
+            _check_tolerance(rows[-1], rows[0], settings.tolerance(name))
+    for name in set(module_names("export/formats")) - set(settings.formats):
+        remove(exported_models / export_format(name).file_name)
+    report = pd.DataFrame(rows)
     logger.info("Exported:\n%s", report.to_string(index=False, float_format="%.4f"))
     return report
 
@@ -162,52 +162,42 @@ def compare_outputs(
     height, width, _ = images.shape
     probability = box_pixels = total_iou = 0.0
     correct = 0
-    for batch in batch_slices(len(rows), batch_size, name):
-        pixels = images.read(rows[batch])
-        label, bbox = _outputs(predictor, pixels, name)
+    for batch in in_batches(rows, batch_size, name):
+        pixels = images.read(batch)
+        label, bbox = finite_outputs(predictor, pixels, name)
         expected_label, expected_bbox = (
-            (label, bbox) if reference is predictor else _outputs(reference, pixels, name)
+            (label, bbox) if reference is predictor else finite_outputs(reference, pixels, name)
         )
         edges = np.abs(bbox - expected_bbox) * [width, height, width, height]
         probability = max(probability, float(np.abs(label - expected_label).max()))
         box_pixels = max(box_pixels, float(edges.max()))
-        correct += int((label.argmax(axis=1) == images.labels[rows[batch]]).sum())
-        iou = paired_iou(images.input_boxes[rows[batch]], clip_boxes(bbox))
+        correct += int((label.argmax(axis=1) == images.labels[batch]).sum())
+        iou = paired_iou(images.input_boxes[batch], clip_boxes(bbox))
         total_iou += float(iou.sum())
     return Parity(probability, box_pixels, correct / len(rows), total_iou / len(rows))
 
 
+@dataclass(frozen=True)
 class _ParityCheck:
-    """Comparison of exported files with the Keras model on a sample of test images."""
+    """Comparison of models with the Keras model on a sample of test images."""
 
-    def __init__(
-        self, localizer: Any, test: ImageStore, settings: ExportSettings, seed: int
-    ) -> None:
-        self._keras: Predictor = localizer.predict_on_batch
-        self._test = test
-        self._settings = settings
-        self._rows = _sample_rows(len(test), settings.checked_images or len(test), seed)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "localizer.keras"
-            localizer.save(path)
-            self.reference = self._measure("keras", path.name, self._keras, path)
+    reference: Predictor
+    test: ImageStore
+    rows: Rows
+    settings: ExportSettings
 
-    def row(self, name: str, export: ExportFormat, path: Path) -> ExportRow:
-        """Return the row of an exported file, or raise if it exceeds its tolerance."""
-        row = self._measure(name, export.file_name, export.load(path), path)
-        _check_tolerance(row, self.reference, self._settings.tolerance(name))
-        return row
-
-    def _measure(self, name: str, file: str, predictor: Predictor, path: Path) -> ExportRow:
-        batch_size, runs = self._settings.batch_size, self._settings.latency_runs
-        parity = compare_outputs(predictor, self._keras, self._test, self._rows, batch_size, name)
+    def row(self, name: str, file: str, path: Path, predictor: Predictor) -> ExportRow:
+        """Measure a model, loaded from a path, whose final file name is given."""
+        parity = compare_outputs(
+            predictor, self.reference, self.test, self.rows, self.settings.batch_size, name
+        )
         return ExportRow(
             format=name,
             file=file,
             size_bytes=_size(path),
-            images=len(self._rows),
+            images=len(self.rows),
             **asdict(parity),
-            latency_ms=_latency_ms(predictor, self._test, runs),
+            latency_ms=_latency_ms(predictor, self.test, self.settings.latency_runs),
         )
 
 
@@ -233,33 +223,12 @@ def _check_tolerance(row: ExportRow, reference: ExportRow, allowed: ToleranceSet
         )
 
 
-def _outputs(
-    predictor: Predictor, images: Images, name: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    outputs = predictor(images)
-    # Copies, because a predictor may reuse the memory of its outputs.
-    label, bbox = (np.array(outputs[head], dtype=np.float64) for head in ("label", "bbox"))
-    if not (np.isfinite(label).all() and np.isfinite(bbox).all()):
-        raise ModelError(f"{name}: the model returns values that are not finite; train it again")
-    return label, bbox
-
-
 def _latency_ms(predictor: Predictor, images: ImageStore, runs: int) -> float:
     image = images.read(np.zeros(1, dtype=np.int64))
-    seconds = []
-    for _ in range(_WARM_UP_RUNS + runs):
-        started = time.perf_counter()
-        np.asarray(predictor(image)["bbox"])
-        seconds.append(time.perf_counter() - started)
+    seconds = timeit.repeat(
+        lambda: np.asarray(predictor(image)["bbox"]), number=1, repeat=_WARM_UP_RUNS + runs
+    )
     return 1000 * statistics.median(seconds[_WARM_UP_RUNS:])
-
-
-def _sample_rows(total: int, count: int, seed: int) -> Rows:
-    """Return sorted random rows, or all rows if `count` is at least `total`."""
-    if count >= total:
-        return np.arange(total, dtype=np.int64)
-    drawn = np.random.default_rng(seed).choice(total, count, replace=False)
-    return np.sort(drawn).astype(np.int64)
 
 
 def _size(path: Path) -> int:

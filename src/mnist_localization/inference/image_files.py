@@ -3,7 +3,6 @@
 import glob
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from mnist_localization.config.data import SplitSettings
 from mnist_localization.config.results import PredictSettings
 from mnist_localization.data.images.decode import decode_image, printable
 from mnist_localization.errors import ImageError, LocalizationError
-from mnist_localization.evaluation.predictions import batch_slices
+from mnist_localization.evaluation.predictions import in_batches
 from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.files import atomic_path, write_text
 from mnist_localization.inference.localizer import Box, Localizer, ModelInput
@@ -70,8 +69,9 @@ def find_images(settings: PredictSettings, project_folder: Path) -> list[Path]:
         # The project's own path is not part of the pattern because it may contain brackets.
         matches = glob.glob(str(pattern), root_dir=project_folder, recursive=True)  # noqa: PTH207
         found = [project_folder / each for each in matches]
-    output = _output_folder(settings, project_folder)
-    files = sorted(each for each in _outside(output, found) if each.is_file())
+    output = _output_folder(settings, project_folder).resolve()
+    outside = [each for each in found if not each.parent.resolve().is_relative_to(output)]
+    files = sorted(each for each in outside if each.is_file())
     if not files:
         raise ImageError(
             f"predict.images: {path} is not a file, a folder with files or a pattern that matches "
@@ -103,12 +103,13 @@ def predict_images(
     model = Localizer.from_model(localizer, max_image_mb=split.max_image_mb)
     results: list[dict[str, Any]] = []
     failures: list[tuple[str, str]] = []
-    for batch in batch_slices(len(image_files), settings.batch_size, "predict"):
+    for files in in_batches(image_files, settings.batch_size, "predict"):
         readable: dict[str, ModelInput] = {}
-        for file in image_files[batch]:
+        for file in files:
             name = printable(file)
             try:
-                _require_utf8_name(file)
+                if name != str(file):
+                    raise ImageError("the file name is not valid UTF-8; rename the file")
                 readable[name] = model.model_input(file, settings.invert)
             except ImageError as error:
                 failures.append((name, str(error).removeprefix(f"{name}: ")))
@@ -154,10 +155,13 @@ def write_predictions(
     """
     folder = _output_folder(settings, project_folder)
     _check_output_folder(folder)
+    corners = list(Box._fields)
+    images = image_predictions.drop(columns=corners)
+    images["box"] = pd.Series(image_predictions[corners].to_dict("records"), images.index)
     document = {
         "made_by": _MADE_BY,
         "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
-        "images": _nest_boxes(image_predictions),
+        "images": images.to_dict("records"),
     }
     try:
         # The marked JSON comes first, so that a killed run can be repeated.
@@ -211,21 +215,8 @@ def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
     return project_folder / Path(settings.output).expanduser()
 
 
-def _outside(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """Return the files that are not in a folder, with `..` and links resolved."""
-    folder = folder.resolve()
-    parents = {file.parent for file in files}
-    inside = {parent for parent in parents if parent.resolve().is_relative_to(folder)}
-    return [file for file in files if file.parent not in inside]
-
-
 def _is_hidden(path: Path, below: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(below).parts)
-
-
-def _require_utf8_name(file: Path) -> None:
-    if printable(file) != str(file):
-        raise ImageError("the file name is not valid UTF-8; rename the file")
 
 
 def _warn(
@@ -245,13 +236,6 @@ def _warn(
             len(results),
             "" if settings.invert else " For dark objects on light, set predict.invert=auto.",
         )
-
-
-def _nest_boxes(results: pd.DataFrame) -> list[dict[str, Any]]:
-    corners = list(Box._fields)
-    rows: list[Any] = results.drop(columns=corners).to_dict("records")
-    boxes = results[corners].to_dict("records")
-    return [{**row, "box": box} for row, box in zip(rows, boxes, strict=True)]
 
 
 def _write_overlays(results: pd.DataFrame, folder: Path, max_image_mb: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from mnist_localization.data.images.letterbox import (
     to_original_frame,
 )
 from mnist_localization.errors import ImageError, ModelError
+from mnist_localization.evaluation.predictions import finite_outputs
 from mnist_localization.models.provenance import ImageFacts, Provenance
 
 Pixels = npt.NDArray[np.uint8]
@@ -218,11 +219,8 @@ class Localizer:
         """
         if not inputs:
             return []
-        outputs = self._model.predict_on_batch(np.stack([each.pixels for each in inputs]))
-        probabilities = np.asarray(outputs["label"], dtype=np.float64)
-        boxes = np.asarray(outputs["bbox"], dtype=np.float64)
-        if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
-            raise ModelError("the model returns values that are not finite; train it again")
+        pixels = np.stack([each.pixels for each in inputs])
+        probabilities, boxes = finite_outputs(self._model.predict_on_batch, pixels, "localizer")
         heights, widths = [each.height for each in inputs], [each.width for each in inputs]
         placed = compute_placements(heights, widths, *self.input_shape[:2])
         corners = pixel_corners(clip_boxes(to_original_frame(boxes, placed)), heights, widths)
@@ -320,14 +318,11 @@ def _brightness(images: Pixels) -> npt.NDArray[np.float64]:
 
 
 def _each(images: AnyImage | Iterable[AnyImage]) -> Iterator[AnyImage]:
-    if isinstance(images, np.ndarray):
-        single = images.ndim <= 3
-    else:
-        single = isinstance(images, str | os.PathLike | Image.Image)
-    if single:
-        yield cast("AnyImage", images)
-    else:
-        yield from cast("Iterable[AnyImage]", images)
+    if isinstance(images, str | os.PathLike | Image.Image):
+        return iter([images])
+    if isinstance(images, np.ndarray) and images.ndim <= 3:
+        return iter([images])
+    return iter(images)
 
 
 def _as_pillow(array: npt.NDArray[Any]) -> Image.Image:

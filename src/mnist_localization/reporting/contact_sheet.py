@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mnist_localization.config.data import DatasetSettings, SplitSettings
@@ -65,12 +64,10 @@ def annotation_sample(
 ) -> Any:
     """Draw a random sample of the training split with its true boxes as a Matplotlib figure."""
     store = train_split.store
-    generator = np.random.default_rng(seed)
-    count = min(settings.contact_sheet, len(store))
-    rows = np.sort(generator.choice(len(store), size=count, replace=False))
+    rows = store.sample(settings.contact_sheet, seed)
     images = validate(annotated_images(store.annotations.iloc[rows], store), dataset.class_names)
     title = (
-        f"{count} of {len(store):,} images of the {store.meta.split} split (source: "
+        f"{len(rows)} of {len(store):,} images of the {store.meta.split} split (source: "
         f"{store.meta.source}), random sample with true boxes"
     )
     return contact_sheet(images, dataset.class_names, title)

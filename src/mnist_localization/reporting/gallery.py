@@ -168,9 +168,7 @@ class EpochSample:
             settings: Number of images, and the layers of boxes to show.
             seed: Seed of the draw.
         """
-        count = min(settings.images, len(store))
-        generator = np.random.default_rng(seed)
-        self._rows = np.sort(generator.choice(len(store), count, replace=False))
+        self._rows = store.sample(settings.images, seed)
         self._store, self._settings = store, settings
 
     def predict(self, predictor: Predictor) -> list[AnnotatedImage]:

@@ -156,6 +156,11 @@ class ImageStore:
                 file.readinto(row.data)
         return rows.reshape(-1, *self.shape)
 
+    def sample(self, count: int, seed: int) -> npt.NDArray[np.int64]:
+        """Return random rows in ascending order, or all rows if there are not more than `count`."""
+        generator = np.random.default_rng(seed)
+        return np.sort(generator.choice(len(self), min(count, len(self)), replace=False))
+
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """Return the label of each image, `[n]`."""

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnist_localization.registry import load_module, module_names
-
-_FOLDER = "export/formats"
+from mnist_localization.registry import load_module
 
 Images = npt.NDArray[np.uint8]
 # Images [n, height, width, channels] to `label` [n, classes] and `bbox` [n, 4].
@@ -43,10 +41,5 @@ def export_format(name: str) -> ExportFormat:
     Args:
         name: Name of the module, for example `litert`.
     """
-    found: ExportFormat = load_module(_FOLDER, name).FORMAT
+    found: ExportFormat = load_module("export/formats", name).FORMAT
     return found
-
-
-def exported_file_names() -> set[str]:
-    """Return the file names of all formats."""
-    return {export_format(name).file_name for name in module_names(_FOLDER)}

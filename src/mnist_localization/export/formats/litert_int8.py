@@ -3,7 +3,6 @@
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,12 @@ def write(localizer: Any, path: Path, samples: Images) -> None:
             yield [image[None].astype(np.float32)]
 
     kept_in_float = sorted(_operations(convert(localizer)) - set(_QUANTIZED))
-    with tempfile.TemporaryDirectory() as folder, backend.quiet_libraries(), _quiet_interpreter():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        backend.quiet_libraries(),
+        # The quantizer of TensorFlow uses an interpreter that is deprecated.
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
         localizer.export(folder, format="tf_saved_model", verbose=False)
         converter = lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [lite.Optimize.DEFAULT]
@@ -66,14 +70,6 @@ def _operations(content: bytes) -> set[str]:
         names[model.OperatorCodes(index).BuiltinCode()]
         for index in range(model.OperatorCodesLength())
     }
-
-
-@contextmanager
-def _quiet_interpreter() -> Iterator[None]:
-    """Suppress the deprecation warning of the interpreter that TensorFlow's quantizer uses."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter", UserWarning)
-        yield
 
 
 FORMAT = ExportFormat("localizer_int8.tflite", write, load)

@@ -25,9 +25,8 @@ def write(localizer: Any, path: Path, samples: Images) -> None:
         ModelError: The extra is not installed.
     """
     _require_extra()
-    with warnings.catch_warnings():
-        # Keras accesses a removed NumPy alias to support tf2onnx.
-        warnings.filterwarnings("ignore", "In the future `np", FutureWarning)
+    # Keras accesses a removed NumPy alias to support tf2onnx.
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
         localizer.export(str(path), format="onnx", verbose=False)
 
 
