@@ -159,28 +159,23 @@ def comparison(records: Sequence[RunRecord]) -> pd.DataFrame:
         `training`), `quantity`, and one column per run. Scores and dataset are complete; of the
         training only differences are listed. The text is empty if a run lacks the quantity.
     """
-    quantities = {record.run: _quantities(record) for record in records}
-    tables = {
-        section: pd.DataFrame({run: sections[section] for run, sections in quantities.items()})
-        for section in ("run", "scores", "dataset", "training")
+    rows = [("run", "evaluated_at", [record.evaluated_at for record in records])]
+    sections = {
+        "scores": [dict(record.scores) for record in records],
+        "dataset": [record.dataset.model_dump() for record in records],
+        "training": [flattened(record.training.to_json()) for record in records],
     }
-    table = pd.concat(tables, names=["section", "quantity"]).fillna("").reset_index()
-    differs = table[list(quantities)].nunique(axis=1) > 1
-    return table[differs | (table["section"] != "training")].reset_index(drop=True)
-
-
-def _quantities(record: RunRecord) -> dict[str, dict[str, str]]:
-    """Return the texts of all quantities of a run, by section and name."""
-    sections: dict[str, Mapping[str, Any]] = {
-        "run": {"evaluated_at": record.evaluated_at},
-        "scores": record.scores,
-        "dataset": record.dataset.model_dump(),
-        "training": flattened(record.training.to_json()),
-    }
-    return {
-        section: {name: _text(name, value) for name, value in values.items()}
-        for section, values in sections.items()
-    }
+    for section, columns in sections.items():
+        # A dict keeps the order of the first record that has the quantity.
+        for quantity in {name: None for column in columns for name in column}:
+            values = [_text(quantity, column.get(quantity)) for column in columns]
+            if section != "training" or len(set(values)) > 1:
+                rows.append((section, quantity, values))
+    names = [record.run for record in records]
+    table = pd.DataFrame([values for _, _, values in rows], columns=names, dtype=str)
+    table.insert(0, "section", [section for section, _, _ in rows])
+    table.insert(1, "quantity", [quantity for _, quantity, _ in rows])
+    return table
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
