@@ -128,6 +128,13 @@ def fit_network(
         ModelError: `early_stopping.monitor` or a pattern of `phases.freeze` matches nothing.
     """
     _check_monitor(network, settings.early_stopping.monitor)
+    logger.info(
+        "Training %s (%s parameters) on %d images, validating on %d.",
+        settings.architecture,
+        f"{network.localizer.count_params():,}",
+        len(train),
+        len(validation),
+    )
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
         checkpoint.remove()

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.inference import describe_images
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.tracking import Tracker
+
+if TYPE_CHECKING:
+    from mnist_localization.models.architecture import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +44,7 @@ def train_localizer(
     Returns:
         The localizer (a Keras model) with the weights of the best epoch, and the history.
     """
-    from mnist_localization.models.architecture import ModelSpec, build_network, resolve_settings
-    from mnist_localization.models.statistics import compute_box_statistics
+    from mnist_localization.models.architecture import build_network, resolve_settings
     from mnist_localization.training.loop import (
         fit_network,
         hardware,
@@ -58,23 +60,9 @@ def train_localizer(
     key = training_key(provenance)
     tracker.start_training(dataset_card, provenance, key)
     make_repeatable(seed, deterministic=resolved.deterministic)
-    spec = ModelSpec(
-        *dataset.image.shape,
-        classes=len(dataset.class_names),
-        # Resizing moves corners away from whole pixels.
-        whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
-        provenance=provenance,
-        box_statistics=compute_box_statistics(train),
-    )
+    spec = _spec(dataset, train, provenance)
     with hardware(resolved):
         network = build_network(resolved.architecture, resolved.of_architecture, spec)
-        logger.info(
-            "Training %s (%s parameters) on %d images, validating on %d.",
-            resolved.architecture,
-            f"{network.localizer.count_params():,}",
-            len(train),
-            len(validation),
-        )
         result = fit_network(
             network,
             spec,
@@ -144,6 +132,20 @@ def _provenance(
         images=describe_images(
             train.read(measured), background=dataset.image.background, padded=train.resized
         ),
+    )
+
+
+def _spec(dataset: DatasetSettings, train: ImageStore, provenance: Provenance) -> "ModelSpec":
+    from mnist_localization.models.architecture import ModelSpec
+    from mnist_localization.models.statistics import compute_box_statistics
+
+    return ModelSpec(
+        *dataset.image.shape,
+        classes=len(dataset.class_names),
+        # Resizing moves corners away from whole pixels.
+        whole_pixel_boxes=dataset.whole_pixel_boxes and not train.resized,
+        provenance=provenance,
+        box_statistics=compute_box_statistics(train),
     )
 
 
