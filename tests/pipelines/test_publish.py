@@ -68,7 +68,7 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
 
 def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, predictions):
     inputs, tracker = results(dataset, store, predictions), RecordingTracker()
-    assert publish_to_wandb(*inputs, tracker) == Receipt()
+    assert publish_to_wandb(*[*inputs, tracker]) == Receipt()
     gallery = tracker.publication.gallery
 
     for reason, count in {"worst": 2, "mistake": 3, "random": 4}.items():
@@ -89,7 +89,7 @@ def publish_page(inputs):
 
 def publish_run(inputs):
     tracker = RecordingTracker()
-    publish_to_wandb(*inputs, tracker)
+    publish_to_wandb(*[*inputs, tracker])
     return tracker.publication
 
 

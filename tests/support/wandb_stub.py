@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.wandb_answers import ENTITY, membership, viewer
+
 KEY = "a" * 40
-ENTITY = "someone"
 
 
 class _QuietServer(ThreadingHTTPServer):
@@ -118,13 +119,7 @@ class StubServer:
         said: Any = json.loads(body) if is_json else body
         with self._lock:
             self.calls.append((method, path, said))
-        if any(parts.path.startswith(prefix) for prefix in self.stall):
-            self._closing.wait(120)
-        if is_json and _operation(said) in self.stall_on:
-            self._closing.wait(120)
-        if method == "PUT" and self.pause_s:
-            with self._narrow:
-                time.sleep(self.pause_s)
+        self._wait(method, parts.path, _operation(said) if is_json else "")
         if self.is_down:
             return 503, {"errors": [{"message": "down"}]}
         if (given := headers.get("Authorization", "")).startswith("Basic "):
@@ -132,15 +127,26 @@ class StubServer:
         if self.refuses_key:
             return 401, {"errors": [{"message": "user is not logged in", "code": 401}]}
         with self._lock:
-            if parts.path == "/graphql":
-                if _operation(said) in self.rejects:
-                    return 200, {"errors": [{"message": "rejected"}]}
-                return 200, {"data": self._graphql(said)}
-            if parts.path.endswith("/file_stream"):
-                return 200, self._file_stream(parts.path, said)
-            if method == "PUT":
-                self.files[parts.path.removeprefix("/storage/")] = body
-                return 200, {}
+            return self._accept(method, parts.path, said)
+
+    def _wait(self, method: str, path: str, operation: str) -> None:
+        """Stall or pause before an answer, if the test asks for it."""
+        if path.startswith(tuple(self.stall)) or operation in self.stall_on:
+            self._closing.wait(120)
+        if method == "PUT" and self.pause_s:
+            with self._narrow:
+                time.sleep(self.pause_s)
+
+    def _accept(self, method: str, path: str, said: Any) -> tuple[int, Any]:
+        if path == "/graphql":
+            if _operation(said) in self.rejects:
+                return 200, {"errors": [{"message": "rejected"}]}
+            return 200, {"data": self._graphql(said)}
+        if path.endswith("/file_stream"):
+            return 200, self._file_stream(path, said)
+        if method == "PUT":
+            self.files[path.removeprefix("/storage/")] = said
+            return 200, {}
         return 404, {"error": f"nothing at {path}"}
 
     def _file_stream(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +172,7 @@ class StubServer:
     # --- GraphQL --------------------------------------------------------------------------
 
     def _on_viewer(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"viewer": _viewer()}
+        return {"viewer": viewer()}
 
     def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}
@@ -285,7 +291,7 @@ class StubServer:
             aliases = {one["alias"] for one in artifact["aliases"]}
             known = name == artifact["artifactCollectionName"] and alias in aliases
             if known and artifact["state"] == "COMMITTED":
-                return {"project": {"artifactCollectionMembership": _membership(identity, name)}}
+                return {"project": {"artifactCollectionMembership": membership(identity, name)}}
         return {"project": {"artifactCollectionMembership": None}}
 
     def _on_use_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -301,7 +307,7 @@ class StubServer:
         name = said["name"]
         if name not in self.runs:
             return {"project": {"run": None}}
-        attributes = {"id": f"bucket-{name}", "name": name, "projectId": "1", "user": _viewer()}
+        attributes = {"id": f"bucket-{name}", "name": name, "projectId": "1", "user": viewer()}
         attributes |= {"config": "{}", "summaryMetrics": "{}", "systemMetrics": "{}"}
         return {"project": {"run": attributes | {"state": self._state(name), "tags": []}}}
 
@@ -367,54 +373,6 @@ class StubServer:
         }
 
 
-def _membership(identity: str, name: str) -> dict[str, Any]:
-    """Answer for one artifact, with the fields that the client requires."""
-    project = {"id": "project-1", "internalId": "1", "name": "p", "entity": {"name": ENTITY}}
-    collection = {"__typename": "ArtifactSequence", "name": name, "project": project}
-    artifact = {
-        "__typename": "Artifact",
-        "id": identity,
-        "artifactSequence": collection,
-        "versionIndex": 0,
-        "artifactType": {"name": "dataset"},
-        "description": None,
-        "metadata": "{}",
-        "ttlDurationSeconds": -2,
-        "ttlIsInherited": True,
-        "tags": [],
-        "historyStep": None,
-        "state": "COMMITTED",
-        "size": 1,
-        "digest": "digest",
-        "digestAlgorithm": "MANIFEST_MD5",
-        "commitHash": "hash",
-        "fileCount": 1,
-        "createdAt": "2026-01-01T00:00:00",
-        "updatedAt": None,
-    }
-    return {
-        "__typename": "ArtifactCollectionMembership",
-        "id": f"membership-{identity}",
-        "versionIndex": 0,
-        "createdAt": "2026-01-01T00:00:00",
-        "aliases": [],
-        "artifactCollection": collection,
-        "artifact": artifact,
-    }
-
-
 def _operation(said: dict[str, Any]) -> str:
     found = re.search(r"(?:query|mutation)\s+(\w+)", said.get("query", ""))
     return found.group(1) if found else ""
-
-
-def _viewer() -> dict[str, Any]:
-    return {
-        "id": "user-1",
-        "username": ENTITY,
-        "email": "someone@example.org",
-        "admin": False,
-        "flags": "{}",
-        "entity": ENTITY,
-        "teams": {"edges": [{"node": {"name": ENTITY}}]},
-    }
