@@ -52,8 +52,7 @@ class Configuration:
     def spec(self) -> "ModelSpec":
         """Return the specification of a model for the training split."""
         from mnist_localization.data.images.store import ImageStore
-        from mnist_localization.models.architecture import ModelSpec
-        from mnist_localization.models.statistics import compute_box_statistics
+        from mnist_localization.models.architecture import ModelSpec, compute_box_statistics
 
         dataset = DatasetSettings.model_validate(self._parameters["dataset"])
         return ModelSpec(

@@ -1,6 +1,7 @@
 """Atomic writes and storage checks."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -161,3 +162,17 @@ def test_too_little_disk_space_is_an_error_that_names_the_purpose(tmp_path, monk
     files.require_free_space(tmp_path, 36 * 2**20, "unpack a.zip")
     with pytest.raises(DiskSpaceError, match=r"to unpack a\.zip: 101 MiB needed .* 100 MiB free"):
         files.require_free_space(tmp_path, 37 * 2**20, "unpack a.zip")
+
+
+def test_the_leftover_of_a_killed_writer_is_removed_and_that_of_a_running_one_is_kept(tmp_path):
+    finished = subprocess.Popen([sys.executable, "-c", ""])
+    finished.wait()
+    killed = tmp_path / f".part-{finished.pid}-model"
+    killed.mkdir()
+    running = tmp_path / f".part-{os.getppid()}-model"
+    running.write_text("other writer")
+    with files.atomic_path(tmp_path / "model") as temporary:
+        temporary.write_text("new")
+    assert not killed.exists()
+    assert running.exists()
+    assert (tmp_path / "model").read_text() == "new"

@@ -1,5 +1,6 @@
 """Atomic writes and storage checks for local files and folders."""
 
+import glob
 import json
 import os
 import shutil
@@ -28,8 +29,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path: File or folder to write. Its parent folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
-    remove(temporary)
     try:
         yield temporary
         if temporary.is_dir():
@@ -38,6 +39,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         remove(temporary)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary siblings of a path that killed processes have left."""
+    for leftover in path.parent.glob(f".part-*-{glob.escape(path.name)}"):
+        pid = leftover.name.split("-", 2)[1]
+        if pid == str(os.getpid()) or (pid.isdecimal() and not is_running(int(pid))):
+            remove(leftover)
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process exists; always `True` on Windows, where this cannot be tested."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,8 +15,7 @@ from mnist_localization.errors import ModelError, StaleError
 from mnist_localization.export import REPORT_COLUMNS, export_localizer
 from mnist_localization.export.exporting import compare_outputs
 from mnist_localization.export.formats import export_format
-from mnist_localization.models.architecture import ModelSpec, build_network
-from mnist_localization.models.statistics import BoxStatistics
+from mnist_localization.models.architecture import BoxStatistics, ModelSpec, build_network
 from mnist_localization.registry import module_names
 from support.settings import section
 from support.small_stores import CLASS_SIDES, SIDE, make_store

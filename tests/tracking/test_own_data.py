@@ -3,8 +3,7 @@
 import numpy as np
 
 from mnist_localization.data.annotated_image import AnnotatedImage, Box
-from mnist_localization.tracking.overlays import overlays
-from mnist_localization.tracking.publication import flat_scores
+from mnist_localization.tracking.publication import flat_scores, overlays
 from mnist_localization.tracking.report import result_text
 from support.scoring_tables import make_metrics
 

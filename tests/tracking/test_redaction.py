@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_localization.tracking.redaction import Redactor
+from mnist_localization.tracking.run_context import Redactor
 
 SECRET = "".join(["not", "-to-be", "-seen"])
 

@@ -11,14 +11,16 @@ from typing import Any, Generic, TypeVar
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
+import numpy as np
 from pydantic import ValidationError
 
 from mnist_localization.config import Settings
 from mnist_localization.config.train import ResolvedTrainSettings, TrainingDefaults, TrainSettings
+from mnist_localization.data.boxes import centers_of_mass, typical_size
+from mnist_localization.data.images.store import ImageStore
 from mnist_localization.errors import ModelError
 from mnist_localization.models.layers import ImageInput
 from mnist_localization.models.provenance import Provenance
-from mnist_localization.models.statistics import BoxStatistics
 from mnist_localization.registry import load_module, module_names
 
 FOLDER = "models/architectures"
@@ -36,6 +38,27 @@ RANDOM_KEY = "random_key"
 
 # Patterns of the names of weights that are added to features or scale them.
 UNDECAYED = ("bias", "gamma", "beta")
+
+# Number of training images that are examined, evenly spaced over the split.
+_EXAMINED = 8192
+_BATCH = 512
+# The center of mass determines the center of a box if 95 % of the boxes are this close, in pixels.
+_CLOSE = 0.75
+
+
+@dataclass(frozen=True)
+class BoxStatistics:
+    """Regularities of the training boxes; each is `None` if the dataset does not have it.
+
+    Attributes:
+        typical_size: Width and height of most boxes, relative to the image.
+        mass_offset: Distance from the center of mass of an image (weighted by brightness, with
+            pixels at their middle) to the center of its box, relative to the image, if it is the
+            same for all images up to rounding to whole pixels.
+    """
+
+    typical_size: tuple[float, float] | None = None
+    mass_offset: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -212,3 +235,22 @@ def image_input(spec: ModelSpec, scale: float) -> tuple[Any, Any]:
 def random_key_input() -> Any:
     """Create the optional input `random_key` of a trainable model, uint32 `[batch, 2]`."""
     return keras.Input((2,), dtype="uint32", name=RANDOM_KEY)
+
+
+def compute_box_statistics(training: ImageStore) -> BoxStatistics:
+    """Return the regularities of a training split, from up to some thousand of its images."""
+    return BoxStatistics(typical_size(training.input_boxes), _mass_offset(training))
+
+
+def _mass_offset(training: ImageStore) -> tuple[float, float] | None:
+    height, width, _ = training.shape
+    rows = np.unique(np.linspace(0, len(training) - 1, _EXAMINED).astype(int))
+    batches = np.array_split(rows, -(-len(rows) // _BATCH))
+    indices = np.concatenate([centers_of_mass(training.read(batch)) for batch in batches])
+    centers = (indices + 0.5) / [width, height]
+    boxes = training.input_boxes[rows].astype(np.float64)
+    distances = (boxes[:, :2] + boxes[:, 2:]) / 2 - centers
+    # The middle of the range, because rounding to whole pixels distributes distances uniformly.
+    offset = np.quantile(distances, [0.01, 0.99], axis=0).mean(axis=0)
+    close = (np.abs(distances - offset) * [width, height] <= _CLOSE).all(axis=1)
+    return (float(offset[0]), float(offset[1])) if close.mean() >= 0.95 else None

@@ -17,8 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mnist_localization.tracking.redaction import Redactor
-from mnist_localization.tracking.run_context import RunContext
+from mnist_localization.tracking.run_context import Redactor, RunContext
 from mnist_localization.tracking.run_index import RunEntry
 
 if TYPE_CHECKING:

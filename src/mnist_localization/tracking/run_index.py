@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mnist_localization.files import write_json
+from mnist_localization.files import is_running, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -167,10 +167,4 @@ def _is_same(one: float, other: float) -> bool:
 
 def _is_alive(pid: int) -> bool:
     # The index is read before this process opens a run, so its own id is a leftover.
-    if os.name != "posix" or pid in (0, os.getpid()):
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
+    return os.name == "posix" and pid not in (0, os.getpid()) and is_running(pid)

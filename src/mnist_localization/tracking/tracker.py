@@ -19,7 +19,6 @@ from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import git_state, versions
 from mnist_localization.tracking.client import Client
-from mnist_localization.tracking.overlays import overlays
 from mnist_localization.tracking.publication import (
     MODEL,
     Publication,
@@ -27,6 +26,7 @@ from mnist_localization.tracking.publication import (
     flat_scores,
     log_dataset,
     losses_of,
+    overlays,
 )
 from mnist_localization.tracking.run_context import RunContext
 from mnist_localization.tracking.run_index import Receipt, ReceiptRun, RunEntry, RunIndex

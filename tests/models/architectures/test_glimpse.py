@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mnist_localization.data.images.pipeline import random_keys
-from mnist_localization.models.architecture import ModelSpec, build_network
+from mnist_localization.models.architecture import BoxStatistics, ModelSpec, build_network
 from mnist_localization.models.architectures.glimpse import layers
 from mnist_localization.models.architectures.glimpse.layers import (
     AttendedBox,
@@ -22,7 +22,6 @@ from mnist_localization.models.architectures.glimpse.layers import (
 )
 from mnist_localization.models.layers import SnapToStatistics
 from mnist_localization.models.saving import layer_table, prediction_model
-from mnist_localization.models.statistics import BoxStatistics
 from mnist_localization.reporting.model_graph import architecture_diagram
 
 SETTINGS: dict[str, Any] = {

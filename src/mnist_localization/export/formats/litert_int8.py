@@ -41,8 +41,10 @@ def write(localizer: Any, path: Path, samples: Images) -> None:
         tempfile.TemporaryDirectory() as folder,
         backend.quiet_libraries(),
         # The quantizer of TensorFlow uses an interpreter that is deprecated.
-        warnings.catch_warnings(action="ignore", category=UserWarning),
+        warnings.catch_warnings(),
     ):
+        # The quantizer warns about the interpreter that it uses itself.
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter", UserWarning)
         localizer.export(folder, format="tf_saved_model", verbose=False)
         converter = lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [lite.Optimize.DEFAULT]

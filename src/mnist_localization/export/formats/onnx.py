@@ -26,7 +26,9 @@ def write(localizer: Any, path: Path, samples: Images) -> None:
     """
     _require_extra()
     # Keras accesses a removed NumPy alias to support tf2onnx.
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+    with warnings.catch_warnings():
+        # Keras looks up a name that NumPy has removed, for tf2onnx.
+        warnings.filterwarnings("ignore", "In the future `np", FutureWarning)
         localizer.export(str(path), format="onnx", verbose=False)
 
 

@@ -136,8 +136,7 @@ def _provenance(
 
 
 def _spec(dataset: DatasetSettings, train: ImageStore, provenance: Provenance) -> "ModelSpec":
-    from mnist_localization.models.architecture import ModelSpec
-    from mnist_localization.models.statistics import compute_box_statistics
+    from mnist_localization.models.architecture import ModelSpec, compute_box_statistics
 
     return ModelSpec(
         *dataset.image.shape,

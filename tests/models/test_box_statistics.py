@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_localization.models.statistics import BoxStatistics, compute_box_statistics
+from mnist_localization.models.architecture import BoxStatistics, compute_box_statistics
 from support.small_stores import SIDE, make_store
 
 
