@@ -21,7 +21,7 @@ SPLIT_FINGERPRINT = "split_fingerprint"
 
 
 class Localizer(Protocol):
-    """A Keras model, as far as its weights are concerned."""
+    """Model whose weights are fingerprinted."""
 
     def get_weights(self) -> list[npt.NDArray[Any]]:
         """Return all weights, in order."""

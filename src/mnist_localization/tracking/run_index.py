@@ -106,7 +106,7 @@ class RunIndex(BaseModel):
         write_json(path, self.model_dump())
 
     def losses(self) -> dict[int, float]:
-        """Return the loss of each epoch that one of the runs has."""
+        """Return the loss of each epoch that one of the W&B runs of the training has."""
         return {epoch: loss for run in self.runs for epoch, loss in run.losses.items()}
 
     def note_epoch(self, run: RunEntry, epoch: int, loss: float) -> None:
