@@ -251,10 +251,11 @@ def parameter_tables() -> str:
         extra = [path for path in described if _is_in(path, entry.path) and path not in covered]
         about = _prose(_sentence(entry.comment)) if _holds_keys(entry) else ""
         parts += [f"## `{entry.path}`", "", f"{about} In `conf/base/{entry.file}`.".strip(), ""]
+        parts += ['<div class="parameters" markdown>', ""]
         parts += ["| key | type and limits | default | meaning |", "| --- | --- | --- | --- |"]
         parts += [_row(item, described) for item in rows if item.comment or not _holds_keys(item)]
         parts += [f"| `{path}` | {_cell(described[path])} | not set | |" for path in extra]
-        parts.append("")
+        parts += ["", "</div>", ""]
     return "\n".join(parts)
 
 

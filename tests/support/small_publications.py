@@ -132,7 +132,7 @@ def settings(**changes: Any) -> WandbSettings:
             "group": "",
             "name": "",
             "tags": [],
-            "timeout_s": 20.0,
+            "timeout_s": 60.0,
             "epoch_sample": {"images": 4, "every": 1, "sets": [PREDICTIONS, GROUND_TRUTH]},
             **changes,
         }

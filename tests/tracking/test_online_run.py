@@ -315,7 +315,7 @@ class limited:  # noqa: N801
         assert took < self._limit_s + SLACK_S
 
 
-def eventually(holds: Callable[[], bool], limit_s: float = 20.0) -> bool:
+def eventually(holds: Callable[[], bool], limit_s: float = 60.0) -> bool:
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
         if holds():
