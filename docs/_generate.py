@@ -283,7 +283,7 @@ def _yaml(value: Any) -> str:
 
 def _sentence(text: str) -> str:
     # "error: stop at bad rows" starts with a value, which keeps its case.
-    starts_with_value = text.split(" ", 1)[0].endswith((":", ","))
+    starts_with_value = text.split(" ", 1)[0].endswith((":", ",", ";"))
     return text if starts_with_value else text[:1].upper() + text[1:]
 
 
