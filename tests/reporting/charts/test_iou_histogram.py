@@ -16,7 +16,7 @@ def test_the_histogram_counts_every_image_of_model_and_baselines_once(make_data)
     assert sum(model.y) == 4
     assert model.y[-1] == 2  # an IoU of exactly 1 belongs to the last bin
     assert (model.y[0], baseline.y[0]) == (1, 4)
-    assert (model.name, baseline.name) == ("model (mean 0.625)", "mean_box (mean 0.000)")
+    assert (model.name, baseline.name) == ("model (0.6250)", "mean_box (0.0000)")
     assert baseline.line.dash == "dash"
 
 
@@ -56,7 +56,7 @@ def test_baselines_differ_in_their_lines(make_data):
     data = make_data([0.5] * 4, baselines={"center_of_mass": [0.3] * 4, "mean_box": [0.1] * 4})
     assert [line.line.dash for line in CHART.plotly(data).data[1:]] == ["dash", "dot"]
     svg = CHART.svg(data)
-    assert "<title>center_of_mass (mean 0.300)</title>" in svg
+    assert "<title>center_of_mass (0.3000)</title>" in svg
     assert set(re.findall(r"<path [^>]*class=\"baseline (baseline-\d)\"", svg)) == {
         "baseline-0",
         "baseline-1",

@@ -38,7 +38,7 @@ def _histogram(data: ChartData) -> _Histogram:
     iou = data.predictions["iou"]
     named = [("model", iou), *data.baseline_predictions.groupby("baseline")["iou"]]
     counts = {
-        f"{name} (mean {values.mean():.3f})": np.histogram(values, bins=_EDGES)[0].tolist()
+        f"{name} ({values.mean():.4f})": np.histogram(values, bins=_EDGES)[0].tolist()
         for name, values in named
     }
     model = next(iter(counts.values()))
@@ -114,7 +114,7 @@ def _svg_chart(data: ChartData) -> Markup:
         _TITLE,
         f"{shown.summary}.",
         (500.0, 290.0),
-        *_drawing.legend(zip(kinds, shown.counts, strict=True), x.start, 4),
+        *_drawing.legend(zip(kinds, shown.counts, strict=True), 4, 4),
         *_drawing.axes(x, y, (_X, shown.axis_title), _drawing.UNIT_TICKS),
         _drawing.histogram(x, y, bins, "IoU"),
         *lines,
@@ -124,8 +124,8 @@ def _svg_chart(data: ChartData) -> Markup:
 
 CHART = Chart(
     title=_TITLE,
-    caption="Number of test images by IoU, for the model (bars) and the baselines (lines). "
-    "A box counts as found from an IoU of 0.5.",
+    caption="Number of test images by IoU, for the model (bars) and the baselines (lines), with "
+    "the mean IoU of each. A box counts as found from an IoU of 0.5.",
     plotly=_plotly,
     svg=_svg_chart,
 )
