@@ -16,7 +16,7 @@ def test_the_histogram_counts_every_image_of_model_and_baselines_once(make_data)
     assert sum(model.y) == 4
     assert model.y[-1] == 2  # an IoU of exactly 1 belongs to the last bin
     assert (model.y[0], baseline.y[0]) == (1, 4)
-    assert (model.name, baseline.name) == ("model (0.6250)", "mean_box (0.0000)")
+    assert (model.name, baseline.name) == ("model (0.6248)", "mean_box (0.0000)")
     assert baseline.line.dash == "dash"
 
 
