@@ -98,4 +98,4 @@ lock: install-dev ## Regenerate both lock files from the ranges in pyproject.tom
 	@unset PIP_FIND_LINKS UV_FIND_LINKS; \
 	compile="$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"; \
 	$$compile pyproject.toml --constraint constraints.txt --output-file requirements.lock && \
-	$$compile pyproject.toml --group dev --extra onnx --constraint requirements.lock --output-file requirements-dev.lock
+	$$compile pyproject.toml --group dev --extra onnx --extra s3 --constraint requirements.lock --output-file requirements-dev.lock
