@@ -1,12 +1,12 @@
 """Log lines of a run."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import pytest
 
-from mnist_localization.hooks import ProgressHooks, summary_lines
+from mnist_localization.hooks import ProgressHooks, dataset_place, summary_lines
 from mnist_localization.tracking import Receipt
 from support.dataset_cards import make_card
 from support.small_publications import metrics
@@ -15,8 +15,8 @@ RUN = {"id": "a", "job_type": "train", "folder": "a", "url": "http://a"}
 RECEIPT = {"mode": "offline", "sync_command": "wandb sync x", "runs": [], "report_url": None}
 
 
-def lines(results, page=None):
-    return list(summary_lines(results, Path("/project"), page))
+def lines(results, page=""):
+    return list(summary_lines(results, page))
 
 
 def test_a_fetch_ends_with_the_dataset():
@@ -38,11 +38,17 @@ def test_an_evaluation_ends_with_scores_and_source():
 
 
 @pytest.mark.parametrize(
-    ("page", "shown"),
-    [("/project/data/report.html", "data/report.html"), ("/other/page.html", "/other/page.html")],
+    ("protocol", "path", "shown"),
+    [
+        ("file", "/project/data/report.html", "data/report.html"),
+        ("file", "/other/page.html", "/other/page.html"),
+        ("s3", "bucket/page.html", "s3://bucket/page.html"),
+    ],
 )
-def test_the_page_is_relative_to_the_project(page, shown):
-    assert lines({}, Path(page)) == [f"Report:  {shown} (open it in a browser)"]
+def test_the_page_is_relative_to_the_project_or_a_url(protocol, path, shown):
+    dataset = SimpleNamespace(_protocol=protocol, _filepath=PurePosixPath(path))
+    place = dataset_place(dataset, Path("/project"))
+    assert lines({}, place) == [f"Report:  {shown} (open it in a browser)"]
 
 
 @pytest.mark.parametrize(

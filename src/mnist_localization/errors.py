@@ -14,6 +14,10 @@ class DiskSpaceError(LocalizationError):
     """Too little free disk space for a write."""
 
 
+class StorageError(LocalizationError):
+    """A file or folder on an object store cannot be read or written."""
+
+
 class SourceError(LocalizationError):
     """A source does not provide its files, or provides wrong ones."""
 

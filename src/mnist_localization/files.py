@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mnist_localization.errors import DiskSpaceError
 
@@ -123,6 +123,19 @@ def require_free_space(folder: Path, needed: int, purpose: str) -> None:
             f"needed in {folder}, {free / _MEBIBYTE:,.0f} MiB free; free some and run the same "
             "command again"
         )
+
+
+def try_lock(lock: IO[str]) -> bool:
+    """Lock an open file until it is closed; return whether no other process had locked it."""
+    try:
+        import fcntl
+    except ImportError:
+        return True  # Windows has no flock; concurrent runs are not guarded there
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _old(final: Path) -> Path:

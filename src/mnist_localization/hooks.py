@@ -1,5 +1,6 @@
 """Kedro hooks of the project."""
 
+import atexit
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
@@ -24,8 +26,9 @@ from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.scores import Metrics, baseline_remarks
+from mnist_localization.run_lock import RunLock
 from mnist_localization.runtime import thread_variables
-from mnist_localization.tracking import Receipt, RunContext, Tracker
+from mnist_localization.tracking import Receipt, RunContext
 from mnist_localization.tracking.run_context import job_type_of
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ logger = logging.getLogger(__name__)
 # Kedro's default environment.
 _DEFAULT_ENV = "local"
 _HISTORY = "training_history"
+# Stages that only read the shared outputs, so that several may run at the same time.
+_UNLOCKED = {"predict"}
 
 
 class ProgressHooks:
@@ -79,6 +84,48 @@ class ThreadHooks:
         os.environ.update(thread_variables())
 
 
+class StorageHooks:
+    """One run at a time for each data folder, and uploads of folders after each node."""
+
+    def __init__(self) -> None:
+        self._lock: RunLock | None = None
+        # Kedro calls no hook after Ctrl-C.
+        atexit.register(self._release)
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Lock the data folder if a stage writes to it that other runs do not write to as well."""
+        self._release()
+        tags = {tag for node in pipeline.nodes for tag in node.tags}
+        if "data_folder" in catalog and not tags <= _UNLOCKED:
+            folder: Any = catalog["data_folder"]
+            lock = RunLock(folder.folder, " ".join(["kedro", *sys.argv[1:]]))
+            lock.acquire()
+            self._lock = lock
+
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Upload the folders that the node takes and may have written to."""
+        for name in node.inputs:
+            if push := getattr(catalog.get(name), "push", None):
+                push()
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        """Release the lock."""
+        self._release()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        """Release the lock."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            lock.release()
+
+
 class TrackingHooks:
     """One W&B run for each `kedro run` that trains, evaluates or publishes.
 
@@ -87,7 +134,7 @@ class TrackingHooks:
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
-        self._tracker: Tracker | None = None
+        self._tracker: Any = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -105,8 +152,8 @@ class TrackingHooks:
         if job_type is None or context is None or "wandb" not in context.params:
             return
         env = run_params.get("env") or _DEFAULT_ENV
-        dataset: Any = catalog["tracker"]
-        self._tracker = dataset.attach(
+        self._tracker = catalog["tracker"]
+        self._tracker.attach(
             RunContext(
                 settings=_settings(context),
                 job_type=job_type,
@@ -154,29 +201,35 @@ class SummaryHooks:
             if name in saved
         }
         pages = [name for name in ("html_report", "check_page") if name in saved]
-        page = Path(str(catalog[pages[0]]._filepath)) if pages else None
-        for line in summary_lines(results, Path(run_params["project_path"]), page):
+        page = dataset_place(catalog[pages[0]], Path(run_params["project_path"])) if pages else ""
+        for line in summary_lines(results, page):
             logger.info(line)
 
 
-def summary_lines(results: Mapping[str, Any], project: Path, page: Path | None) -> Iterator[str]:
+def summary_lines(results: Mapping[str, Any], page: str) -> Iterator[str]:
     """Yield the last log lines of a run.
 
     Args:
         results: Those of the datasets `dataset_card`, `metrics` and `wandb_receipt` that the run
             has saved.
-        project: Project folder; the path of the page is shown relative to it.
-        page: HTML page that the run has saved, or `None`.
+        page: Path or URL of the HTML page that the run has saved, or an empty string.
     """
     if "metrics" in results:
         yield from _score_lines(results["metrics"])
     elif "dataset_card" in results:
         yield _dataset_line(results["dataset_card"])
-    if page is not None:
-        shown = page.relative_to(project) if page.is_relative_to(project) else page
-        yield f"Report:  {shown} (open it in a browser)"
+    if page:
+        yield f"Report:  {page} (open it in a browser)"
     if "wandb_receipt" in results:
         yield _tracking_line(results["wandb_receipt"])
+
+
+def dataset_place(dataset: Any, project: Path) -> str:
+    """Return where a dataset is saved: a URL, or a path relative to the project."""
+    path = str(dataset._filepath)
+    if dataset._protocol != "file":
+        return f"{dataset._protocol}://{path}"
+    return str(Path(path).relative_to(project)) if Path(path).is_relative_to(project) else path
 
 
 def _score_lines(metrics: Metrics) -> Iterator[str]:
@@ -247,4 +300,4 @@ def _exit(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-HOOKS = (SummaryHooks(), TrackingHooks(), ProgressHooks(), ThreadHooks())
+HOOKS = (StorageHooks(), SummaryHooks(), TrackingHooks(), ProgressHooks(), ThreadHooks())

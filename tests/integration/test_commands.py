@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from mnist_localization.run_lock import RunLock
+from mnist_localization.storage import Folder
 from support.project import KEDRO, ROOT, Project, clean_environment
 from support.servers import refusing_url
 from support.small_publications import merged, records_of
@@ -157,6 +159,19 @@ def test_each_stage_alone_reproduces_the_results(ran):
     # A second training with the same seed is equal to the last digit.
     pd.testing.assert_frame_equal(project.history(), history, check_exact=True)
     assert project.metrics() == metrics
+
+
+def test_a_second_run_on_the_same_data_is_refused_but_not_a_prediction(ran):
+    project, _ = ran
+    lock = RunLock(Folder(project.data), "kedro run --pipelines=train")
+    lock.acquire()
+    try:
+        said = project.run("--pipelines=evaluate", fails=True)
+        project.run("--pipelines=predict", "--params", "predict.images=docs/*.png", fails=True)
+    finally:
+        lock.release()
+    assert re.search(r"is in use by process \d+ on .* \(`kedro run --pipelines=train`\)", said)
+    assert "Traceback" not in said
 
 
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(ran, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 # library.
 _MODULES = {
     "TypedJSONDataset": "atomic",
+    "CheckpointsDataset": "folders",
     "FolderDataset": "folders",
     "ImageSplitDataset": "folders",
     "TrackerDataset": "folders",

@@ -1,15 +1,15 @@
 """Kedro datasets of one file that save atomically: write to a sibling, then rename."""
 
 import pkgutil
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kedro.io.core import get_filepath_str
 from kedro_datasets._typing import JSONPreview
 from kedro_datasets.json import JSONDataset
 from pydantic import BaseModel, ValidationError
 
 from mnist_localization.errors import LocalizationError
+from mnist_localization.files import atomic_path
 
 # Atomic variants of kedro-datasets classes, created on first use by `__getattr__`: a run that
 # saves JSON must not import a plotting library.
@@ -26,24 +26,24 @@ class AtomicSave:
     """Mixin for datasets that write to `_get_save_path()`; precedes the dataset in the bases."""
 
     _protocol: str
-    _fs: Any
     _temporary: PurePosixPath | None = None
 
     def save(self, data: Any) -> None:
-        """Save to a temporary sibling, then rename it to the final path."""
-        final = super()._get_save_path()  # type: ignore[misc]
-        self._temporary = final.with_name(f".part-{final.name}")
-        temporary = get_filepath_str(self._temporary, self._protocol)
-        try:
-            # The undecorated method, because Kedro's logging already wraps this one.
-            super().save.__wrapped__(self, data)  # type: ignore[misc]
-        except BaseException:
-            if self._fs.exists(temporary):
-                self._fs.rm(temporary)
-            raise
-        finally:
-            self._temporary = None
-        self._fs.mv(temporary, get_filepath_str(final, self._protocol))
+        """Save to a temporary sibling, then rename it to the final path.
+
+        An object store needs neither: an object appears when it is complete.
+        """
+        # The undecorated method, because Kedro's logging already wraps this one.
+        save = super().save.__wrapped__  # type: ignore[misc]
+        if self._protocol != "file":
+            save(self, data)
+            return
+        with atomic_path(Path(super()._get_save_path())) as temporary:  # type: ignore[misc]
+            self._temporary = PurePosixPath(temporary)
+            try:
+                save(self, data)
+            finally:
+                self._temporary = None
 
     def _get_save_path(self) -> PurePosixPath:
         return self._temporary or super()._get_save_path()  # type: ignore[misc,no-any-return]

@@ -28,6 +28,7 @@ from mnist_localization.data.sources.source_folder import (
 from mnist_localization.data.sources.synthetic import make_dataset
 from mnist_localization.errors import SourceError, UnreachableError
 from mnist_localization.files import remove, require_free_space
+from mnist_localization.storage import Store, is_stored
 
 logger = logging.getLogger(__name__)
 
@@ -98,13 +99,16 @@ def _fetch_upstream(settings: FetchSettings, raw_folder: Path) -> DatasetCard:
 def _fetch_base_url(settings: FetchSettings, raw_folder: Path, project_folder: Path) -> DatasetCard:
     base_url = settings.base_url
     expected = {name: ExpectedHash(settings.sha256.get(name, "")) for name in settings.files.names}
-    origin = None if is_remote(base_url) else local_path(base_url, project_folder)
+    in_store = is_stored(base_url)
+    origin = None if in_store or is_remote(base_url) else local_path(base_url, project_folder)
     identity = source_identity(base_url) if origin is None else str(origin)
     shown = public_url(base_url) if origin is None else base_url
     source = SourceFolder.of(raw_folder, "base_url", identity)
     with source.locked(settings.network.reach_s) as folder:
         try:
-            if origin is None:
+            if in_store:
+                _copy_objects(Store(base_url), expected, folder)
+            elif origin is None:
                 _download(settings.network, base_url, expected, folder)
             else:
                 _copy(origin, expected, folder)
@@ -184,6 +188,24 @@ def _copy(origin: Path, expected: Mapping[str, ExpectedHash], folder: SourceFold
                 shutil.copyfileobj(file, copy)
         expected_hash.verify(part, str(path))
         folder.add(part, name, stamp)
+
+
+def _copy_objects(store: Store, expected: Mapping[str, ExpectedHash], folder: SourceFolder) -> None:
+    """Copy each object of a store that has changed or has no verified copy."""
+    for name, expected_hash in expected.items():
+        tag = store.tag(name)
+        if not tag:
+            raise UnreachableError(
+                f"fetch.base_url: {store.url}/{name} does not exist; the address must be that of "
+                "the folder that directly contains the four files named in fetch.files"
+            )
+        if folder.has(name, expected_hash) and folder.stamp(name) == tag:
+            continue
+        logger.info("Copying %s/%s", store.url, name)
+        part = folder.path / f".{name}.part"
+        store.get(name, part)
+        expected_hash.verify(part, f"{store.url}/{name}")
+        folder.add(part, name, tag)
 
 
 def _unpack(settings: FetchSettings, folder: SourceFolder, source: str) -> DatasetCard:

@@ -1,4 +1,4 @@
-"""Images and annotations of the user, read in place and never changed."""
+"""Images and annotations of the user: never changed, and read in place if they are local."""
 
 import hashlib
 import os
@@ -11,6 +11,7 @@ from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.data.sources.source_folder import SourceFolder, file_entry
 from mnist_localization.errors import SourceError
+from mnist_localization.storage import Store, is_stored
 
 
 def fetch_local_folder(
@@ -34,11 +35,15 @@ def fetch_local_folder(
     """
     own = settings.folder
     root = _root(own, project_folder)
+    identity = own.path if is_stored(own.path) else str(root)
     files: dict[str, FileEntry] = {}
     splits: dict[str, SplitFiles] = {}
     counts: dict[str, int] = {}
-    source = SourceFolder.of(raw_folder, "folder", f"{root}\n{own.model_dump_json()}")
+    source = SourceFolder.of(raw_folder, "folder", f"{identity}\n{own.model_dump_json()}")
     with source.locked(settings.network.reach_s) as folder:
+        if is_stored(own.path):
+            root = folder.path / "files"
+            Store(own.path).mirror(root)
         for split, images, annotations in _configured_splits(own):
             path = _existing(root / images, f"fetch.folder.{split}_images")
             rows = _existing(root / annotations, f"fetch.folder.{split}_annotations")

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import Literal, Self
 
 from pydantic import TypeAdapter
 
 from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
 from mnist_localization.errors import SourceError
-from mnist_localization.files import write_json
+from mnist_localization.files import try_lock, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -107,9 +107,9 @@ class SourceFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK).open("w") as lock:
             deadline = time.monotonic() + wait_s
-            if not _try_lock(lock):
+            if not try_lock(lock):
                 logger.info("Waiting for another run that is fetching into %s", self.path)
-                while not _try_lock(lock):
+                while not try_lock(lock):
                     if time.monotonic() > deadline:
                         raise SourceError(
                             f"another run is still fetching into {self.path} after {wait_s:g} "
@@ -179,15 +179,3 @@ class SourceFolder:
             return TypeAdapter(_Manifest).validate_json((self.path / MANIFEST).read_bytes())
         except (OSError, ValueError):
             return {}
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True  # Windows has no flock; concurrent fetches are not guarded there
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

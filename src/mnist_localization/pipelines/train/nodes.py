@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.inference import describe_images
 from mnist_localization.models.provenance import Provenance
+from mnist_localization.storage import Folder
 from mnist_localization.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def train_localizer(
     dataset_card: DatasetCard,
     train_split: SplitDataset,
     validation_split: SplitDataset,
-    training_checkpoints: Path,
+    training_checkpoints: Folder,
     tracker: Tracker,
 ) -> tuple[Any, pd.DataFrame]:
     """Build the configured architecture and fit it.
@@ -58,7 +58,15 @@ def train_localizer(
     resolved = resolve_settings(settings)
     provenance = _provenance(resolved, dataset, seed, train, validation)
     key = training_key(provenance)
+    checkpoint = training_checkpoints / key
+    checkpoint.pull()
     tracker.start_training(dataset_card, provenance, key)
+    log_epoch = _epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed)
+
+    def end_epoch(epoch: int, logs: Mapping[str, float], localizer: Any) -> None:
+        checkpoint.push()
+        log_epoch(epoch, logs, localizer)
+
     make_repeatable(seed, deterministic=resolved.deterministic)
     spec = _spec(dataset, train, provenance)
     with hardware(resolved):
@@ -70,23 +78,21 @@ def train_localizer(
             validation,
             resolved,
             seed=seed,
-            checkpoint_folder=training_checkpoints / key,
-            on_epoch_end=_epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed),
+            checkpoint_folder=checkpoint.path,
+            on_epoch_end=end_epoch,
         )
     tracker.end_training()
     result.history.attrs[_CHECKPOINT] = key
     return result.localizer, result.history
 
 
-def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Path) -> None:
+def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Folder) -> None:
     """Remove the checkpoint of a training whose results are saved.
 
     A training that is killed between its last epoch and this node resumes from the checkpoint.
     """
-    from mnist_localization.training.checkpoint import Checkpoint
-
     if key := training_history.attrs.get(_CHECKPOINT):
-        Checkpoint(training_checkpoints / key).remove()
+        (training_checkpoints / key).remove()
 
 
 def plot_learning_curves(training_history: pd.DataFrame) -> Any:
