@@ -71,7 +71,7 @@ def test_an_architecture_is_one_file_that_can_be_configured_trained_and_loaded(t
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "mnist_localization", package, ignore=ignored)
     tiny = package / "models" / "architectures" / "tiny.py"
-    shutil.copy(ROOT / "tests" / "support" / "tiny_architecture.py", tiny)
+    shutil.copy(ROOT / "tests/support/extensions/models/architectures/tiny.py", tiny)
     paths = os.pathsep.join([str(package.parent), str(ROOT / "tests")])
     # In two processes, so that the second one finds the layers of the file on its own.
     for script in (TRAIN_TINY, LOAD_TINY):

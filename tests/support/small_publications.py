@@ -98,7 +98,7 @@ def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Pub
         history=history(losses),
         dataset_card=CARD,
         localizer=SmallLocalizer(value),
-        page=lambda: "<!doctype html><title>report</title>",
+        page="<!doctype html><title>report</title>",
     )
 
 

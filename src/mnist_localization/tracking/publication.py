@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,7 +44,7 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published once; `page` renders the HTML report if it is needed."""
+    """Everything that is published once; `page` is the HTML report."""
 
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
@@ -53,7 +53,7 @@ class Publication:
     history: pd.DataFrame
     dataset_card: DatasetCard
     localizer: Localizer
-    page: Callable[[], str]
+    page: str
 
     def config(self) -> dict[str, Any]:
         """Return the facts about the data for the configuration of the run."""
@@ -150,7 +150,7 @@ class Publication:
                 (staging / f"{document}.json").write_text(text, "utf-8")
             self.predictions.to_parquet(staging / "predictions.parquet", index=False)
             self.history.to_parquet(staging / "training_history.parquet", index=False)
-            (staging / "report.html").write_text(self.page(), "utf-8")
+            (staging / "report.html").write_text(self.page, "utf-8")
             for path in sorted(staging.iterdir()):
                 artifact.add_file(str(path))
         run.log_artifact(artifact, aliases=["latest", alias, f"data-{fingerprint[:8]}"])

@@ -8,15 +8,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from mnist_localization.config.data import DatasetSettings
-from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.evaluation.metrics import Metric, all_metrics
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.reporting.charts import ChartData, load_charts
-from mnist_localization.reporting.gallery import GalleryItem, collect
+from mnist_localization.reporting.gallery import GalleryItem
 from mnist_localization.reporting.html.base import asset, render
 from mnist_localization.reporting.html.cards import REASONS, box_layers, layer_styles, make_tile
 from mnist_localization.reporting.html.formatting import DASH, ratio, words
@@ -24,29 +21,6 @@ from mnist_localization.reporting.learning_curves import learning_curve_drawings
 
 # Fields of the dataset card that have their own place on the page, or are of no use to a reader.
 _SHOWN_ELSEWHERE = {"source", "base_url", "files", "fallback_reason", "requested_source"}
-
-
-def render_report(
-    settings: PublishSettings,
-    dataset: DatasetSettings,
-    seed: int,
-    predictions: pd.DataFrame,
-    baseline_predictions: pd.DataFrame,
-    metrics: Metrics,
-    training_history: pd.DataFrame,
-    dataset_card: DatasetCard,
-    test_split: SplitDataset,
-) -> str:
-    """Return the HTML report, made from the datasets of the earlier stages.
-
-    Raises:
-        StaleError: The predictions are not of the test split.
-        RecordError: A predicted box cannot be drawn.
-    """
-    names = dataset.class_names
-    gallery = collect(predictions, test_split.store, settings.gallery, names, seed)
-    data = ChartData(metrics, predictions, baseline_predictions, dataset)
-    return render_page(data, gallery, training_history, dataset_card)
 
 
 def render_page(
