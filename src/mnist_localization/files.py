@@ -16,6 +16,12 @@ _MEBIBYTE = 2**20
 _RESERVE = 64 * _MEBIBYTE
 # Allocation unit of the common file systems.
 _BLOCK = 4096
+_LITTER = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
+
+
+def is_litter(name: str) -> bool:
+    """Return whether a file or folder was left by an operating system and is no data."""
+    return name.startswith("._") or name.lower() in _LITTER
 
 
 @contextmanager

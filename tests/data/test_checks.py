@@ -32,7 +32,9 @@ def dataset(**image) -> DatasetSettings:
 
 def run_check(raw: Path, settings=None, card=None, max_image_mb=1.0) -> pd.DataFrame:
     split = section("split", max_image_mb=max_image_mb)
-    return check_dataset(SETTINGS, settings or dataset(), split, card or CARD, raw)
+    return check_dataset(
+        SETTINGS, section("annotate"), settings or dataset(), split, card or CARD, raw
+    )
 
 
 def save(folder: Path, name: str, seed: int, size=(20, 20), mode="L"):
@@ -186,7 +188,8 @@ def test_annotated_files_of_any_suffix_are_opened(raw, csv_boxes, is_shared):
     train = raw / "source" / "train"
     Image.new("L", (20, 20)).save(train / "a.gif")
     (train / "photo").write_bytes((train / "5.png").read_bytes())
-    rows = ["a.gif,0,0.1,0.1,0.6,0.6", "photo,1,0.1,0.1,0.6,0.6", "0.png,2,0.1,0.1,0.6,0.6"]
+    box = "1,1,6,6" if csv_boxes == "xyxy" else "0.1,0.1,0.6,0.6"
+    rows = [f"a.gif,0,{box}", f"photo,1,{box}", f"0.png,2,{box}"]
     card = only_training(raw, rows)
     if is_shared:
         card = card_with(train="own.csv", test="own.csv")

@@ -91,12 +91,24 @@ def test_without_a_test_set_three_disjoint_splits_are_drawn():
     assert sorted(files) == sorted(rows["file"])
 
 
+def test_images_without_an_object_are_not_used():
+    rows = table([n % 10 for n in range(50)])
+    negative = pd.DataFrame({"file": ["empty.png"]})
+    splits = divide_rows(
+        section("split"), section("dataset"), 0, pd.concat([rows, negative]), table([0] * 9)
+    )
+    files = {file for split in splits.values() for file in split["file"]}
+    assert "empty.png" not in files
+    assert all(split["label"].dtype == np.int64 for split in splits.values())
+
+
 def test_validation_on_the_test_split_keeps_all_training_rows_and_warns(caplog):
     train, test = table([n % 10 for n in range(50)]), table([n % 10 for n in range(20)])
     settings = section("split", validation={"source": "test", "share": 0.0})
     splits = divide_rows(settings, section("dataset"), 0, train, test)
-    assert splits["train"] is train
-    assert splits["validation"] is splits["test"] is test
+    pd.testing.assert_frame_equal(splits["train"], train)
+    assert splits["validation"] is splits["test"]
+    pd.testing.assert_frame_equal(splits["test"], test)
     assert "The validation split is the test split" in caplog.text
 
 

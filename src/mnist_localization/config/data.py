@@ -32,11 +32,15 @@ BoxFormat = Literal[
 ]
 
 
+OnSeveral = Literal["error", "largest", "drop_image"]
+
+
 class CsvSettings(Settings):
     """Columns and delimiter of an annotation CSV."""
 
     columns: tuple[str, ...]
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    file: Annotated[str, Field(pattern=r"\{file\}")]
 
     @model_validator(mode="after")
     def _has_all_columns(self) -> "CsvSettings":
@@ -76,7 +80,7 @@ class DatasetSettings(Settings):
     """The section `dataset`: facts about the dataset that do not depend on its source."""
 
     image: ImageSettings
-    class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
     whole_pixel_boxes: bool
     annotations: AnnotationSettings
 
@@ -166,6 +170,7 @@ class AnnotateSettings(Settings):
     """The section `annotate`."""
 
     on_bad_rows: Literal["error", "drop"]
+    on_several: OnSeveral
     listed_bad_rows: PositiveInt
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_localization.config.data import (
+    AnnotateSettings,
     CheckSettings,
     DatasetSettings,
     ImageSettings,
@@ -111,6 +112,7 @@ class _Split:
 
 def check_dataset(
     settings: CheckSettings,
+    annotate: AnnotateSettings,
     dataset: DatasetSettings,
     split: SplitSettings,
     dataset_card: DatasetCard,
@@ -120,6 +122,7 @@ def check_dataset(
 
     Args:
         settings: The section `check`.
+        annotate: The section `annotate`, for images with several objects.
         dataset: The section `dataset`.
         split: The section `split`, for the size above which an image counts as unreadable.
         dataset_card: Description of the fetched dataset.
@@ -135,7 +138,9 @@ def check_dataset(
     splits = []
     for name, paths in dataset_card.splits.items():
         images = folder / paths.images
-        annotations = read_annotations(folder / paths.annotations, images, dataset)
+        annotations = read_annotations(
+            folder / paths.annotations, images, dataset, annotate.on_several
+        )
         files = _files_to_check(name, dataset_card, images, annotations)
         pictures = decode_pictures(images, files, dataset.image, split.max_image_mb, name)
         splits.append(_Split(name, annotations, pictures.merge(annotations.table, "left", "file")))
@@ -215,7 +220,9 @@ def _counts(split: _Split) -> Iterator[Finding]:
         "images without annotation": len(unannotated),
     }.items():
         yield Finding("fact", "counts", name=name, value=value)
-    for file in unannotated[~unannotated.isin([printable(row.file) for row in bad_rows])]:
+    known = [printable(row.file) for row in bad_rows]
+    known += [decision.file for decision in split.annotations.decisions]
+    for file in unannotated[~unannotated.isin(known)]:
         yield Finding("note", "image without annotation", file=file)
 
 
@@ -228,6 +235,8 @@ def _unusable_files(split: _Split) -> Iterator[Finding]:
         if row.fault != "unreadable image":
             file, detail = printable(row.file), printable(str(row))
             yield Finding("problem", row.fault, file=file, detail=detail)
+    for decision in split.annotations.decisions:
+        yield Finding("note", decision.kind, file=decision.file)
 
 
 def _classes(split: _Split, class_names: Sequence[str], rare: int) -> Iterator[Finding]:

@@ -87,12 +87,12 @@ def divide_rows(
     Raises:
         AnnotationError: There are too few rows to hold some out.
     """
-    train = train_annotations
+    train = _with_objects(train_annotations)
     if test_annotations is None:
         train, test = stratified_holdout(train, settings.test_share, seed, "split.test_share")
         _warn_of_missing_classes("test", test, dataset)
     else:
-        test = test_annotations
+        test = _with_objects(test_annotations)
     if settings.validation.source == "test":
         validation = test
         logger.warning("The validation split is the test split, so metrics on both are optimistic.")
@@ -106,6 +106,14 @@ def divide_rows(
         *(len(train), len(validation), len(test)),
     )
     return {"train": train, "validation": validation, "test": test}
+
+
+def _with_objects(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with an object, because the model cannot learn that there is none."""
+    rows = annotations.dropna(subset="label")
+    if len(rows) < len(annotations):
+        logger.info("%d images without an object are not used.", len(annotations) - len(rows))
+    return rows.reset_index(drop=True).astype({"label": np.int64})
 
 
 def stratified_holdout(

@@ -82,6 +82,16 @@ def test_files_added_by_macos_and_windows_are_skipped(place):
     assert [path.name for path in folder.iterdir()] == ["a.png"]
 
 
+def test_backslashes_separate_folders(place):
+    member = zipfile.ZipInfo("T/x/a.png")
+    archive = packed(place / "x.zip", [("T/b.png", b"1"), (member, b"2")])
+    raw = archive.read_bytes().replace(b"T/x/a.png", b"T\\x\\a.png")
+    archive.write_bytes(raw)
+    images, folder = unpacked(archive)
+    assert images == 2
+    assert (folder / "x" / "a.png").read_bytes() == b"2"
+
+
 @pytest.mark.parametrize(
     "name",
     [

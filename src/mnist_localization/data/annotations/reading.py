@@ -1,41 +1,54 @@
 """Annotation files of any registered format, validated row by row into one table."""
 
 import logging
-import math
 import os
-import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from mnist_localization.config.data import AnnotateSettings, DatasetSettings
+from mnist_localization.config.data import AnnotateSettings, DatasetSettings, OnSeveral
+from mnist_localization.data.annotations.box_fitting import (
+    RowError,
+    check_units,
+    fit_box,
+    parse_box,
+)
+from mnist_localization.data.annotations.class_numbers import check_numbers, parse_label
 from mnist_localization.data.annotations.formats import (
     BadRow,
+    Decision,
     Fault,
+    Found,
+    RawRow,
     ReadContext,
     load_format,
 )
-from mnist_localization.data.boxes import ANNOTATION_COLUMNS, relative_corners
+from mnist_localization.data.annotations.image_names import ImageNames, UnknownImageError
+from mnist_localization.data.boxes import ANNOTATION_COLUMNS
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images.decode import (
-    has_image_suffix,
-    printable,
-    read_header,
-)
-from mnist_localization.errors import AnnotationError, ImageError
+from mnist_localization.data.images.decode import has_image_suffix, printable
+from mnist_localization.errors import AnnotationError
+from mnist_localization.files import is_litter
 
 logger = logging.getLogger(__name__)
 
-# What rounding may add to a corner on the border of the image. It is more if the corner is the
-# sum of a rounded center and half a rounded side.
-_CORNER_TOLERANCE = 1e-6
-_TOLERANCE = 1e-4
-# Characters of an invalid box that a message shows.
-_SHOWN = 80
+# More rows than this, and more than half of all, show that the configuration is wrong.
+_FEW = 10
+_REMEDIES: dict[Fault, str] = {
+    "malformed row": "Correct dataset.annotations: format, csv.columns and csv.delimiter",
+    "unknown label": "Correct dataset.class_names, or the column of the label",
+    "missing image": "Correct the folder of the images in fetch.folder, or csv.file",
+    "unreadable image": "Replace or convert the images",
+    "box outside the image": "Correct dataset.annotations.csv_boxes",
+    "invalid box": "Correct dataset.annotations: csv_boxes and csv.columns",
+    "image of another size": "Use the images that were annotated",
+    "several objects": "Set annotate.on_several to largest or drop_image",
+}
 
 
 @dataclass(frozen=True)
@@ -46,11 +59,19 @@ class Annotations:
         table: Good rows, columns `ANNOTATION_COLUMNS`.
         bad_rows: Rows that cannot be used.
         unannotated_images: Number of images without a good row.
+        negatives: Images that are annotated as images without an object.
+        decisions: Other parts of the annotations, and what was done with them.
     """
 
     table: pd.DataFrame
     bad_rows: tuple[BadRow, ...]
     unannotated_images: int
+    negatives: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    def count_decisions(self) -> dict[str, int]:
+        """Return the number of decisions of each kind."""
+        return dict(Counter(decision.kind for decision in self.decisions))
 
 
 class Range(BaseModel, frozen=True):
@@ -68,6 +89,8 @@ class SplitReport(BaseModel, frozen=True):
     bad_rows: int
     bad_rows_listed: tuple[str, ...]
     unannotated_images: int
+    images_without_object: int
+    decisions: dict[str, int]
     images_per_class: dict[str, int]
     relative_box_size: dict[str, Range]
 
@@ -103,7 +126,9 @@ def annotate_dataset(
     """
     folder = raw_folder / dataset_card.folder
     annotations = {
-        name: read_annotations(folder / files.annotations, folder / files.images, dataset)
+        name: read_annotations(
+            folder / files.annotations, folder / files.images, dataset, settings.on_several
+        )
         for name, files in dataset_card.splits.items()
     }
     drop = settings.on_bad_rows == "drop"
@@ -112,18 +137,31 @@ def annotate_dataset(
         if split.bad_rows:
             logger.warning("Dropped %d bad rows of %s.", len(split.bad_rows), name)
         logger.info("Annotated %d %s images.", len(split.table), name)
+        if counts := split.count_decisions():
+            shown = ", ".join(f"{kind} ({count})" for kind, count in counts.items())
+            logger.info("%s: %s; `kedro run --pipelines=check` lists the files.", name, shown)
     report = AnnotationReport(
         **{
             name: describe(split, dataset.class_names, settings.listed_bad_rows)
             for name, split in annotations.items()
         }
     )
-    train = annotations["train"].table
-    test = annotations["test"].table if "test" in annotations else train.iloc[:0]
+    train = table_of(annotations["train"])
+    test = table_of(annotations["test"]) if "test" in annotations else train.iloc[:0]
     return train, test, report
 
 
-def read_annotations(path: Path, images: Path, dataset: DatasetSettings) -> Annotations:
+def table_of(annotations: Annotations) -> pd.DataFrame:
+    """Return the good rows, followed by images without an object, which have no label and box."""
+    if not annotations.negatives:
+        return annotations.table
+    empty = pd.DataFrame({"file": list(annotations.negatives)})
+    return pd.concat([annotations.table, empty], ignore_index=True)
+
+
+def read_annotations(
+    path: Path, images: Path, dataset: DatasetSettings, on_several: OnSeveral = "error"
+) -> Annotations:
     """Read and validate the annotations of one split.
 
     Args:
@@ -131,37 +169,159 @@ def read_annotations(path: Path, images: Path, dataset: DatasetSettings) -> Anno
         images: Folder of the images that it names.
         dataset: The section `dataset`. A label is the name of a class or, if no class has that
             name, its number.
+        on_several: What to do with an image of several objects.
 
     Raises:
-        AnnotationError: The file is missing or not of that format.
+        AnnotationError: The file is missing or not of that format, or its numbers of classes or
+            its boxes have another meaning than configured.
     """
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipelines=fetch`")
     annotation_format = load_format(dataset.annotations.format)
-    box_format = annotation_format.box_format or dataset.annotations.csv_boxes
     files = frozenset(files_below(images))
-    labels = {name: label for label, name in enumerate(dataset.class_names)}
-    good: dict[str, tuple[str | float, ...]] = {}
-    bad: list[BadRow] = []
-    for found in annotation_format.read(path, ReadContext(files, dataset.annotations)):
-        # Name `./a.png` and `deep//c.png` as in a listing of the folder.
-        row = replace(found, file=posixpath.normpath(found.file) if found.file else "")
-        if isinstance(row, BadRow):
-            bad.append(row)
-            continue
-        try:
-            label, box = _parse_label(row.label, labels), _parse_box(row.box)
-            _check_file(row.file, images, files)
-            corners = _relative_corners(box, box_format, images / row.file)
-            if row.file in good:
-                raise _RowError("annotated twice", f"the image {row.file!r} is annotated twice")
-            good[row.file] = (row.file, label, *corners)
-        except _RowError as error:
-            bad.append(BadRow(row.source, row.line, str(error), error.fault, row.file))
-    table = pd.DataFrame(list(good.values()), columns=list(ANNOTATION_COLUMNS))
-    bad.sort(key=lambda row: (row.source, row.line))
-    unannotated = sum(map(has_image_suffix, files.difference(good)))
-    return Annotations(table, tuple(bad), unannotated)
+    context = ReadContext(files, dataset.annotations, dataset.class_names)
+    reader = _Reader(images, ImageNames(files), dataset)
+    for found in annotation_format.read(path, context):
+        reader.add(found)
+    check_numbers(reader.numbers, dataset.class_names, path)
+    reader.fit(annotation_format.box_format or dataset.annotations.csv_boxes, path)
+    good, negatives = reader.one_per_image(on_several)
+    table = pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS))
+    unannotated = sum(map(has_image_suffix, files.difference(table["file"], negatives)))
+    bad = sorted(reader.bad, key=lambda row: (row.source, row.line))
+    return Annotations(table, tuple(bad), unannotated, negatives, tuple(reader.decisions))
+
+
+class _Reader:
+    """Rows of one split on their way from an annotation file to a table.
+
+    Attributes:
+        numbers: Labels that were written as numbers.
+        bad: Rows that cannot be used.
+        decisions: What was done with other parts of the annotations.
+    """
+
+    def __init__(self, images: Path, names: ImageNames, dataset: DatasetSettings) -> None:
+        self._images = images
+        self._names = names
+        self._labels = {name: label for label, name in enumerate(dataset.class_names)}
+        self._rows: list[tuple[RawRow, int, tuple[float, ...]]] = []
+        self._fitted: dict[str, list[tuple[RawRow, int, tuple[float, ...]]]] = {}
+        self._negatives: dict[str, RawRow] = {}
+        self.numbers: list[int] = []
+        self.bad: list[BadRow] = []
+        self.decisions: list[Decision] = []
+
+    def add(self, found: Found) -> None:
+        """Parse a row; boxes are fitted later, because all of them show their unit."""
+        if isinstance(found, BadRow):
+            self.bad.append(found)
+        elif isinstance(found, Decision):
+            self.decisions.append(Decision(found.kind, printable(found.file)))
+        else:
+            try:
+                self._parse(found)
+            except RowError as error:
+                self._reject(found, error)
+
+    def fit(self, box_format: str, path: Path) -> None:
+        """Fit all boxes to their images."""
+        for unit in {row.box_format or box_format for row, _, _ in self._rows}:
+            boxes = [box for row, _, box in self._rows if (row.box_format or box_format) == unit]
+            check_units(boxes, unit, path)
+        for row, label, box in self._rows:
+            try:
+                fitted = fit_box(
+                    box, row.box_format or box_format, self._images / row.file, row.size
+                )
+            except RowError as error:
+                self._reject(row, error)
+            else:
+                self.decisions += [Decision(change, row.file) for change in fitted.changes]
+                self._fitted.setdefault(row.file, []).append((row, label, fitted.corners))
+
+    def one_per_image(
+        self, on_several: OnSeveral
+    ) -> tuple[list[tuple[str | float, ...]], tuple[str, ...]]:
+        """Return one row for each image with an object, and the images without one."""
+        good: list[tuple[str | float, ...]] = []
+        for file, objects in self._fitted.items():
+            different = list({(label, corners): row for row, label, corners in objects}.items())
+            repeated = len(objects) - len(different)
+            self.decisions += [Decision("repeated row ignored", file)] * repeated
+            if len(different) > 1 and on_several == "error":
+                for _, row in different:
+                    self._reject(row, _several(file, len(different)))
+            elif len(different) > 1 and on_several == "drop_image":
+                self.decisions.append(Decision("image with several objects left out", file))
+            else:
+                if len(different) > 1:
+                    self.decisions.append(Decision("smaller objects of an image left out", file))
+                label, corners = max(different, key=lambda item: _area(item[0][1]))[0]
+                good.append((file, label, *corners))
+        for file, row in self._negatives.items():
+            if file in self._fitted:
+                reason = f"{file!r} is annotated with and without an object"
+                self._reject(row, RowError("several objects", reason))
+        negatives = tuple(file for file in self._negatives if file not in self._fitted)
+        self.decisions += [Decision("image without an object", file) for file in negatives]
+        return good, negatives
+
+    def _parse(self, row: RawRow) -> None:
+        if not row.label and not row.box:
+            found = self._find(row)
+            self._negatives[found.file] = found
+            return
+        label, is_number = parse_label(row.label, self._labels)
+        if is_number and label is not None:
+            self.numbers.append(label)
+        if label is None or label >= len(self._labels):
+            count = len(self._labels)
+            reason = f"unknown label {row.label!r}; dataset.class_names has {count} names"
+            raise RowError("unknown label", reason)
+        box = parse_box(row.box)
+        self._rows.append((self._find(row), label, box))
+
+    def _find(self, row: RawRow) -> RawRow:
+        """Return the row with the name of its image as it is in the folder."""
+        found: dict[str, bool] = {}
+        problems = []
+        for name in dict.fromkeys(filter(None, (row.file, row.other_file))):
+            try:
+                file, is_other = self._names.find(name)
+            except UnknownImageError as error:
+                problems.append(str(error))
+            else:
+                # The second name has no suffix, so only the first one can be another name.
+                found.setdefault(file, is_other if name == row.file else bool(problems))
+        if len(found) > 1:
+            reason = f"the image is {row.file!r} or, as the file {row.source} is named, another"
+            raise RowError("missing image", f"{reason}; correct the name of the image")
+        if not found:
+            problem = problems[0] if problems else "the row names no image"
+            raise RowError("missing image", f"{problem} in {self._images}")
+        ((file, is_other),) = found.items()
+        if file != printable(file):
+            reason = f"the file name {file!r} is not Unicode text; rename the file"
+            raise RowError("malformed row", reason)
+        if is_other:
+            self.decisions.append(Decision("image found by another name", file))
+        return replace(row, file=file)
+
+    def _reject(self, row: RawRow, error: RowError) -> None:
+        self.bad.append(BadRow(row.source, row.line, str(error), error.fault, row.file))
+
+
+def _several(file: str, count: int) -> RowError:
+    return RowError(
+        "several objects",
+        f"the image {file!r} is annotated with {count} objects; set annotate.on_several to largest "
+        "or drop_image",
+    )
+
+
+def _area(corners: Sequence[float]) -> float:
+    return (corners[2] - corners[0]) * (corners[3] - corners[1])
 
 
 def raise_on_bad_rows(
@@ -182,6 +342,14 @@ def raise_on_bad_rows(
     if len(bad) > listed:
         listing += f"\n  ... and {len(bad) - listed} more"
     if bad and not drop_bad_rows:
+        rows = len(bad) + sum(len(split.table) for split in annotations.values())
+        fault, count = Counter(row.fault for row in bad).most_common(1)[0]
+        if count > max(_FEW, rows / 2):
+            first = next(row for row in bad if row.fault == fault)
+            raise AnnotationError(
+                f"{count} of {rows} rows of annotations have the same fault, {fault}: {first}\n"
+                f"{_REMEDIES[fault]}."
+            )
         raise AnnotationError(
             f"{len(bad)} bad rows of annotations:\n{listing}\nCorrect them, or drop them with "
             "`--params annotate.on_bad_rows=drop`."
@@ -208,6 +376,8 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
         bad_rows=len(annotations.bad_rows),
         bad_rows_listed=tuple(str(row) for row in annotations.bad_rows[:listed]),
         unannotated_images=annotations.unannotated_images,
+        images_without_object=len(annotations.negatives),
+        decisions=annotations.count_decisions(),
         images_per_class=dict(zip(class_names, counts.tolist(), strict=True)),
         relative_box_size={
             side: Range(min=float(values.min()), max=float(values.max()))
@@ -216,79 +386,10 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
     )
 
 
-class _RowError(Exception):
-    """Fault of one row; collected as a `BadRow`, not raised to the user."""
-
-    def __init__(self, fault: Fault, reason: str) -> None:
-        super().__init__(reason)
-        self.fault = fault
-
-
-def _parse_label(text: str, labels: Mapping[str, int]) -> int:
-    if text in labels:
-        return labels[text]
-    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(labels):
-        return int(text)
-    reason = f"unknown label {text!r}; dataset.class_names has {len(labels)} names"
-    raise _RowError("unknown label", reason)
-
-
-def _parse_box(values: Sequence[str | float]) -> tuple[float, ...]:
-    try:
-        box = tuple(float(value) for value in values)
-    except (TypeError, ValueError, OverflowError):
-        box = ()
-    if len(box) != 4:
-        shown = ",".join(map(str, values))[:_SHOWN]
-        raise _RowError("invalid box", f"the box {shown!r} is not four numbers")
-    if not all(math.isfinite(value) for value in box):
-        raise _RowError("invalid box", f"the box {box} is not finite")
-    return box
-
-
-def _check_file(file: str, folder: Path, files: frozenset[str]) -> None:
-    path = PurePosixPath(file)
-    if not file or path.is_absolute() or ".." in path.parts or "\\" in file:
-        reason = f"the file name {file!r} leaves the folder of the images"
-        raise _RowError("path outside the folder", reason)
-    if file not in files:
-        raise _RowError("missing image", f"the image {file!r} does not exist in {folder}")
-    if file != printable(file):
-        reason = f"the file name {file!r} is not Unicode text; rename the file"
-        raise _RowError("malformed row", reason)
-
-
-def _relative_corners(box: Sequence[float], box_format: str, path: Path) -> list[float]:
-    """Return corners inside the image; raise if rounding does not explain what is outside."""
-    height = width = 1
-    frame = "[0, 1]; it must be relative to the image"
-    if not box_format.startswith("rel_"):
-        try:
-            header = read_header(path)
-        except ImageError as error:
-            raise _RowError("unreadable image", str(error)) from error
-        height, width = header.height, header.width
-        frame = f"the image of {width}x{height} pixels"
-    corners = relative_corners(box, box_format, height, width)[0].tolist()
-    if not _is_ordered(corners):
-        reason = "is not ordered: its corners need xmin < xmax and ymin < ymax"
-        raise _RowError("invalid box", f"the box {box} ({box_format}) {reason}")
-    inside = [min(max(corner, 0.0), 1.0) for corner in corners]
-    moved = max(abs(new - old) for new, old in zip(inside, corners, strict=True))
-    tolerance = _CORNER_TOLERANCE if box_format == "rel_xyxy" else _TOLERANCE
-    # A box that lies within the tolerance outside the border has no area left inside.
-    if moved > tolerance or not _is_ordered(inside):
-        raise _RowError("box outside the image", f"the box {box} ({box_format}) leaves {frame}")
-    return inside
-
-
-def _is_ordered(corners: Sequence[float]) -> bool:
-    xmin, ymin, xmax, ymax = corners
-    return xmin < xmax and ymin < ymax
-
-
 def files_below(folder: Path) -> Iterator[str]:
     """Yield the names of all files in a folder and its subfolders, relative to the folder."""
-    for root, _, files in os.walk(folder):
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_litter(name)]
         prefix = Path(root).relative_to(folder).as_posix()
-        yield from files if prefix == "." else (f"{prefix}/{name}" for name in files)
+        names = [name for name in files if not is_litter(name)]
+        yield from names if prefix == "." else (f"{prefix}/{name}" for name in names)

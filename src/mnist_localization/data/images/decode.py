@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from mnist_localization.config.data import ImageSettings
@@ -38,6 +38,17 @@ _MEBIBYTE = 2**20
 # Bytes per sample of the modes in which it is not one.
 _SAMPLE_BYTES = {"I;16": 2, "I;16B": 2, "I;16L": 2, "I": 4, "F": 4}
 _ORIENTATION = 0x0112  # EXIF tag
+# How an image of each EXIF orientation is turned or mirrored, so that it is upright.
+_TRANSPOSE = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # Warning filters are global to the process, and images are decoded in threads.
 _WARNINGS_LOCK = threading.Lock()
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError)
@@ -53,6 +64,7 @@ class ImageHeader:
         height: Rows after the EXIF orientation is applied, pixels.
         width: Columns after the EXIF orientation is applied, pixels.
         channels: 1 gray, 2 gray and alpha, 3 color or palette, 4 color and alpha or ink.
+        orientation: EXIF orientation that is applied: 1 for upright, up to 8.
     """
 
     format: str
@@ -60,6 +72,7 @@ class ImageHeader:
     height: int
     width: int
     channels: int
+    orientation: int = 1
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -220,17 +233,20 @@ def _open(source: ImageSource) -> AbstractContextManager[Image.Image]:
 
 
 def _header(image: Image.Image) -> ImageHeader:
-    turned = _orientation(image) in (5, 6, 7, 8)
     # Pillow has already turned a TIFF.
-    swapped = turned and image.format != "TIFF"
-    height, width = image.size if swapped else reversed(image.size)
+    orientation = 1 if image.format == "TIFF" else _orientation(image)
+    height, width = image.size if orientation in (5, 6, 7, 8) else reversed(image.size)
     channels = 3 if image.mode == "P" else len(image.getbands())
-    return ImageHeader(str(image.format), image.mode, height, width, channels)
+    return ImageHeader(str(image.format), image.mode, height, width, channels, orientation)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation: 1 for upright, up to 8 for turned and mirrored."""
-    return int(image.getexif().get(_ORIENTATION, 1))
+    """Return the EXIF orientation, 1 to 8; 1, upright, if the EXIF data are damaged."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises many kinds of errors for damaged EXIF data
+        return 1
+    return orientation if orientation in _TRANSPOSE else 1
 
 
 def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
@@ -245,7 +261,9 @@ def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
 
 def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
     # Each step copies the image even if it has nothing to do, so steps are skipped.
-    upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
+    image.load()  # turns a TIFF
+    method = _TRANSPOSE[_orientation(image)]
+    upright = image if method is None else image.transpose(method)
     mode = _MODE[channels]
     if upright.mode in _SAMPLE_BYTES:
         upright = _to_8_bit(upright)

@@ -17,6 +17,7 @@ from mnist_localization.config.data import UnpackSettings
 from mnist_localization.data.images.decode import SUFFIXES
 from mnist_localization.errors import ArchiveError
 from mnist_localization.files import (
+    is_litter,
     remove,
     replace_folder,
     require_free_space,
@@ -150,12 +151,12 @@ def _require_limits(
 
 def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     name = info.orig_filename
-    path = PurePosixPath(name)
+    # Some tools on Windows write backslashes as separators.
+    path = PurePosixPath(name.replace("\\", "/"))
     kind = stat.S_IFMT(info.external_attr >> 16)
     problem = ""
     if (
         "\0" in name
-        or "\\" in name
         or not path.parts
         or ":" in path.parts[0]
         or path.is_absolute()
@@ -174,8 +175,7 @@ def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
 
 
 def _is_system_file(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or (bool(parts) and parts[-1] in {".DS_Store", "Thumbs.db"})
+    return any(map(is_litter, PurePosixPath(name).parts))
 
 
 def _write_member(

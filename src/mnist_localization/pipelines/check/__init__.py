@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 func=check_dataset,
                 inputs=[
                     "params:check",
+                    "params:annotate",
                     "params:dataset",
                     "params:split",
                     "dataset_card",

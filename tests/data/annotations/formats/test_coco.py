@@ -16,7 +16,7 @@ def test_coco_json_is_read(images):
         ({"image_id": 10, "category_id": 99, "bbox": [0, 0, 1, 1]}, "name has the id 99"),
         ({"image_id": 10, "category_id": 2, "bbox": [0, 0, 1, 1]}, "name has the id 2"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 1]}, "not four numbers"),
-        ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 81, 9]}, "leaves the image of 80x40"),
+        ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 82, 9]}, "leaves the image of 80x40"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, -5, 9]}, "not ordered"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, {}, 9]}, "not four numbers"),
         ({"image_id": 10, "category_id": 7, "bbox": [0, 0, 10**400, 9]}, "not four numbers"),
@@ -57,3 +57,20 @@ def test_without_categories_their_ids_are_the_labels(images):
     annotation = {"image_id": 10, "category_id": 1, "bbox": [0, 0, 1, 1]}
     path = write_coco(images, categories=[], annotations=[annotation])
     assert read(path, images, format="coco").table["label"].tolist() == [1]
+
+
+def test_crowds_are_ignored_and_images_without_annotations_have_no_object(images):
+    crowd = {"image_id": 11, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1}
+    annotation = {"image_id": 10, "category_id": 7, "bbox": [0, 0, 9, 9]}
+    path = write_coco(images, annotations=[crowd, annotation])
+    annotations = read(path, images, format="coco")
+    assert annotations.table["file"].tolist() == ["a.png"]
+    assert annotations.negatives == ("deep/c.png", "deep/d.png")
+    assert annotations.count_decisions() == {"crowd ignored": 1, "image without an object": 2}
+
+
+def test_numbers_that_start_at_1_are_an_error(images):
+    rows = [{"image_id": 9 + n, "category_id": n, "bbox": [0, 0, 9, 9]} for n in (1, 2, 3)]
+    path = write_coco(images, categories=[], annotations=rows)
+    with pytest.raises(AnnotationError, match=r"numbers are 1 to 3, but numbering starts at 0"):
+        read(path, images, format="coco")

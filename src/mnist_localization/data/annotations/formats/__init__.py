@@ -15,6 +15,7 @@ from mnist_localization.data.boxes import (
     from_relative_corners,
     image_sizes,
 )
+from mnist_localization.files import is_litter
 from mnist_localization.registry import load_module
 
 Fault = Literal[
@@ -25,7 +26,8 @@ Fault = Literal[
     "unreadable image",
     "box outside the image",
     "invalid box",
-    "annotated twice",
+    "image of another size",
+    "several objects",
 ]
 
 
@@ -38,7 +40,11 @@ class RawRow:
         line: Its line in the file, or the number of the object, from 1.
         file: Name of the image.
         label: Name or number of the class.
-        box: Four numbers, in the box format of the annotations.
+        box: Four numbers, in the box format of the annotations. An empty box without a label
+            means an image without an object.
+        size: Width and height of the image, if the file states them.
+        other_file: A second name of the image, if the file has one.
+        box_format: Format of this box, if the file states it.
     """
 
     source: str
@@ -46,6 +52,22 @@ class RawRow:
     file: str
     label: str
     box: Sequence[str | float]
+    size: tuple[float, float] | None = None
+    other_file: str = ""
+    box_format: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was done with a part of an annotation file that is no good and no bad row.
+
+    Attributes:
+        kind: What was done, such as "crowd ignored".
+        file: Name of the image or of the annotation file.
+    """
+
+    kind: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +92,36 @@ class BadRow:
         return f"{self.source}, line {self.line}: {self.reason}"
 
 
+Found = RawRow | BadRow | Decision
+
+
+def annotation_files(folder: Path, suffix: str) -> list[Path]:
+    """Return the files of a suffix in a folder and its subfolders, sorted."""
+    return [
+        path
+        for path in sorted(folder.rglob(f"*{suffix}"))
+        if not any(map(is_litter, path.relative_to(folder).parts))
+    ]
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def stated_size(width: Any, height: Any) -> tuple[float, float] | None:
+    """Return the size of an image in an annotation file, or `None` if it is not two numbers."""
+    try:
+        size = float(width), float(height)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return size if all(0 < side < 10**6 for side in size) else None
+
+
 @dataclass(frozen=True)
 class ReadContext:
     """What a reader may need besides the path.
@@ -77,10 +129,12 @@ class ReadContext:
     Attributes:
         images: Names of the files in the folder of the images, relative to it.
         settings: The section `dataset.annotations`.
+        class_names: Name of each class, in the order of the labels.
     """
 
     images: frozenset[str]
     settings: AnnotationSettings
+    class_names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -97,7 +151,7 @@ class AnnotationFormat:
     """
 
     box_format: str | None
-    read: Callable[[Path, ReadContext], Iterator[RawRow | BadRow]]
+    read: Callable[[Path, ReadContext], Iterator[Found]]
     write: Callable[[pd.DataFrame, Sequence[str], ImageSettings], Any]
 
 

@@ -11,9 +11,12 @@ from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
+    Decision,
+    Found,
     RawRow,
     ReadContext,
     predicted_boxes,
+    stated_size,
 )
 from mnist_localization.data.boxes import image_sizes
 from mnist_localization.errors import AnnotationError
@@ -23,8 +26,10 @@ _BOX_FORMAT = "xywh"
 _DIGITS = 4
 
 
-def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
     """Yield the objects of a COCO file; `line` counts its annotations from 1.
+
+    Crowds are no objects. An image without annotations is one without an object.
 
     The label is the name of the category, or its id if the file has no categories.
 
@@ -36,13 +41,18 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
         AnnotationError: The file is not COCO JSON.
     """
     document = _read_document(path)
-    files = {image.get("id"): image.get("file_name") for image in document["images"]}
+    images = {image.get("id"): image for image in document["images"]}
+    empty = dict(images)
     names = {category.get("id"): category.get("name") for category in document["categories"]}
     for number, annotation in enumerate(document["annotations"], start=1):
-        file = files.get(annotation.get("image_id"))
+        image = images.get(annotation.get("image_id"), {})
+        empty.pop(annotation.get("image_id"), None)
+        file = image.get("file_name")
         box, category = annotation.get("bbox"), annotation.get("category_id")
         label = names.get(category) if names else category
-        if not isinstance(file, str):
+        if annotation.get("iscrowd") in (1, True):
+            yield Decision("crowd ignored", str(file))
+        elif not isinstance(file, str):
             yield BadRow(path.name, number, f"no image has the id {annotation.get('image_id')!r}")
         elif not isinstance(box, list):
             yield BadRow(path.name, number, "the annotation has no bbox", "invalid box", file)
@@ -51,7 +61,11 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
             reason = f"no category with a name has the id {category!r}"
             yield BadRow(path.name, number, reason, "unknown label", file)
         else:
-            yield RawRow(path.name, number, file, str(label), box)
+            size = stated_size(image.get("width"), image.get("height"))
+            yield RawRow(path.name, number, file, str(label), box, size)
+    for number, image in enumerate(empty.values(), start=1):
+        if isinstance(file := image.get("file_name"), str):
+            yield RawRow(path.name, number, file, "", ())
 
 
 def write_predictions(

@@ -9,8 +9,12 @@ from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.annotations.formats import (
     AnnotationFormat,
     BadRow,
+    Decision,
+    Found,
     RawRow,
     ReadContext,
+    annotation_files,
+    is_number,
     predicted_boxes,
     text_names,
 )
@@ -22,7 +26,7 @@ _BOX_FORMAT = "rel_center_xywh"
 _CLASS_FILES = ("classes.txt", "obj.names.txt")
 
 
-def read_rows(folder: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
+def read_rows(folder: Path, context: ReadContext) -> Iterator[Found]:
     """Yield the objects of a folder of YOLO text files.
 
     Args:
@@ -30,24 +34,31 @@ def read_rows(folder: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
         context: Gives the names of the images.
 
     Raises:
-        AnnotationError: The folder has no text file, or one is not UTF-8 text.
+        AnnotationError: The folder has no text file.
     """
     by_stem: dict[str, list[str]] = {}
     for name in sorted(context.images):
         if has_image_suffix(name):
             by_stem.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
-    texts = [path for path in sorted(folder.rglob("*.txt")) if path.name not in _CLASS_FILES]
+    texts = [path for path in annotation_files(folder, ".txt") if path.name not in _CLASS_FILES]
     if not texts:
         raise AnnotationError(f"{folder}: holds no .txt file; YOLO has one per image")
     for path in texts:
         relative = path.relative_to(folder)
         source = printable(relative.as_posix())
-        candidates = by_stem.get(relative.with_suffix("").as_posix(), [])
-        if len(candidates) == 1:
-            yield from _objects(path, source, candidates[0])
-        else:
-            reason = f"one image must have this name, found {', '.join(candidates) or 'none'}"
+        stem = relative.with_suffix("").as_posix()
+        candidates = by_stem.get(stem, [])
+        if len(candidates) > 1:
+            reason = f"one image must have this name, found {', '.join(candidates)}"
             yield BadRow(source, 1, reason, "missing image")
+            continue
+        lines = _lines(path)
+        if lines is None:
+            yield BadRow(source, 1, "not valid UTF-8 text; correct it")
+        elif not candidates and not _is_yolo(lines):
+            yield Decision("text file without boxes ignored", source)
+        else:
+            yield from _objects(lines, source, candidates[0] if candidates else stem)
 
 
 def write_predictions(
@@ -72,17 +83,40 @@ def write_predictions(
     return dict(zip(text_names(predictions["file"].tolist(), ".txt"), lines, strict=True))
 
 
-def _objects(path: Path, source: str, image: str) -> Iterator[RawRow | BadRow]:
+def _lines(path: Path) -> list[list[str]] | None:
+    """Return the cells of each line, or `None` if the file is not UTF-8 text."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path}: not valid UTF-8 text ({error}); correct it") from error
-    for number, line in enumerate(lines, start=1):
-        cells = line.split()
+        return [line.split() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _is_yolo(lines: list[list[str]]) -> bool:
+    """Return whether the first line that is not empty starts with numbers."""
+    first = next(filter(None, lines), [])
+    return len(first) >= 5 and all(map(is_number, first[:5]))
+
+
+def _objects(lines: list[list[str]], source: str, image: str) -> Iterator[Found]:
+    if not any(lines):
+        yield RawRow(source, 1, image, "", ())
+    for number, cells in enumerate(lines, start=1):
         if len(cells) == 5:
             yield RawRow(source, number, image, cells[0], cells[1:])
+        elif len(cells) == 6:
+            yield Decision("confidence of a box ignored", image)
+            yield RawRow(source, number, image, cells[0], cells[1:5])
+        elif len(cells) > 6 and len(cells) % 2 == 1 and all(map(is_number, cells)):
+            yield Decision("box drawn around a polygon", image)
+            points = [float(cell) for cell in cells[1:]]
+            xs, ys = points[::2], points[1::2]
+            box = [min(xs), min(ys), max(xs), max(ys)]
+            yield RawRow(source, number, image, cells[0], box, box_format="rel_xyxy")
         elif cells:
-            reason = f"{len(cells)} values, expected 5: class x y width height"
+            reason = (
+                f"{len(cells)} values, expected 5 (class x y width height) or a class and the "
+                "corners of a polygon"
+            )
             yield BadRow(source, number, reason, file=image)
 
 
