@@ -1,12 +1,14 @@
 """Command `run`: options and error messages."""
 
 import errno
+import logging
 
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import find_run_command
 from kedro.io import DatasetError
+from kedro.pipeline import Node, Pipeline
 
 from mnist_localization import cli
 from mnist_localization.errors import SourceError
@@ -88,3 +90,52 @@ def test_a_comma_in_a_value_is_explained(invoke):
     result, _ = invoke("--params", "predict.images=a,b")
     assert result.exit_code == 2
     assert "A comma separates parameters" in " ".join(result.output.split())
+
+
+@pytest.fixture
+def known(monkeypatch):
+    node = Node(len, "metrics", "report", name="score_predictions", tags="evaluate")
+    found = {"__default__": Pipeline([node]), "evaluate": Pipeline([node])}
+    monkeypatch.setattr(cli, "pipelines", found)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--pipelines=evalute", "did you mean 'evaluate'?"),
+        ("--pipeline=xyz", "known: evaluate"),
+        ("--nodes=score_prediction", "did you mean 'score_predictions'?"),
+        ("--from-nodes=score_prediction", "did you mean 'score_predictions'?"),
+        ("--to-nodes=xyz", "known: score_predictions"),
+        ("--tags=evaluat", "did you mean 'evaluate'?"),
+        ("--from-inputs=metric", "did you mean 'metrics'?"),
+        ("--to-outputs=reprot", "did you mean 'report'?"),
+        ("--runner=ParallelRunner", "use ThreadRunner"),
+    ],
+)
+def test_a_misspelled_name_is_one_line_with_a_suggestion(invoke, known, option, hint):
+    result, received = invoke(option)
+    assert result.exit_code == 2
+    assert hint in result.output.splitlines()[-1]
+    assert not received
+
+
+def test_correct_names_are_passed_on(invoke, known):
+    options = ("--pipelines=evaluate", "--nodes=score_predictions", "--tags=evaluate")
+    result, received = invoke(*options, "--to-outputs=report")
+    assert result.exit_code == 0, result.output
+    assert received
+
+
+@pytest.mark.parametrize("error", [SourceError("a.zip is damaged"), ValueError("unexpected")])
+def test_kedro_does_not_repeat_an_error_of_the_user(invoke, caplog, error):
+    logger = logging.getLogger("kedro.pipeline.node")
+    invoke()
+    try:
+        raise error
+    except (SourceError, ValueError):
+        logger.error("Node %s failed with error: \n%s", "x", error)
+        logger.error("another problem")
+    is_kept = isinstance(error, ValueError)
+    assert ("failed with error" in caplog.text) == is_kept
+    assert "another problem" in caplog.text

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ _INFORMATIONAL = re.compile(
 )
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# The label of a dataset with one class is constant, which Keras takes for a mistake.
+warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
 # The level for errors includes messages about a missing GPU and about attributes that determinism
 # ignores. Errors of operations are Python exceptions at every level.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

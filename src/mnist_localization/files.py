@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from mnist_localization.errors import DiskSpaceError
+from mnist_localization.errors import DiskSpaceError, LocalizationError
 
 _MEBIBYTE = 2**20
 # Kept free for other writers.
@@ -22,6 +22,26 @@ _LITTER = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
 def is_litter(name: str) -> bool:
     """Return whether a file or folder was left by an operating system and is no data."""
     return name.startswith("._") or name.lower() in _LITTER
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in a folder and its subfolders, relative to the folder.
+
+    Raises:
+        LocalizationError: A folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        reason = "permission denied" if isinstance(error, PermissionError) else error.strerror
+        raise LocalizationError(
+            f"{error.filename}: {reason}; make the folder readable, or move it elsewhere"
+        ) from error
+
+    for root, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not is_litter(name)]
+        prefix = Path(root).relative_to(folder).as_posix()
+        names = [name for name in files if not is_litter(name)]
+        yield from names if prefix == "." else (f"{prefix}/{name}" for name in names)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_every_parameter_is_listed_with_type_default_and_meaning(configuration):
 
 
 def test_defaults_and_limits_are_those_of_base_and_of_the_models(configuration):
-    assert configuration["split.max_image_mb"][1:3] == ["number, > 0", "64.0"]
+    assert configuration["split.max_image_mb"][1:3] == ["number, > 0", "256.0"]
     assert configuration["annotate.on_bad_rows"][1:3] == ["error or drop", "error"]
     assert configuration["evaluate.contact_sheet"][1] == "integer, > 0, <= 120"
 

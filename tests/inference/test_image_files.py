@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shutil
 import sys
 
 import numpy as np
@@ -175,16 +177,54 @@ def test_tables_json_and_overlays_are_written(model, predicted, tmp_path):
         "00001_a.png",
         "00002_b.png",
     ]
+    table = pd.read_csv(out / "predictions.csv", dtype={"label": str})
+    assert table["file"].tolist() == ["a.png", "b.png", "more/c.png"]
     pd.testing.assert_frame_equal(
-        pd.read_csv(out / "predictions.csv", dtype={"label": str}), predicted[0]
+        table.drop(columns="file"), predicted[0].drop(columns="file"), atol=1e-3
     )
+    text = (out / "predictions.csv").read_text()
+    assert max(len(number) for number in re.findall(r"\d\.(\d+)", text)) <= 6
     assert len(pd.read_csv(out / "failures.csv")) == 2
     document = json.loads((out / "predictions.json").read_text("utf-8"))
     assert document["model"] == {
         "architecture": model.name,
         "fingerprint": model_fingerprint(model),
     }
-    assert document["images"][1]["box"]["xmax"] == predicted[0]["xmax"][1]
+    assert document["images"][1]["box"]["xmax"] == round(predicted[0]["xmax"][1], 3)
+    assert document["images"][2]["file"] == "more/c.png"
+
+
+def test_files_are_absolute_only_if_given_so(model, photos, tmp_path):
+    for images, first in {
+        str(photos): str(photos / "a.png"),
+        "photos/*.png": "photos/a.png",
+        "photos/a.png": "photos/a.png",
+        "./photos/": "a.png",
+    }.items():
+        predicted = predict(model, find(images, tmp_path))
+        settings = predict_settings(images, f"out/{len(images)}")
+        write_predictions(settings, SPLIT, tmp_path, model, *predicted)
+        table = pd.read_csv(tmp_path / settings.output / "predictions.csv")
+        assert table["file"][0] == first
+
+
+@pytest.mark.parametrize("stem", ["x" * 240, "é" * 110])
+def test_long_names_are_predicted_and_drawn(model, photos, tmp_path, stem):
+    shutil.copy(photos / "a.png", photos / f"{stem}.png")
+    predicted = predict(model, find(f"photos/{stem[:9]}*.png", tmp_path))
+    write(model, predicted, tmp_path)
+    (overlay,) = (tmp_path / "out" / "overlays").iterdir()
+    assert overlay.name.startswith(f"00001_{stem[:80]}")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_folder_is_an_error(photos, tmp_path):
+    (photos / "more").chmod(0)
+    try:
+        with pytest.raises(LocalizationError, match="more: permission denied"):
+            find("photos", tmp_path)
+    finally:
+        (photos / "more").chmod(0o755)
 
 
 def test_a_second_run_replaces_its_own_files_and_keeps_all_others(model, predicted, tmp_path):

@@ -218,3 +218,36 @@ def test_a_missing_broken_or_unsafe_model_file_is_an_error_with_the_reason(saved
     }.items():
         with pytest.raises(ModelError, match=reason):
             Localizer.load(tmp_path / f"{name}.keras")
+
+
+@pytest.mark.parametrize("images", [None, 5, 1.5, b"photo.png"])
+def test_what_is_no_image_is_an_error(localizer, images):
+    with pytest.raises(ImageError, match="give a path, a Pillow image"):
+        localizer.predict(images)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.float32(3), np.zeros(()), np.zeros((0, 0), np.uint8), np.zeros((4, 4)), [None], [[]]],
+    ids=["scalar", "0-d", "0x0", "floats", "none", "list"],
+)
+def test_an_unusable_image_is_an_error_in_one_sentence(localizer, image):
+    with pytest.raises(ImageError) as raised:
+        localizer.predict(image)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_image_without_pixels_is_an_error(localizer):
+    with pytest.raises(ImageError, match="size of 0x0 pixels"):
+        localizer.predict(Image.new("L", (0, 0)))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_without_images_is_an_error(localizer, batch_size):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        localizer.predict(np.zeros((40, 40), np.uint8), batch_size=batch_size)
+
+
+def test_an_unknown_value_of_invert_is_an_error(localizer):
+    with pytest.raises(ValueError, match="must be True, False or 'auto'"):
+        localizer.predict(np.zeros((40, 40), np.uint8), invert="yes")

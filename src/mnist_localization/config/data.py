@@ -193,6 +193,7 @@ class SplitSettings(Settings):
     validation: ValidationSettings
     test_share: Share
     max_image_mb: PositiveFloat
+    on_bad_images: Literal["error", "drop"]
     contact_sheet: Annotated[int, Field(gt=0, le=120)]
 
 

@@ -20,7 +20,6 @@ from mnist_localization.config.data import (
 )
 from mnist_localization.data.annotations.reading import (
     Annotations,
-    files_below,
     read_annotations,
 )
 from mnist_localization.data.boxes import BOX_COLUMNS, pixel_corners
@@ -34,6 +33,7 @@ from mnist_localization.data.images.decode import (
 )
 from mnist_localization.data.images.letterbox import compute_placements, to_input_frame
 from mnist_localization.errors import AnnotationError, ImageError
+from mnist_localization.files import files_below
 
 logger = logging.getLogger(__name__)
 

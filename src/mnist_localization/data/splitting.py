@@ -61,6 +61,7 @@ def split_dataset(
             images_key=dataset_card.images_sha256(files),
             image=dataset.image,
             max_image_mb=settings.max_image_mb,
+            drops_bad_images=settings.on_bad_images == "drop",
         )
         return decode_split(spec, split_stores)
 

@@ -127,6 +127,8 @@ def confusion_matrix(outcomes: Outcomes) -> tuple[tuple[int, ...], ...]:
     from sklearn import metrics
 
     table = outcomes.table
+    if outcomes.classes == 1:
+        return ((len(table),),)  # for which scikit-learn warns
     counts = metrics.confusion_matrix(
         table["label"], table["predicted_label"], labels=range(outcomes.classes)
     )

@@ -17,7 +17,7 @@ from mnist_localization.data.images.decode import decode_image, printable
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation.predictions import in_batches
 from mnist_localization.evaluation.staleness import model_fingerprint
-from mnist_localization.files import atomic_path, write_text
+from mnist_localization.files import atomic_path, files_below, write_text
 from mnist_localization.inference.localizer import Box, Localizer, ModelInput
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ _MAX_LISTED = 10
 # Marks a folder whose files may be replaced by those of the next prediction.
 _MADE_BY = "mnist-localization predict"
 _MIN_OVERLAY_SIDE = 320  # pixels
+# Bytes of a name; file systems allow 255, and a number, a suffix and a temporary mark are added.
+_MAX_STEM = 180
 _LINE_COLOR, _TEXT_STROKE = (255, 65, 54), (0, 0, 0)
 
 
@@ -64,7 +66,7 @@ def find_images(settings: PredictSettings, project_folder: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [each for each in path.rglob("*") if not _is_hidden(each, path)]
+        found = [path / name for name in files_below(path) if not _is_hidden(name)]
     else:
         # The project's own path is not part of the pattern because it may contain brackets.
         matches = glob.glob(str(pattern), root_dir=project_folder, recursive=True)  # noqa: PTH207
@@ -156,8 +158,12 @@ def write_predictions(
     folder = _output_folder(settings, project_folder)
     _check_output_folder(folder)
     corners = list(Box._fields)
-    images = image_predictions.drop(columns=corners)
-    images["box"] = pd.Series(image_predictions[corners].to_dict("records"), images.index)
+    table = image_predictions.round({**dict.fromkeys(corners, 3), "confidence": 6})
+    failures = image_failures.copy()
+    for each in (table, failures):
+        each["file"] = [_shown_name(file, settings, project_folder) for file in each["file"]]
+    images = table.drop(columns=corners)
+    images["box"] = pd.Series(table[corners].to_dict("records"), images.index)
     document = {
         "made_by": _MADE_BY,
         "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
@@ -167,8 +173,8 @@ def write_predictions(
         # The marked JSON comes first, so that a killed run can be repeated.
         text = json.dumps(document, indent=2, ensure_ascii=False)
         write_text(folder / PREDICTIONS_JSON, text)
-        write_text(folder / PREDICTIONS_CSV, image_predictions.to_csv(index=False))
-        write_text(folder / FAILURES_CSV, image_failures.to_csv(index=False))
+        write_text(folder / PREDICTIONS_CSV, table.to_csv(index=False))
+        write_text(folder / FAILURES_CSV, failures.to_csv(index=False))
         _write_overlays(image_predictions.head(settings.overlays), folder, split.max_image_mb)
     except OSError as error:
         raise LocalizationError(
@@ -215,8 +221,23 @@ def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
     return project_folder / Path(settings.output).expanduser()
 
 
-def _is_hidden(path: Path, below: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(below).parts)
+def _shown_name(file: str, settings: PredictSettings, project_folder: Path) -> str:
+    """Return a file relative to the folder in `predict.images`, or absolute as given there."""
+    given = Path(settings.images).expanduser()
+    if given.is_absolute():
+        return file
+    folder = project_folder / given
+    base = folder if folder.is_dir() else project_folder
+    return Path(file).relative_to(base).as_posix() if Path(file).is_relative_to(base) else file
+
+
+def _short_stem(file: Path) -> str:
+    """Return the name without suffix, at most as long as a new name may be."""
+    return file.stem.encode()[:_MAX_STEM].decode(errors="ignore")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in Path(name).parts)
 
 
 def _warn(
@@ -245,7 +266,7 @@ def _write_overlays(results: pd.DataFrame, folder: Path, max_image_mb: float) ->
         file = Path(row["file"])
         box = Box(*(row[name] for name in Box._fields))
         text = f"{row['label']}  {100 * row['confidence']:.0f} %"
-        with atomic_path(folder / OVERLAYS / f"{number:05d}_{file.stem}.png") as temporary:
+        with atomic_path(folder / OVERLAYS / f"{number:05d}_{_short_stem(file)}.png") as temporary:
             draw_overlay(file, box, text, max_image_mb).save(temporary)
 
 

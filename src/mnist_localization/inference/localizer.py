@@ -119,7 +119,7 @@ class Localizer:
     """
 
     def __init__(
-        self, model: KerasLocalizer, provenance: Provenance, max_image_mb: float = 64.0
+        self, model: KerasLocalizer, provenance: Provenance, max_image_mb: float = 256.0
     ) -> None:
         """Wrap a Keras model; see `load` and `from_model` for the usual ways.
 
@@ -144,7 +144,7 @@ class Localizer:
         self._max_image_mb = max_image_mb
 
     @classmethod
-    def from_model(cls, model: Any, *, max_image_mb: float = 64.0) -> "Localizer":
+    def from_model(cls, model: Any, *, max_image_mb: float = 256.0) -> "Localizer":
         """Return a localizer for a loaded Keras model.
 
         Args:
@@ -156,7 +156,7 @@ class Localizer:
         return cls(model, provenance(model), max_image_mb)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_image_mb: float = 64.0) -> "Localizer":
+    def load(cls, path: str | os.PathLike[str], *, max_image_mb: float = 256.0) -> "Localizer":
         """Load a localizer from a `.keras` file in Keras' safe mode.
 
         Args:
@@ -191,7 +191,12 @@ class Localizer:
             ImageError: An image is missing, unreadable or too large, or an array has an
                 unsupported shape or type.
             ModelError: The model returns values that are not finite.
+            ValueError: `batch_size` or `invert` is not valid.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        if invert not in (True, False, "auto"):
+            raise ValueError(f"invert is {invert!r}; it must be True, False or 'auto'")
         detections: list[Detection] = []
         remaining = _each(images)
         while batch := list(islice(remaining, batch_size)):
@@ -257,6 +262,8 @@ class Localizer:
                 f"an image is of type {type(image).__name__}; give a path, a Pillow image or an "
                 "array"
             )
+        if isinstance(image, Image.Image) and 0 in image.size:
+            raise ImageError(f"the image has a size of {image.width}x{image.height} pixels")
         return decode_image(
             image,
             channels=self.input_shape[2],
@@ -322,6 +329,11 @@ def _each(images: AnyImage | Iterable[AnyImage]) -> Iterator[AnyImage]:
         return iter([images])
     if isinstance(images, np.ndarray) and images.ndim <= 3:
         return iter([images])
+    if not isinstance(images, Iterable) or isinstance(images, bytes):
+        raise ImageError(
+            f"images is of type {type(images).__name__}; give a path, a Pillow image, an array, or "
+            "several of them"
+        )
     return iter(images)
 
 

@@ -252,7 +252,8 @@ def test_an_image_with_several_objects_is_bad_by_default(images):
         (1, "several objects"),
         (2, "several objects"),
     ]
-    assert "set annotate.on_several to largest or drop_image" in str(annotations.bad_rows[0])
+    with pytest.raises(AnnotationError, match="Set annotate.on_several to largest or drop_image"):
+        raise_on_bad_rows({"train": annotations}, drop_bad_rows=False, listed=5)
 
 
 def test_the_largest_of_several_objects_can_be_kept(images):

@@ -249,3 +249,55 @@ def test_messages_name_a_stream_by_its_given_name():
 def test_results_of_threads_are_in_the_order_of_the_files(count):
     files = [str(number) for number in range(count)]
     assert list(map_in_threads(int, files, "test")) == list(range(count))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize(("bits", "kind"), [(8, np.uint16), (12, np.uint16), (16, np.uint16)])
+def test_the_bits_in_use_set_the_range(tmp_path, suffix, bits, kind):
+    samples = (GRADIENT.astype(np.uint32) << (bits - 8)).astype(kind)
+    samples[0, 0] = 2**bits - 1
+    Image.fromarray(samples).save(tmp_path / f"a{suffix}")
+    pixels = read_image(tmp_path / f"a{suffix}", SETTINGS, 1.0)[..., 0]
+    expected = GRADIENT.copy()
+    expected[0, 0] = 255
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_32_bit_samples_are_scaled_by_their_range(tmp_path):
+    samples = GRADIENT.astype(np.int32) << 4
+    Image.fromarray(samples).save(tmp_path / "a.tif")
+    pixels = read_image(tmp_path / "a.tif", SETTINGS, 1.0)[..., 0]
+    np.testing.assert_array_equal(pixels, GRADIENT)
+
+
+def test_the_first_image_of_a_gif_is_read_by_any_name(tmp_path):
+    frames = [Image.fromarray(GRADIENT), Image.fromarray(255 - GRADIENT)]
+    for name in ("a.gif", "a.jpg"):
+        frames[0].save(tmp_path / name, "GIF", save_all=True, append_images=frames[1:])
+        pixels = decode_image(tmp_path / name, channels=1, max_mb=1.0)[..., 0]
+        np.testing.assert_allclose(pixels.astype(int), GRADIENT, atol=1)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_heic_image_is_an_error_that_recommends_jpeg(tmp_path, brand):
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0" * 40)
+    with pytest.raises(ImageError, match=r"a\.jpg: a HEIC or AVIF image.*convert it to JPEG"):
+        read_header(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    "value", [0, 9, 255, b"right", "6", (1, 0), 3.7], ids=["0", "9", "255", "b", "t", "tuple", "f"]
+)
+def test_damaged_exif_data_leave_an_image_upright(tmp_path, monkeypatch, value):
+    Image.fromarray(GRADIENT).save(tmp_path / "a.png")
+    # Pillow reads such values from a file, but does not write them.
+    monkeypatch.setattr(Image.Image, "getexif", lambda _: {0x0112: value})
+    assert read_header(tmp_path / "a.png").orientation == 1
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SETTINGS, 1.0)[..., 0], GRADIENT)
+
+
+@pytest.mark.parametrize("garbage", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"\0" * 9])
+def test_exif_data_that_cannot_be_parsed_do_not_block_an_image(tmp_path, garbage):
+    Image.fromarray(GRADIENT).save(tmp_path / "a.jpg", exif=garbage)
+    assert decode_image(tmp_path / "a.jpg", channels=1, max_mb=1.0).shape == (6, 8, 1)
+    assert read_header(tmp_path / "a.jpg").orientation == 1

@@ -171,3 +171,33 @@ def test_the_order_of_an_epoch_does_not_depend_on_the_first_epoch(spec, tmp_path
     assert order(2, 3) == whole[2 * COUNT :]
     assert sorted(whole[:COUNT]) == sorted(whole[COUNT : 2 * COUNT]) == list(range(COUNT))
     assert whole[:COUNT] != whole[COUNT : 2 * COUNT]
+
+
+def break_images(spec, *numbers):
+    for number in numbers:
+        (spec.images / f"{number}.png").write_bytes(b"no image")
+
+
+def test_all_images_that_cannot_be_used_are_listed_at_once(spec, tmp_path):
+    break_images(spec, 0, 7, COUNT - 1)
+    with pytest.raises(ImageError, match=rf"3 of {COUNT} images of the train split") as raised:
+        write_store(spec, tmp_path / "store")
+    assert all(f"{number}.png: not an image" in str(raised.value) for number in (0, 7, COUNT - 1))
+    assert "split.on_bad_images=drop" in str(raised.value)
+
+
+def test_images_that_cannot_be_used_can_be_left_out(spec, tmp_path, caplog):
+    break_images(spec, 0, 7, COUNT - 1)
+    write_store(replace(spec, drops_bad_images=True), tmp_path / "store")
+    store = ImageStore(tmp_path / "store")
+    kept = [number for number in range(COUNT) if number not in (0, 7, COUNT - 1)]
+    assert store.annotations["file"].tolist() == [f"{number}.png" for number in kept]
+    expected = np.stack([np.asarray(Image.open(spec.images / f"{number}.png")) for number in kept])
+    np.testing.assert_array_equal(store.read(range(len(kept)))[..., 0], expected)
+    assert "Left out 3 images of train" in caplog.text
+
+
+def test_a_split_without_a_usable_image_is_an_error(spec, tmp_path):
+    break_images(spec, *range(COUNT))
+    with pytest.raises(ImageError, match=rf"{COUNT} of {COUNT} images"):
+        write_store(replace(spec, drops_bad_images=True), tmp_path / "store")

@@ -1,9 +1,8 @@
 """Annotation files of any registered format, validated row by row into one table."""
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +32,13 @@ from mnist_localization.data.boxes import ANNOTATION_COLUMNS
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.decode import has_image_suffix, printable
 from mnist_localization.errors import AnnotationError
-from mnist_localization.files import is_litter
+from mnist_localization.files import files_below
 
 logger = logging.getLogger(__name__)
 
 # More rows than this, and more than half of all, show that the configuration is wrong.
 _FEW = 10
+_SEVERAL: Fault = "several objects"
 _REMEDIES: dict[Fault, str] = {
     "malformed row": "Correct dataset.annotations: format, csv.columns and csv.delimiter",
     "unknown label": "Correct dataset.class_names, or the column of the label",
@@ -315,8 +315,7 @@ class _Reader:
 def _several(file: str, count: int) -> RowError:
     return RowError(
         "several objects",
-        f"the image {file!r} is annotated with {count} objects; set annotate.on_several to largest "
-        "or drop_image",
+        f"the image {file!r} is annotated with {count} objects",
     )
 
 
@@ -350,9 +349,14 @@ def raise_on_bad_rows(
                 f"{count} of {rows} rows of annotations have the same fault, {fault}: {first}\n"
                 f"{_REMEDIES[fault]}."
             )
+        hint = (
+            f" {_REMEDIES[_SEVERAL]}, for images with several objects."
+            if any(row.fault == _SEVERAL for row in bad)
+            else ""
+        )
         raise AnnotationError(
             f"{len(bad)} bad rows of annotations:\n{listing}\nCorrect them, or drop them with "
-            "`--params annotate.on_bad_rows=drop`."
+            f"`--params annotate.on_bad_rows=drop`.{hint}"
         )
     for name, split in annotations.items():
         if split.table.empty:
@@ -384,12 +388,3 @@ def describe(annotations: Annotations, class_names: Sequence[str], listed: int) 
             for side, values in sides.items()
         },
     )
-
-
-def files_below(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in a folder and its subfolders, relative to the folder."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not is_litter(name)]
-        prefix = Path(root).relative_to(folder).as_posix()
-        names = [name for name in files if not is_litter(name)]
-        yield from names if prefix == "." else (f"{prefix}/{name}" for name in names)

@@ -1,5 +1,6 @@
 """Decoding of single, untrusted image files."""
 
+import logging
 import math
 import os
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
@@ -24,19 +26,24 @@ Pixels = npt.NDArray[np.uint8]
 ImageSource = Path | BinaryIO | Image.Image
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 # Pillow reads many more formats, some of which start other programs.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 # Images in flight, which bound the memory.
 _CHUNK = 512
 # Images per task of a thread, because handing over a small image takes as long as decoding it.
 _TASK = 32
 
+# Bits of a sample that need no warning, because they are all of a 16-bit sample.
+_SAMPLE_BITS = 16
 _MODE = {1: "L", 3: "RGB"}
 _MEBIBYTE = 2**20
 # Bytes per sample of the modes in which it is not one.
 _SAMPLE_BYTES = {"I;16": 2, "I;16B": 2, "I;16L": 2, "I": 4, "F": 4}
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 _ORIENTATION = 0x0112  # EXIF tag
 # How an image of each EXIF orientation is turned or mirrored, so that it is upright.
 _TRANSPOSE = {
@@ -59,7 +66,7 @@ class ImageHeader:
     """Header of an image file.
 
     Attributes:
-        format: `PNG`, `JPEG`, `WEBP`, `BMP` or `TIFF`.
+        format: One of `FORMATS`.
         mode: Pillow's name of the pixel format, such as `L`, `RGB`, `P`, `I;16`.
         height: Rows after the EXIF orientation is applied, pixels.
         width: Columns after the EXIF orientation is applied, pixels.
@@ -90,9 +97,9 @@ def decode_image(
 ) -> Pixels:
     """Decode an image of any size and pixel format, unless its header shows that it is too large.
 
-    16-bit samples keep their upper byte, palettes become colors, transparent pixels get the
-    background behind them, and the EXIF orientation is applied. Only the first image of a file is
-    read.
+    16-bit samples keep the upper byte of the bits in use, palettes become colors, transparent
+    pixels get the background behind them, and the EXIF orientation is applied. Only the first
+    image of a file is read.
 
     Args:
         source: The image file, a seekable binary stream, or an open Pillow image.
@@ -211,7 +218,13 @@ def _opened(source: ImageSource, name: str = "", max_mb: float = math.inf) -> It
         raise ImageError(
             f"{shown}: the image is missing; run the stage `fetch` again, or correct the annotation"
         ) from error
+    except PermissionError as error:
+        raise ImageError(f"{shown}: permission denied; make the file readable") from error
     except UnidentifiedImageError as error:
+        if _is_heic(source):
+            raise ImageError(
+                f"{shown}: a HEIC or AVIF image, which is not supported; convert it to JPEG"
+            ) from error
         raise ImageError(
             f"{shown}: not an image in a supported format ({', '.join(FORMATS)}); replace the file"
         ) from error
@@ -221,6 +234,17 @@ def _opened(source: ImageSource, name: str = "", max_mb: float = math.inf) -> It
         raise ImageError(
             f"{shown}: damaged or of an unsupported pixel format ({error}); replace the image"
         ) from error
+
+
+def _is_heic(source: ImageSource) -> bool:
+    """Return whether a file is of the family of HEIC, by the start of its content."""
+    try:
+        with Path(source).open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+            file.seek(0)  # type: ignore[union-attr]
+            start = file.read(32)  # type: ignore[union-attr]
+    except (OSError, AttributeError):
+        return False
+    return bool(start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS)
 
 
 def _open(source: ImageSource) -> AbstractContextManager[Image.Image]:
@@ -276,11 +300,24 @@ def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Keep the upper byte of 16-bit samples, as Pillow does for 16-bit colors."""
+    """Keep the upper byte of the bits in use: 8, 12, 16 or all of a 32-bit sample."""
     if image.mode == "F":
         raise ValueError("samples are floating-point numbers of an unknown range")
-    samples = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    return Image.fromarray((samples >> 8).astype(np.uint8))
+    samples = np.asarray(image).astype(np.int64).clip(min=0)
+    bits = next(bits for bits in (8, 12, 16, 32) if samples.max(initial=0) < 2**bits)
+    if bits != _SAMPLE_BITS:
+        _warn_of_bits(bits)
+    return Image.fromarray((samples >> (bits - 8)).astype(np.uint8))
+
+
+@cache
+def _warn_of_bits(bits: int) -> None:
+    """Warn once for each number of bits."""
+    logger.warning(
+        "There are images with samples of 16 bits or more of which %d are used; they are scaled by "
+        "that range. To scale all by the same range, convert the images to 8 bits.",
+        bits,
+    )
 
 
 def _on_background(image: Image.Image, background: int) -> Image.Image:

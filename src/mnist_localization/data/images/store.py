@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,14 @@ from mnist_localization.data.images.letterbox import (
 from mnist_localization.errors import ImageError
 from mnist_localization.files import remove, write_json
 
+logger = logging.getLogger(__name__)
+
 _IMAGES = "images.npy"
 _ANNOTATIONS = "annotations.parquet"
 _MANIFEST = "split.json"
 _SCRATCH = ".scratch"
+# Images that cannot be used, listed in a message.
+_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class SplitSpec:
         images_key: Identifier of the content of that folder, such as the hash of its archive.
         image: Shape of the model input, and which conversions are allowed.
         max_image_mb: Size in MiB above which an image is refused before it is decoded.
+        drops_bad_images: Whether images that cannot be decoded are left out.
     """
 
     split: str
@@ -77,12 +83,14 @@ class SplitSpec:
     images_key: str
     image: ImageSettings
     max_image_mb: float
+    drops_bad_images: bool = False
 
     @property
     def key(self) -> str:
         """Return a digest; equal specs give equal stores."""
         digest = hashlib.sha256(_annotation_bytes(self.annotations))
         parts = [self.split, self.source, self.drawn_from, self.images_key]
+        parts += ["drop"] if self.drops_bad_images else []
         digest.update(json.dumps([*parts, self.image.model_dump()]).encode())
         return digest.hexdigest()
 
@@ -224,7 +232,8 @@ def write_store(spec: SplitSpec, folder: Path) -> None:
     folder.mkdir(parents=True)
     annotations = spec.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
     fingerprint = hashlib.sha256(_annotation_bytes(annotations))
-    sizes = _write_images(spec, folder / _IMAGES, fingerprint)
+    sizes, bad = _write_images(spec, folder / _IMAGES, fingerprint)
+    annotations = annotations.drop(index=list(bad)).reset_index(drop=True)
     if spec.image.letterbox:
         fingerprint.update(sizes.tobytes())
         annotations = _with_input_columns(annotations, sizes, spec.image)
@@ -241,27 +250,60 @@ def write_store(spec: SplitSpec, folder: Path) -> None:
 
 def _write_images(
     spec: SplitSpec, path: Path, fingerprint: "hashlib._Hash"
-) -> npt.NDArray[np.int64]:
-    """Write all images to one file, update the fingerprint, and return the sizes of the files."""
-    image, sizes = spec.image, []
+) -> tuple[npt.NDArray[np.int64], dict[int, str]]:
+    """Write all images to one file and update the fingerprint.
 
-    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]]:
-        pixels = read_image(spec.images / name, image, spec.max_image_mb)
+    Returns:
+        The sizes of the files, and the rows of images that cannot be decoded with the reasons.
+    """
+    image, sizes, bad = spec.image, [], {}
+
+    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]] | ImageError:
+        try:
+            pixels = read_image(spec.images / name, image, spec.max_image_mb)
+        except ImageError as error:
+            return error
         stored = fit_into_input(pixels, image.height, image.width, image.background)
         return stored, pixels.shape[:2]
 
     files = spec.annotations["file"].tolist()
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file,
-            {"descr": "|u1", "fortran_order": False, "shape": (len(files), *image.shape)},
-        )
-        for pixels, size in map_in_threads(read, files, f"decode {spec.split}"):
+        _write_header(file, (len(files), *image.shape))
+        for row, result in enumerate(map_in_threads(read, files, f"decode {spec.split}")):
+            if isinstance(result, ImageError):
+                bad[row] = str(result)
+                continue
+            pixels, size = result
             data = pixels.tobytes()
             fingerprint.update(data)
             file.write(data)
             sizes.append(size)
-    return np.array(sizes, dtype=np.int64)
+        if bad:
+            _report_bad_images(spec, list(bad.values()), len(files))
+            file.seek(0)
+            _write_header(file, (len(sizes), *image.shape))
+    return np.array(sizes, dtype=np.int64).reshape(-1, 2), bad
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Write the header of a NumPy file; its length does not depend on the number of images."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _report_bad_images(spec: SplitSpec, reasons: Sequence[str], images: int) -> None:
+    """Log the images that are left out, or raise an error with all of them."""
+    listed = "".join(f"\n  {reason}" for reason in reasons[:_LISTED])
+    if len(reasons) > _LISTED:
+        listed += f"\n  ... and {len(reasons) - _LISTED} more"
+    if spec.drops_bad_images and len(reasons) < images:
+        logger.warning("Left out %d images of %s:%s", len(reasons), spec.split, listed)
+        return
+    hint = "" if len(reasons) == images else ", or leave them out with split.on_bad_images=drop"
+    raise ImageError(
+        f"{len(reasons)} of {images} images of the {spec.split} split cannot be used:{listed}\n"
+        f"Replace them{hint}; `kedro run --pipelines=check` lists all."
+    )
 
 
 def _with_input_columns(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mnist_localization.config.data import FetchSettings, FolderSettings
 from mnist_localization.data.dataset_card import DatasetCard, FileEntry, SplitFiles
-from mnist_localization.data.images.decode import SUFFIXES
+from mnist_localization.data.images.decode import SUFFIXES, has_image_suffix
 from mnist_localization.data.sources.archives import unpack
 from mnist_localization.data.sources.source_folder import SourceFolder, file_entry
 from mnist_localization.errors import SourceError
+from mnist_localization.files import files_below
 from mnist_localization.storage import Store, is_stored
 
 
@@ -54,7 +55,7 @@ def fetch_local_folder(
                 target = folder.path / "images" / sha256[:16]
                 unpack(path, sha256, target, settings.unpack)
                 path = target
-            counts[split] = sum(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+            counts[split] = sum(map(has_image_suffix, files_below(path)))
             if not counts[split]:
                 raise SourceError(
                     f"{root / images} contains no images ({', '.join(SUFFIXES)}); correct "
@@ -100,9 +101,8 @@ def _entry(path: Path) -> FileEntry:
     if path.is_file():
         return file_entry(path)
     digest, size = hashlib.sha256(), 0
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        state = file.stat()
-        name = file.relative_to(path).as_posix()
+    for name in sorted(files_below(path)):
+        state = (path / name).stat()
         digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace"))
         size += state.st_size
     return FileEntry(size=size, sha256=digest.hexdigest())

@@ -15,7 +15,7 @@ from mnist_localization.data.boxes import (
     from_relative_corners,
     image_sizes,
 )
-from mnist_localization.files import is_litter
+from mnist_localization.files import files_below
 from mnist_localization.registry import load_module
 
 Fault = Literal[
@@ -96,12 +96,8 @@ Found = RawRow | BadRow | Decision
 
 
 def annotation_files(folder: Path, suffix: str) -> list[Path]:
-    """Return the files of a suffix in a folder and its subfolders, sorted."""
-    return [
-        path
-        for path in sorted(folder.rglob(f"*{suffix}"))
-        if not any(map(is_litter, path.relative_to(folder).parts))
-    ]
+    """Return the files of a suffix, in any case, in a folder and its subfolders, sorted."""
+    return [folder / name for name in sorted(files_below(folder)) if name.lower().endswith(suffix)]
 
 
 def is_number(text: str) -> bool:
