@@ -9,7 +9,7 @@ ARGS ?=
 BASE_URL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow coverage docs bench viz notebook lint format lock clean distclean install install-dev
+.PHONY: help run test test-slow fuzz coverage docs bench viz notebook lint format lock clean distclean install install-dev
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ test: install-dev ## Set up the environment if necessary, then run all tests exc
 
 test-slow: install-dev ## Run the tests that take minutes.
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+fuzz: install-dev ## Damage annotation files of each format 10,000 times (minutes).
+	@MNIST_LOCALIZATION_MUTATIONS=10000 $(BIN)/python -m pytest tests/data/annotations/test_fuzz.py --numprocesses auto --timeout 3000 $(ARGS)
 
 coverage: install-dev ## Run the tests of `make test` and report coverage; fail below the floor.
 	@$(BIN)/coverage erase

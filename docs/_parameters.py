@@ -215,7 +215,7 @@ def _limit(item: Any) -> str:
 def _registered_names(metadata: Iterable[Any]) -> tuple[str, ...]:
     for item in _flat(metadata):
         if isinstance(item, AfterValidator) and (folder := getattr(item.func, "args", None)):
-            return module_names(folder[0])
+            return (*folder[1], *module_names(folder[0]))
     return ()
 
 

@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import ParameterValidationError
 
 from mnist_localization.errors import LocalizationError, causes
+from mnist_localization.init_dataset import init_dataset
 
 # Errors whose message is sufficient; all others keep their traceback.
 _USER_ERRORS = (
@@ -172,3 +173,4 @@ def cli() -> None:
 
 
 cli.add_command(run)
+cli.add_command(init_dataset)

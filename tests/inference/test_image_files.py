@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.inference.image_files import (
@@ -17,8 +18,9 @@ from mnist_localization.inference.image_files import (
     predict_images,
     write_predictions,
 )
-from mnist_localization.inference.localizer import Box
+from mnist_localization.inference.localizer import Box, Localizer
 from mnist_localization.models.saving import load_localizer
+from mnist_localization.registry import module_names
 from support.settings import section
 
 WRITTEN = ["failures.csv", "overlays", "predictions.csv", "predictions.json"]
@@ -262,3 +264,23 @@ def test_an_overlay_shows_the_box_at_the_pixel(tmp_path, square):
     assert columns.max() == 28 * 8 - 1
     assert red[8 * 8, 100:200].all()
     assert red[24 * 8 - 1, 100:200].all()
+
+
+@pytest.mark.parametrize("name", module_names("data/annotations/formats"))
+def test_predictions_can_be_corrected_elsewhere_and_read_back(model, photos, tmp_path, name):
+    predicted = predict(model, find("photos", tmp_path))
+    settings = predict_settings().model_copy(update={"formats": (name,)})
+    for _ in range(2):
+        write_predictions(settings, SPLIT, tmp_path, model, *predicted)
+    folder = tmp_path / "out" / name
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = Localizer.from_model(model).class_names
+    dataset = section("dataset", class_names=names, annotations={"format": "auto"})
+    path = files[0] if len(files) == 1 else folder
+    table = read_annotations(path, photos, dataset).table.set_index("file")
+    table = table.loc[["a.png", "b.png", "more/c.png"]]
+    assert table["label"].tolist() == predicted[0]["class_id"].tolist()
+    sizes = predicted[0][["width", "height", "width", "height"]].to_numpy()
+    boxes = table[["xmin", "ymin", "xmax", "ymax"]].to_numpy() * sizes
+    expected = predicted[0][["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+    np.testing.assert_allclose(boxes, expected, atol=1 if name == "gtsrb" else 1e-3)

@@ -24,7 +24,7 @@ PARAMETERS = {
         "source": "folder",
         "folder": {"path": "photos", "train_annotations": "annotations.json"},
     },
-    "dataset": {"class_names": list(CLASSES), "annotations": {"format": "createml"}},
+    "dataset": {"class_names": list(CLASSES), "annotations": {"format": "rectangles"}},
     "split": {"test_share": 0.25, "validation": {"share": 0.25}},
     "train": {"architecture": "tiny"},
     "wandb": {"mode": "offline", "epoch_sample": {"images": 2}},
@@ -51,7 +51,7 @@ print(json.dumps({"viz": [node["name"] for node in nodes], "page": page}))
 
 
 def draw_dataset(folder, count=64):
-    """Draw bright and dim squares, annotated in one CreateML document."""
+    """Draw bright and dim squares, annotated in one rectangles document."""
     (folder / "images").mkdir(parents=True)
     random = np.random.default_rng(3)
     document = []
@@ -143,10 +143,10 @@ def test_an_annotation_format_is_read_written_and_listed(extended, listing):
     rows = pd.read_parquet(extended.data / "02_intermediate" / "train_annotations.parquet")
     assert len(rows) == 64
     assert ((rows["xmax"] - rows["xmin"] - 0.28).abs() < 1e-6).all()
-    written = extended.data / "07_model_output" / "predictions_createml" / "annotations.json"
+    written = extended.data / "07_model_output" / "predictions_rectangles" / "annotations.json"
     assert len(json.loads(written.read_text("utf-8"))) == extended.metrics()["images"]
-    assert "predictions_createml" in listing["viz"]
-    assert "| `createml` | `center_xywh` |" in listing["page"]
+    assert "predictions_rectangles" in listing["viz"]
+    assert "| `rectangles` | `center_xywh` |" in listing["page"]
 
 
 def test_a_metric_is_computed_and_shown_everywhere(extended, page, model_card, wandb_run, listing):

@@ -33,23 +33,24 @@ FileName = Annotated[str, Field(min_length=1), BeforeValidator(_plain_file_name)
 OptionalText = Annotated[str, BeforeValidator(_none_to_empty)]
 
 
-def registered_name(folder: str) -> AfterValidator:
+def registered_name(folder: str, *others: str) -> AfterValidator:
     """Return a validator that accepts the names in a registry folder.
 
     Nothing is imported from the folder, so validation does not load Keras.
 
     Args:
         folder: Registry folder relative to the package, for example `models/architectures`.
+        *others: Further names that are accepted.
 
     Example:
         `architecture: Annotated[str, registered_name("models/architectures")]`
     """
-    return AfterValidator(partial(_require_module, folder))
+    return AfterValidator(partial(_require_module, folder, others))
 
 
-def _require_module(folder: str, name: str) -> str:
-    if name not in module_names(folder):
-        known = ", ".join(module_names(folder))
+def _require_module(folder: str, others: tuple[str, ...], name: str) -> str:
+    if name not in (*others, *module_names(folder)):
+        known = ", ".join((*others, *module_names(folder)))
         raise ValueError(f"{name!r} is not a module in {folder}; choose one of {known}")
     return name
 

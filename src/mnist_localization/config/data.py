@@ -55,7 +55,7 @@ class CsvSettings(Settings):
 class AnnotationSettings(Settings):
     """Format of the annotation files."""
 
-    format: Annotated[str, registered_name("data/annotations/formats")]
+    format: Annotated[str, registered_name("data/annotations/formats", "auto")]
     csv_boxes: BoxFormat
     csv: CsvSettings
 

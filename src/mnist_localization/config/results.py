@@ -96,6 +96,7 @@ class PredictSettings(Settings):
     batch_size: PositiveInt
     invert: Literal["auto"] | bool
     overlays: Count
+    formats: tuple[Annotated[str, registered_name("data/annotations/formats")], ...]
 
 
 class ToleranceSettings(Settings):

@@ -11,8 +11,10 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from mnist_localization.config.data import SplitSettings
+from mnist_localization.config.data import ImageSettings, SplitSettings
 from mnist_localization.config.results import PredictSettings
+from mnist_localization.data.annotations.formats import load_format
+from mnist_localization.data.boxes import PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
 from mnist_localization.data.images.decode import decode_image, printable
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation.predictions import in_batches
@@ -175,6 +177,8 @@ def write_predictions(
         write_text(folder / PREDICTIONS_JSON, text)
         write_text(folder / PREDICTIONS_CSV, table.to_csv(index=False))
         write_text(folder / FAILURES_CSV, failures.to_csv(index=False))
+        for name in settings.formats:
+            _write_format(name, table, Localizer.from_model(localizer), folder / name)
         _write_overlays(image_predictions.head(settings.overlays), folder, split.max_image_mb)
     except OSError as error:
         raise LocalizationError(
@@ -219,6 +223,35 @@ def draw_overlay(file: Path, box: Box, text: str, max_image_mb: float) -> Image.
 
 def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
     return project_folder / Path(settings.output).expanduser()
+
+
+def _write_format(name: str, results: pd.DataFrame, localizer: Localizer, folder: Path) -> None:
+    """Write the predictions as annotations of a format, which replace those of an earlier run."""
+    pixels = results[list(Box._fields)].to_numpy()
+    sizes = results[list(SIZE_COLUMNS)].to_numpy()
+    table = results[["file", "confidence", *SIZE_COLUMNS]].copy()
+    table["predicted_label"] = results["class_id"]
+    table[list(PREDICTED_BOX_COLUMNS)] = pixels / sizes[:, [1, 0, 1, 0]]
+    height, width, channels = localizer.input_shape
+    image = ImageSettings(
+        height=height,
+        width=width,
+        channels=channels,
+        letterbox=True,
+        convert_channels=True,
+        background=0,
+    )
+    count = int(results["class_id"].max()) + 1
+    names = localizer.class_names or [str(number) for number in range(count)]
+    written = load_format(name).write(table, names, image)
+    texts = {file: text for file, text in written.items() if isinstance(text, str)}
+    if not texts:
+        texts = {f"{name}.json": json.dumps(written, indent=1, ensure_ascii=False)}
+    with atomic_path(folder) as temporary:
+        for file, text in texts.items():
+            path = temporary / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8", newline="")
 
 
 def _shown_name(file: str, settings: PredictSettings, project_folder: Path) -> str:

@@ -45,7 +45,7 @@ def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path
             f"{path}: the class numbers are 1 to {len(class_names)}, but numbering starts at 0; "
             "write the names of the classes, or subtract 1 from each number"
         )
-    for file, names in _class_lists(path):
+    for file, names in class_lists(path):
         if list(names) != list(class_names):
             raise AnnotationError(
                 f"{path}: class numbers follow the order of {file}, which is {list(names)}, but "
@@ -53,7 +53,7 @@ def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path
             )
 
 
-def _class_lists(path: Path) -> Iterator[tuple[Path, list[str]]]:
+def class_lists(path: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield the lists of class names in the folder of the annotations and in its parent."""
     folder = path if path.is_dir() else path.parent
     for file in (each / name for each in (folder, folder.parent) for name in _LIST_FILES):

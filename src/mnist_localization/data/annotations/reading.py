@@ -18,6 +18,7 @@ from mnist_localization.data.annotations.box_fitting import (
     parse_box,
 )
 from mnist_localization.data.annotations.class_numbers import check_numbers, parse_label
+from mnist_localization.data.annotations.detection import choose_format
 from mnist_localization.data.annotations.formats import (
     BadRow,
     Decision,
@@ -25,7 +26,6 @@ from mnist_localization.data.annotations.formats import (
     Found,
     RawRow,
     ReadContext,
-    load_format,
 )
 from mnist_localization.data.annotations.image_names import ImageNames, UnknownImageError
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS
@@ -177,7 +177,9 @@ def read_annotations(
     """
     if not path.exists():
         raise AnnotationError(f"{path}: missing; run `kedro run --pipelines=fetch`")
-    annotation_format = load_format(dataset.annotations.format)
+    name, annotation_format = choose_format(dataset.annotations.format, path)
+    if name != dataset.annotations.format:
+        logger.info("Annotations of the format %s: %s", name, path)
     files = frozenset(files_below(images))
     context = ReadContext(files, dataset.annotations, dataset.class_names)
     reader = _Reader(images, ImageNames(files), dataset)

@@ -1,6 +1,7 @@
 """Every registered format writes predictions that it reads back as the same boxes."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,17 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from mnist_localization.config.data import AnnotationSettings
+from mnist_localization.data.annotations.detection import choose_format
 from mnist_localization.data.annotations.formats import AnnotationFormat, load_format
 from mnist_localization.data.annotations.reading import read_annotations
-from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
+from mnist_localization.data.boxes import (
+    BOX_COLUMNS,
+    PREDICTED_BOX_COLUMNS,
+    SIZE_COLUMNS,
+    image_sizes,
+    pixel_corners,
+)
+from mnist_localization.errors import AnnotationError
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.registry import module_names
 from support.annotation_files import annotation_settings
@@ -59,7 +68,7 @@ def test_the_formats_are_the_modules_of_the_folder():
 
 
 def test_an_unknown_format_is_rejected_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'pascal' is not a module .*coco, csv, voc, yolo"):
+    with pytest.raises(ValueError, match=r"'pascal' is not a module .*auto, coco, createml, csv"):
         AnnotationSettings(**annotation_settings().model_dump() | {"format": "pascal"})
 
 
@@ -72,11 +81,58 @@ def test_predictions_are_read_back(predictions, tmp_path, name):
     assert annotations.bad_rows == ()
     table = annotations.table.set_index("file").loc[FILES]
     assert table["label"].tolist() == predictions["predicted_label"].tolist()
-    np.testing.assert_allclose(
-        table[list(BOX_COLUMNS)].to_numpy(),
-        predictions[list(PREDICTED_BOX_COLUMNS)].to_numpy(),
-        atol=2e-6,
-    )
+    heights, widths = image_sizes(predictions, IMAGE.height, IMAGE.width)
+    expected = predictions[list(PREDICTED_BOX_COLUMNS)].to_numpy()
+    errors = pixel_corners(table[list(BOX_COLUMNS)].to_numpy() - expected, heights, widths)
+    # Pixels; one format has whole ones.
+    assert np.abs(errors).max() <= (1 if name == "gtsrb" else 1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_written_format_is_detected(predictions, tmp_path, name, caplog):
+    caplog.set_level("INFO")
+    written = load_format(name).write(predictions, NAMES, IMAGE)
+    path = save(written, tmp_path / name)
+    assert choose_format("auto", path) == (name, load_format(name))
+    settings = section("dataset", class_names=NAMES, annotations={"format": "auto"})
+    assert len(read_annotations(path, tmp_path / "images", settings).table) == len(FILES)
+    assert f"format {name}: {path}" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[[]]", "[1]", '{"a": 1}', "no"])
+def test_an_unknown_file_is_an_error_that_lists_the_formats(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(AnnotationError, match=r"no known format; set .* coco, createml, csv"):
+        choose_format("auto", tmp_path / "a.json")
+
+
+def test_a_folder_of_two_formats_is_an_error(tmp_path):
+    (tmp_path / "a.xml").write_text("<annotation/>")
+    (tmp_path / "b.txt").write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(AnnotationError, match="may be of the formats voc, yolo"):
+        choose_format("auto", tmp_path)
+
+
+GARBAGE = [
+    *("null", "1", "[]", "{}", "[null]", "[[]]", "[{}]", '{"a": null}', '{"a": {"regions": 5}}'),
+    *('[{"image": "a.png", "annotations": [null, {"label": 1, "coordinates": []}]}]',),
+    *('[{"data": {"image": "a.png"}, "annotations": [{"result": [null, {"type": 1}]}]}]',),
+    *('[{"data": {"image": 5}}]', '[{"data": [], "annotations": {}}]'),
+    *('{"a": {"filename": "a.png", "regions": [null, {"shape_attributes": {"name": "circle"}}]}}',),
+    *('{"images": [], "annotations": []}', "\ud800", "[" * 5000),
+]
+
+
+@pytest.mark.parametrize("name", ["coco", "createml", "label_studio", "via_json"])
+@pytest.mark.parametrize("text", GARBAGE)
+def test_unexpected_json_gives_bad_rows_or_one_error(tmp_path, name, text):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "images" / "a.png")
+    (tmp_path / "a.json").write_text(text, "utf-8", errors="surrogatepass")
+    settings = section("dataset", class_names=NAMES, annotations={"format": name})
+    with suppress(AnnotationError):
+        annotations = read_annotations(tmp_path / "a.json", tmp_path / "images", settings)
+        assert annotations.table.empty
 
 
 def test_the_coco_tools_read_the_document(predictions, tmp_path):

@@ -144,11 +144,15 @@ class AnnotationFormat:
             is not of the format.
         write: Returns what the dataset `predictions_<name>` saves, from the table `predictions`,
             the class names and the shape of the images: texts by file name, or a JSON document.
+        matches: Returns whether a file or folder is of the format, for the format `auto`.
+        is_general: Whether files of other formats match as well, which then take precedence.
     """
 
     box_format: str | None
     read: Callable[[Path, ReadContext], Iterator[Found]]
     write: Callable[[pd.DataFrame, Sequence[str], ImageSettings], Any]
+    matches: Callable[[Path], bool] | None = None
+    is_general: bool = False
 
 
 def load_format(name: str) -> AnnotationFormat:

@@ -1,6 +1,5 @@
 """COCO: one JSON document, boxes in pixels (https://cocodataset.org/#format-data)."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,19 @@ from mnist_localization.data.annotations.formats import (
     predicted_boxes,
     stated_size,
 )
+from mnist_localization.data.annotations.formats._json import as_dict, read_json, try_json
 from mnist_localization.data.boxes import image_sizes
 from mnist_localization.errors import AnnotationError
 
 _BOX_FORMAT = "xywh"
 # Ten-thousandths of a pixel; the rest is rounding.
 _DIGITS = 4
+
+
+def matches(path: Path) -> bool:
+    """Return whether a file has lists of images and annotations."""
+    document = as_dict(try_json(path))
+    return all(isinstance(document.get(key), list) for key in ("images", "annotations"))
 
 
 def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
@@ -113,10 +119,7 @@ def write_predictions(
 
 
 def _read_document(path: Path) -> dict[str, list[dict[str, Any]]]:
-    try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise AnnotationError(f"{path}: not valid UTF-8 JSON ({error}); correct it") from error
+    document = read_json(path)
     if not isinstance(document, dict):
         raise AnnotationError(
             f"{path}: COCO JSON must be an object, but this is a {type(document).__name__}"
@@ -136,4 +139,6 @@ def _read_document(path: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)
+FORMAT = AnnotationFormat(
+    box_format=_BOX_FORMAT, read=read_rows, write=write_predictions, matches=matches
+)

@@ -76,6 +76,13 @@ class _Columns:
     order: str = ",".join(ANNOTATION_COLUMNS)
 
 
+def matches(path: Path) -> bool:
+    """Return whether a path is a `.csv` file or a folder of such files."""
+    if path.is_dir():
+        return bool(annotation_files(path, ".csv"))
+    return path.suffix.lower() == ".csv"
+
+
 def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
     """Yield the rows of a CSV, or of all CSV files in a folder; blank lines are skipped.
 
@@ -292,4 +299,6 @@ def _is_header_with_other_names(row: Sequence[str]) -> bool:
     )
 
 
-FORMAT = AnnotationFormat(box_format=None, read=read_rows, write=write_predictions)
+FORMAT = AnnotationFormat(
+    box_format=None, read=read_rows, write=write_predictions, matches=matches, is_general=True
+)

@@ -35,6 +35,11 @@ _MAX_DECLARATION = 200
 _DIGITS = 4
 
 
+def matches(path: Path) -> bool:
+    """Return whether a folder has XML files."""
+    return path.is_dir() and bool(annotation_files(path, ".xml"))
+
+
 def read_rows(folder: Path, context: ReadContext) -> Iterator[Found]:
     """Yield the objects of a folder of Pascal VOC files; `line` counts those of a file from 1.
 
@@ -141,4 +146,6 @@ def _text(file: str, size: tuple[int, int, int], label: str, box: Sequence[float
     return tostring(root, encoding="unicode") + "\n"
 
 
-FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)
+FORMAT = AnnotationFormat(
+    box_format=_BOX_FORMAT, read=read_rows, write=write_predictions, matches=matches
+)

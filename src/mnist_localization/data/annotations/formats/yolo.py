@@ -26,6 +26,14 @@ _BOX_FORMAT = "rel_center_xywh"
 _CLASS_FILES = ("classes.txt", "obj.names.txt")
 
 
+def matches(path: Path) -> bool:
+    """Return whether a folder has a text file that starts with a class and a box."""
+    if not path.is_dir():
+        return False
+    lines = map(_lines, annotation_files(path, ".txt"))
+    return any(found is not None and _is_yolo(found) for found in lines)
+
+
 def read_rows(folder: Path, context: ReadContext) -> Iterator[Found]:
     """Yield the objects of a folder of YOLO text files.
 
@@ -120,4 +128,6 @@ def _objects(lines: list[list[str]], source: str, image: str) -> Iterator[Found]
             yield BadRow(source, number, reason, file=image)
 
 
-FORMAT = AnnotationFormat(box_format=_BOX_FORMAT, read=read_rows, write=write_predictions)
+FORMAT = AnnotationFormat(
+    box_format=_BOX_FORMAT, read=read_rows, write=write_predictions, matches=matches
+)

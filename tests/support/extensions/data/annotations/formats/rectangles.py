@@ -1,4 +1,4 @@
-"""CreateML: one JSON document, centers and sizes in pixels."""
+"""Rectangles: one JSON document, centers and sizes in pixels."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -21,14 +21,14 @@ _NUMBERS = ("x", "y", "width", "height")
 
 
 def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
-    """Yield the objects of a CreateML document; `line` counts the images from 1.
+    """Yield the objects of a rectangles document; `line` counts the images from 1.
 
     Args:
         path: The JSON file.
         context: Not used.
 
     Raises:
-        AnnotationError: The file is not CreateML JSON.
+        AnnotationError: The file is not rectangles JSON.
     """
     try:
         images = json.loads(path.read_text("utf-8"))
@@ -37,13 +37,13 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[RawRow | BadRow]:
                 box = [item["coordinates"][name] for name in _NUMBERS]
                 yield RawRow(path.name, number, image["image"], item["label"], box)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(f"{path}: not CreateML JSON ({error!r}); correct it") from error
+        raise AnnotationError(f"{path}: not rectangles JSON ({error!r}); correct it") from error
 
 
 def write_predictions(
     predictions: pd.DataFrame, class_names: Sequence[str], image: ImageSettings
 ) -> dict[str, str]:
-    """Return the predicted boxes as one CreateML document, by its file name."""
+    """Return the predicted boxes as one rectangles document, by its file name."""
     boxes = predicted_boxes(predictions, _BOX_FORMAT, image).tolist()
     rows = zip(predictions["file"], predictions["predicted_label"], boxes, strict=True)
     document = [

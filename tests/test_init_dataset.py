@@ -1,0 +1,168 @@
+"""Command `init-dataset`: from a folder to an environment that reads it."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+from kedro.config import OmegaConfigLoader
+from PIL import Image
+
+from mnist_localization import cli
+from mnist_localization.config.data import AnnotateSettings, DatasetSettings
+from mnist_localization.data.annotations.formats import load_format
+from mnist_localization.data.annotations.reading import read_annotations
+from mnist_localization.data.inspection import to_yaml_text
+from mnist_localization.evaluation.predictions import prediction_table
+from mnist_localization.registry import module_names
+from support.project import ROOT
+from support.settings import image_settings
+
+NAMES = ("ant, red", "${bee}", "\U0001f408 'cat'")
+FILES = [f"{number}.png" for number in range(9)]
+BOX = (0.1, 0.2, 0.55, 0.9)
+
+
+@pytest.fixture
+def project(tmp_path):
+    base = tmp_path / "conf" / "base"
+    base.mkdir(parents=True)
+    (base / "parameters.yml").write_text((ROOT / "conf/base/parameters.yml").read_text("utf-8"))
+    return tmp_path
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A folder with images of several sizes."""
+    for number, file in enumerate(FILES):
+        path = tmp_path / "data set" / "images" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (100 + number, 50)).save(path)
+    return tmp_path / "data set"
+
+
+def init(project, dataset, *options, name="mine"):
+    arguments = ["init-dataset", str(dataset), f"--name={name}", *options]
+    return CliRunner().invoke(cli.cli, arguments, obj=SimpleNamespace(project_path=project))
+
+
+def write(dataset, name):
+    """Write one box for each image in a format."""
+    boxes = np.array([BOX] * len(FILES))
+    table = pd.DataFrame(boxes, columns=["xmin", "ymin", "xmax", "ymax"]).assign(
+        file=FILES, label=0
+    )
+    labels = [number % len(NAMES) for number in range(len(FILES))]
+    predictions = prediction_table(table, labels, [1.0] * len(FILES), boxes, boxes)
+    predictions[["height", "width"]] = [(50, 100 + number) for number in range(len(FILES))]
+    written = load_format(name).write(predictions, NAMES, image_settings(height=50, width=100))
+    texts = {file: text for file, text in written.items() if isinstance(text, str)}
+    folder = dataset / "annotations"
+    for file, text in (texts or {"document.json": json.dumps(written)}).items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, "utf-8")
+    return labels
+
+
+def read_back(project, name="mine"):
+    """Return the annotations that the environment reads."""
+    loader = OmegaConfigLoader(
+        str(project / "conf"),
+        env=name,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy={"parameters": "soft"},
+    )
+    parameters = loader["parameters"]
+    folder = parameters["fetch"]["folder"]
+    settings = DatasetSettings.model_validate(parameters["dataset"])
+    root = project / folder["path"]
+    return settings, read_annotations(
+        root / folder["train_annotations"], root / folder["train_images"], settings
+    )
+
+
+@pytest.mark.parametrize("name", module_names("data/annotations/formats"))
+def test_the_environment_reads_a_folder_of_each_format(project, dataset, name):
+    labels = write(dataset, name)
+    if name == "yolo":
+        (dataset / "classes.txt").write_text("\n".join(NAMES), "utf-8")
+    result = init(project, dataset)
+    assert result.exit_code == 0, result.output
+    assert "kedro run --env=mine" in result.output
+    settings, annotations = read_back(project)
+    assert annotations.bad_rows == ()
+    found = [settings.class_names[label] for label in annotations.table["label"]]
+    # One format has numbers only.
+    expected = labels if name == "gtsrb" else [NAMES[label] for label in labels]
+    assert found == [str(each) for each in expected]
+    boxes = annotations.table[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+    np.testing.assert_allclose(boxes, [BOX] * len(FILES), atol=0.01 if name == "gtsrb" else 1e-5)
+    assert (settings.image.channels, settings.image.letterbox) == (3, True)
+
+
+def test_faults_are_counted_and_lead_to_settings(project, dataset):
+    rows = [f"{file},10,5,50,30,ant" for file in FILES]
+    rows += ["0.png,0,0,20,20,ant", "1.png,30,5,30,30,ant"]
+    (dataset / "boxes.csv").write_text("\n".join(rows))
+    result = init(project, dataset)
+    assert "1 images of several objects, 1 bad rows" in result.output
+    text = (project / "conf/mine/parameters.yml").read_text("utf-8")
+    annotate = yaml.safe_load(text)["annotate"]
+    base = {"listed_bad_rows": 1}
+    assert AnnotateSettings.model_validate(annotate | base).on_several == "drop_image"
+    assert annotate["on_bad_rows"] == "drop"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("base", "exists already"), ("local", "exists already"), ("../x", "is not a name")],
+)
+def test_a_reserved_or_unsafe_name_is_refused(project, dataset, name, message):
+    write(dataset, "coco")
+    result = init(project, dataset, name=name)
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_an_existing_environment_is_kept(project, dataset):
+    write(dataset, "coco")
+    init(project, dataset)
+    before = (project / "conf/mine/parameters.yml").read_bytes()
+    assert "exists already" in init(project, dataset).output
+    assert (project / "conf/mine/parameters.yml").read_bytes() == before
+
+
+def test_several_annotations_must_be_chosen(project, dataset):
+    write(dataset, "coco")
+    write(dataset, "createml")
+    result = init(project, dataset)
+    assert "found annotations/annotations.json, annotations/document.json" in result.output
+    assert not (project / "conf/mine").exists()
+    chosen = init(project, dataset, "--annotations=annotations/document.json")
+    assert "Annotations: coco" in chosen.output
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "no annotations", "no boxes"])
+def test_a_folder_without_a_dataset_is_one_message(project, dataset, kind):
+    folder = dataset
+    if kind == "missing":
+        folder = dataset / "none"
+    elif kind == "empty":
+        folder = dataset / "empty"
+        folder.mkdir()
+    elif kind == "no boxes":
+        (dataset / "boxes.csv").write_text("file,label,xmin,ymin,xmax,ymax\n")
+    result = init(project, folder)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert not (project / "conf/mine").exists()
+
+
+@pytest.mark.parametrize("text", ["${a}", "a: b", "'", '"', "#", "\U0001f408", "null", "1e3"])
+def test_a_name_is_literal_text_in_yaml(text):
+    loaded = yaml.safe_load(to_yaml_text([text]))
+    assert [each.replace("\\${", "${") for each in loaded] == [text]
