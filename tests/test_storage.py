@@ -194,3 +194,43 @@ def test_a_file_of_the_same_time_and_size_is_kept(tmp_path, url):
     before = (tmp_path / "a").stat().st_ino
     Store(url).mirror(tmp_path)
     assert (tmp_path / "a").stat().st_ino == before
+
+
+def test_files_are_transferred_once_and_the_last_one_makes_them_valid(tmp_path, url, monkeypatch):
+    one, two = tmp_path / "one", tmp_path / "two"
+    two.mkdir()
+    write(one, {"a.npy": "1", "b.npy": "2", "table": "x", "last": "v1"})
+    Store(url).push_files(one, "last", ".npy")
+    Store(url).pull_files(two, "last", ".npy")
+    assert content(two) == content(one)
+
+    transfers: list[str] = []
+    for method in ("get", "put"):
+        original = getattr(Store, method)
+
+        def record(self, first, second, original=original):
+            transfers.append(Path(first).name)
+            original(self, first, second)
+
+        monkeypatch.setattr(Store, method, record)
+    (one / "b.npy").unlink()
+    write(one, {"c.npy": "3", "table": "y", "last": "v2"})
+    Store(url).push_files(one, "last", ".npy")
+    assert transfers == ["c.npy", "table", "last"]
+    transfers.clear()
+    Store(url).pull_files(two, "last", ".npy")
+    assert sorted(transfers) == ["c.npy", "last", "table"]
+    assert transfers[-1] == "last"
+    assert content(two) == content(one)
+    transfers.clear()
+    Store(url).push_files(one, "last", ".npy")
+    Store(url).pull_files(two, "last", ".npy")
+    assert transfers == []
+
+
+def test_files_that_were_removed_elsewhere_are_not_valid_any_more(tmp_path, url):
+    write(tmp_path, {"a.npy": "1", "last": "v1"})
+    Store(url).push_files(tmp_path, "last", ".npy")
+    Store(url).remove("last")
+    Store(url).pull_files(tmp_path, "last", ".npy")
+    assert not (tmp_path / "last").exists()

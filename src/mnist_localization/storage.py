@@ -97,6 +97,54 @@ class Store:
                 progress.update()
             progress.close()
 
+    def push_files(self, folder: Path, last: str, unchanging: str) -> None:
+        """Upload the files of a folder as one object each, and remove other objects.
+
+        Args:
+            folder: Local folder without subfolders.
+            last: File that makes the others valid; it is uploaded when they are there.
+            unchanging: Suffix of files whose names change with their content, which are not
+                uploaded again.
+        """
+        known = self._sizes()
+        files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        if self.read(last) == (folder / last).read_bytes():
+            return
+        for name, size in files.items():
+            is_there = name.endswith(unchanging) and known.get(name) == size
+            if name != last and not is_there:
+                self.put(folder / name, name)
+        self.put(folder / last, last)
+        for name in known.keys() - files.keys():
+            self.remove(name)
+
+    def pull_files(self, folder: Path, last: str, unchanging: str) -> None:
+        """Make a local folder equal to what `push_files` has uploaded, if it has changed."""
+        content, path = self.read(last), folder / last
+        if path.is_file() and path.read_bytes() == content:
+            return
+        path.unlink(missing_ok=True)
+        if not content:
+            return
+        known = self._sizes()
+        for name, size in known.items():
+            local = folder / name
+            is_there = local.is_file() and local.stat().st_size == size
+            if name != last and not (name.endswith(unchanging) and is_there):
+                self.get(name, local)
+        for other in folder.iterdir():
+            if other.name not in known:
+                other.unlink()
+        self.get(last, path)
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the size of each object directly below the URL."""
+        with _explained(self.url):
+            self.files.invalidate_cache()
+            found = self.files.find(self.root, maxdepth=1, detail=True)
+        start = len(self.root.rstrip("/")) + 1
+        return {path[start:]: info["size"] for path, info in found.items() if path[start:]}
+
     def get(self, name: str, path: Path) -> None:
         """Download an object to a local path, atomically."""
         with _explained(self._url_of(name)):

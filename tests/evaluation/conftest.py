@@ -9,7 +9,8 @@ from PIL import Image
 
 from mnist_localization.config.data import DatasetSettings, ImageSettings
 from mnist_localization.config.results import EvaluateSettings
-from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
+from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store_writer import SplitSpec, write_store
 from mnist_localization.evaluation.predictions import prediction_table
 from support.scoring_tables import StoreMaker, annotations
 from support.settings import image_settings, section

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from mnist_localization.config.results import GallerySettings, PublishSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
-from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
+from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store_writer import SplitSpec, write_store
 from mnist_localization.errors import RecordError, StaleError
 from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.reporting.gallery import (

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
+from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store_writer import SplitSpec, write_store
 from support.settings import image_settings
 
 SIDE = 40

@@ -194,6 +194,7 @@ class SplitSettings(Settings):
     test_share: Share
     max_image_mb: PositiveFloat
     on_bad_images: Literal["error", "drop"]
+    shard_mb: PositiveFloat
     contact_sheet: Annotated[int, Field(gt=0, le=120)]
 
 

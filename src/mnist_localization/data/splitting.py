@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_localization.config.data import DatasetSettings, SplitSettings
 from mnist_localization.data.dataset_card import DatasetCard
-from mnist_localization.data.images.store import DecodedSplit, SplitSpec, decode_split
+from mnist_localization.data.images.store_writer import DecodedSplit, SplitSpec, decode_split
 from mnist_localization.errors import AnnotationError
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ def split_dataset(
             image=dataset.image,
             max_image_mb=settings.max_image_mb,
             drops_bad_images=settings.on_bad_images == "drop",
+            shard_mb=settings.shard_mb,
         )
         return decode_split(spec, split_stores)
 

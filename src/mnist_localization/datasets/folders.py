@@ -7,10 +7,16 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from mnist_localization.data.images.store import DecodedSplit, ImageStore, SplitDataset
+from mnist_localization.data.images.store import (
+    MANIFEST,
+    SHARD_SUFFIX,
+    ImageStore,
+    SplitDataset,
+)
+from mnist_localization.data.images.store_writer import DecodedSplit
 from mnist_localization.errors import ImageError
 from mnist_localization.files import atomic_path
-from mnist_localization.storage import Folder
+from mnist_localization.storage import Folder, Store
 from mnist_localization.tracking import RunContext, Tracker
 
 
@@ -138,7 +144,7 @@ class ImageSplitDataset(AbstractDataset[DecodedSplit, SplitDataset]):
         """Return batches `(image, {"label", "bbox"})`; see `images.pipeline.batches`."""
         from mnist_localization.data.images.pipeline import batches
 
-        pipeline: SplitDataset = batches(ImageStore(self._folder.pull()), **self._load_args)
+        pipeline: SplitDataset = batches(ImageStore(self._pull()), **self._load_args)
         return pipeline
 
     def save(self, data: DecodedSplit) -> None:
@@ -147,16 +153,24 @@ class ImageSplitDataset(AbstractDataset[DecodedSplit, SplitDataset]):
         if data.folder.resolve() != path.resolve():
             with atomic_path(path) as temporary:
                 shutil.move(data.folder, temporary)
-        self._folder.push()
+        if self._folder.url:
+            Store(self._folder.url).push_files(path, MANIFEST, SHARD_SUFFIX)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Return the first annotations of the split."""
-        table = ImageStore(self._folder.pull()).annotations.head(nrows)
+        table = ImageStore(self._pull()).annotations.head(nrows)
         return TablePreview(table.to_dict(orient="split"))
+
+    def _pull(self) -> Path:
+        """Update the local copy of a store on an object store, and return its path."""
+        if self._folder.url:
+            self._folder.path.mkdir(parents=True, exist_ok=True)
+            Store(self._folder.url).pull_files(self._folder.path, MANIFEST, SHARD_SUFFIX)
+        return self._folder.path
 
     def _exists(self) -> bool:
         try:
-            ImageStore(self._folder.pull())
+            ImageStore(self._pull())
         except ImageError:
             return False
         return True

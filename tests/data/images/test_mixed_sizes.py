@@ -17,7 +17,8 @@ from mnist_localization.data.boxes import (
     image_sizes,
     pixel_corners,
 )
-from mnist_localization.data.images.store import ImageStore, SplitSpec, write_store
+from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store_writer import SplitSpec, write_store
 from mnist_localization.errors import ImageError
 from mnist_localization.evaluation.baselines import predict_baselines
 from mnist_localization.evaluation.metrics import Outcomes

@@ -1,11 +1,18 @@
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from mnist_localization.data.images.store import ImageStore, SplitSpec, decode_split, write_store
+from mnist_localization.data.images import store_writer
+from mnist_localization.data.images.decode import read_image
+from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store_writer import SplitSpec, decode_split, write_store
 from mnist_localization.datasets import ImageSplitDataset
 from mnist_localization.errors import ImageError
 from support.settings import image_settings
@@ -90,24 +97,24 @@ def test_a_decoded_split_that_was_not_saved_is_used_by_the_next_run(spec, tmp_pa
     assert len(decode_and_save(spec, tmp_path)) == COUNT
 
 
-@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "images.npy"])
+@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "*.npy"])
 def test_an_incomplete_store_is_rejected_and_decoded_again(spec, tmp_path, file):
     decode_and_save(spec, tmp_path)
-    (tmp_path / "train_split" / file).unlink()
+    next((tmp_path / "train_split").glob(file)).unlink()
     with pytest.raises(ImageError, match="not a complete image store"):
         ImageStore(tmp_path / "train_split")
     assert len(decode_and_save(spec, tmp_path)) == COUNT
 
 
-@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "images.npy"])
+@pytest.mark.parametrize("file", ["split.json", "annotations.parquet", "*.npy"])
 def test_an_interrupted_decoding_is_started_again(spec, tmp_path, file):
-    (decode_split(spec, tmp_path).folder / file).write_bytes(b"")
+    next(decode_split(spec, tmp_path).folder.glob(file)).write_bytes(b"")
     assert len(decode_and_save(spec, tmp_path)) == COUNT
 
 
 def test_a_truncated_store_is_rejected(spec, tmp_path):
     write_store(spec, tmp_path / "store")
-    images = tmp_path / "store" / "images.npy"
+    images = next((tmp_path / "store").glob("*.npy"))
     images.write_bytes(images.read_bytes()[:-1])
     with pytest.raises(ImageError, match="do not match"):
         ImageStore(tmp_path / "store")
@@ -201,3 +208,140 @@ def test_a_split_without_a_usable_image_is_an_error(spec, tmp_path):
     break_images(spec, *range(COUNT))
     with pytest.raises(ImageError, match=rf"{COUNT} of {COUNT} images"):
         write_store(replace(spec, drops_bad_images=True), tmp_path / "store")
+
+
+# Rows of one shard in the tests below.
+SHARD_ROWS = 4
+
+
+def with_shards(spec):
+    return replace(spec, shard_mb=SHARD_ROWS * 6 * 8 / 2**20)
+
+
+def assert_equal_stores(found, expected):
+    one, other = ImageStore(found), ImageStore(expected)
+    assert one.meta == other.meta
+    pd.testing.assert_frame_equal(one.annotations, other.annotations)
+    rows = range(len(one))
+    np.testing.assert_array_equal(one.read(rows), other.read(rows))
+    assert {path.name for path in found.iterdir()} == {path.name for path in expected.iterdir()}
+
+
+def test_the_size_of_the_shards_does_not_change_the_images(spec, tmp_path):
+    write_store(spec, tmp_path / "one")
+    write_store(with_shards(spec), tmp_path / "many")
+    one, many = ImageStore(tmp_path / "one"), ImageStore(tmp_path / "many")
+    assert (len(one.meta.shards), len(many.meta.shards)) == (1, -(-COUNT // SHARD_ROWS))
+    assert one.meta.fingerprint == many.meta.fingerprint
+    rows = np.random.default_rng(0).permutation(COUNT)
+    np.testing.assert_array_equal(many.read(rows), one.read(rows))
+    first = np.load(tmp_path / "many" / many.meta.shards[0].file)
+    np.testing.assert_array_equal(first, one.read(range(SHARD_ROWS)))
+
+
+def decoded_names(monkeypatch):
+    """Return a list of the images that are decoded from now on."""
+    names = []
+
+    def read(path, *arguments):
+        names.append(path.name)
+        return read_image(path, *arguments)
+
+    monkeypatch.setattr(store_writer, "read_image", read)
+    return names
+
+
+def test_a_changed_image_makes_one_new_shard(spec, tmp_path, monkeypatch):
+    spec = with_shards(spec)
+    decode_and_save(spec, tmp_path / "stores")
+    Image.fromarray(np.full((6, 8), 77, np.uint8)).save(spec.images / "5.png")
+    names = decoded_names(monkeypatch)
+    changed = replace(spec, images_key="changed")
+    store = decode_and_save(changed, tmp_path / "stores")
+    assert names == ["4.png", "5.png", "6.png", "7.png"]
+    assert store.read([5]).max() == 77
+    write_store(changed, tmp_path / "fresh")
+    assert_equal_stores(tmp_path / "stores" / "train_split", tmp_path / "fresh")
+
+
+def test_a_changed_annotation_decodes_nothing(spec, tmp_path, monkeypatch):
+    decode_and_save(spec, tmp_path)
+    names = decoded_names(monkeypatch)
+    labels = spec.annotations.assign(label=1)
+    store = decode_and_save(replace(spec, annotations=labels), tmp_path)
+    assert names == []
+    assert set(store.labels) == {1}
+
+
+def test_finished_shards_of_a_killed_run_are_used(spec, tmp_path, monkeypatch):
+    spec = with_shards(spec)
+    names = []
+
+    def read(path, *arguments):
+        if len(names) == 2 * SHARD_ROWS + 1:
+            raise KeyboardInterrupt
+        names.append(path.name)
+        return read_image(path, *arguments)
+
+    monkeypatch.setattr(store_writer, "read_image", read)
+    with pytest.raises(KeyboardInterrupt):
+        decode_split(spec, tmp_path)
+    again = decoded_names(monkeypatch)
+    store = decode_and_save(spec, tmp_path)
+    assert not set(again) & set(spec.annotations["file"][: 2 * SHARD_ROWS])
+    write_store(spec, tmp_path / "fresh")
+    assert_equal_stores(tmp_path / "train_split", tmp_path / "fresh")
+    assert len(store) == COUNT
+
+
+def test_a_store_without_images_is_complete(spec, tmp_path):
+    write_store(replace(spec, annotations=spec.annotations.iloc[:0]), tmp_path / "store")
+    store = ImageStore(tmp_path / "store")
+    assert len(store) == 0
+    assert store.read([]).shape == (0, 6, 8, 1)
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["pixels", "label", "append", "remove", "swap", "letterbox"]),
+        st.integers(0, 9),
+    ),
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(CHANGES)
+def test_an_incrementally_made_store_equals_a_fresh_one(spec, tmp_path_factory, changes):
+    folder = tmp_path_factory.mktemp("stores")
+    images = folder / "images"
+    shutil.copytree(spec.images, images)
+    rows, image = spec.annotations.copy(), spec.image
+    for number, (kind, at) in enumerate(changes):
+        row = at % len(rows)
+        if kind == "pixels":
+            pixels = np.full((6, 8), 100 + number, np.uint8)
+            path = images / rows["file"][row]
+            Image.fromarray(pixels).save(path)
+            os.utime(path, ns=(number, number))
+        elif kind == "label":
+            rows.loc[row, "label"] = (rows["label"][row] + 1) % 3
+        elif kind == "append":
+            name = f"new{number}.png"
+            shutil.copy(spec.images / "0.png", images / name)
+            rows = pd.concat([rows, rows.iloc[[row]].assign(file=name)], ignore_index=True)
+        elif kind == "remove" and len(rows) > 1:
+            rows = rows.drop(index=row).reset_index(drop=True)
+        elif kind == "swap":
+            rows = rows.iloc[[row, *(each for each in range(len(rows)) if each != row)]]
+            rows = rows.reset_index(drop=True)
+        elif kind == "letterbox":
+            image = image.model_copy(update={"letterbox": not image.letterbox})
+        changed = replace(
+            with_shards(spec), annotations=rows, images=images, image=image, images_key=str(number)
+        )
+        decode_and_save(changed, folder / "stores")
+        write_store(changed, folder / "fresh")
+        assert_equal_stores(folder / "stores" / "train_split", folder / "fresh")

@@ -193,7 +193,7 @@ def map_in_threads(function: Callable[[str], T], files: Sequence[str], label: st
         label: Text before the progress bar.
     """
     with (
-        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
+        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool,
         tqdm(total=len(files), desc=label, unit="image", disable=None) as bar,
     ):
         for start in range(0, len(files), _CHUNK):

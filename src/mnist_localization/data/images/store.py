@@ -1,43 +1,37 @@
-"""Image store: a split on disk, decoded once into one uint8 file that is read row by row."""
+"""Image store: a split on disk, decoded once into uint8 files that are read row by row."""
 
-import hashlib
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mnist_localization.config.data import ImageSettings
-from mnist_localization.data.boxes import (
-    ANNOTATION_COLUMNS,
-    BOX_COLUMNS,
-    INPUT_BOX_COLUMNS,
-    PLACEMENT_COLUMNS,
-    SIZE_COLUMNS,
-    input_corners,
-)
-from mnist_localization.data.images.decode import map_in_threads, read_image
-from mnist_localization.data.images.letterbox import (
-    compute_placements,
-    fit_into_input,
-    to_input_frame,
-)
+from mnist_localization.data.boxes import BOX_COLUMNS, SIZE_COLUMNS, input_corners
 from mnist_localization.errors import ImageError
-from mnist_localization.files import remove, write_json
 
-logger = logging.getLogger(__name__)
+ANNOTATIONS = "annotations.parquet"
+MANIFEST = "split.json"
+SHARD_SUFFIX = ".npy"
+# Length of the header of a NumPy file of images, which leaves room for any number of images.
+HEADER_BYTES = 128
 
-_IMAGES = "images.npy"
-_ANNOTATIONS = "annotations.parquet"
-_MANIFEST = "split.json"
-_SCRATCH = ".scratch"
-# Images that cannot be used, listed in a message.
-_LISTED = 20
+
+class Shard(NamedTuple):
+    """File with consecutive images of a split.
+
+    Attributes:
+        file: Name, made from what the images depend on.
+        images: Number of images.
+        size: Size of the file in bytes.
+    """
+
+    file: str
+    images: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,8 @@ class SplitMetadata:
         drawn_from: Annotations that its rows were drawn from, `train` or `test`.
         fingerprint: SHA-256 of its annotations and pixels, in order.
         spec_key: `SplitSpec.key` of the spec that the store was made from.
+        shape: Height, width, channels of each image.
+        shards: Files of the images, in order.
     """
 
     split: str
@@ -57,53 +53,8 @@ class SplitMetadata:
     drawn_from: str
     fingerprint: str
     spec_key: str
-
-
-@dataclass(frozen=True)
-class SplitSpec:
-    """Specification of a split whose images are not decoded yet.
-
-    Attributes:
-        split: `train`, `validation` or `test`.
-        source: Source of the dataset.
-        drawn_from: Annotations that its rows were drawn from, `train` or `test`.
-        annotations: One row per image, columns `ANNOTATION_COLUMNS`.
-        images: Folder of the image files.
-        images_key: Identifier of the content of that folder, such as the hash of its archive.
-        image: Shape of the model input, and which conversions are allowed.
-        max_image_mb: Size in MiB above which an image is refused before it is decoded.
-        drops_bad_images: Whether images that cannot be decoded are left out.
-    """
-
-    split: str
-    source: str
-    drawn_from: str
-    annotations: pd.DataFrame
-    images: Path
-    images_key: str
-    image: ImageSettings
-    max_image_mb: float
-    drops_bad_images: bool = False
-
-    @property
-    def key(self) -> str:
-        """Return a digest; equal specs give equal stores."""
-        digest = hashlib.sha256(_annotation_bytes(self.annotations))
-        parts = [self.split, self.source, self.drawn_from, self.images_key]
-        parts += ["drop"] if self.drops_bad_images else []
-        digest.update(json.dumps([*parts, self.image.model_dump()]).encode())
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class DecodedSplit:
-    """Handle of a finished store, which saving moves into place.
-
-    Attributes:
-        folder: Folder of the store. If an equal split exists already, it is the final one.
-    """
-
-    folder: Path
+    shape: tuple[int, int, int] = (0, 0, 0)
+    shards: tuple[Shard, ...] = ()
 
 
 class ImageStore:
@@ -126,22 +77,23 @@ class ImageStore:
         Raises:
             ImageError: The folder does not hold a finished store.
         """
-        self._path = folder / _IMAGES
         try:
-            self.meta = SplitMetadata(**json.loads((folder / _MANIFEST).read_text("utf-8")))
-            self.annotations = pd.read_parquet(folder / _ANNOTATIONS)
-            # Mapped only to read the header and to compare the shape with the size of the file.
-            images = np.lib.format.open_memmap(self._path, mode="r")
-            count, height, width, channels = images.shape
-            if images.dtype != np.uint8 or count != len(self.annotations):
-                raise ValueError(f"images of type {images.dtype} and shape {images.shape}")
-        except (OSError, ValueError, TypeError) as error:
+            self.meta = read_manifest(folder)
+            self.annotations = pd.read_parquet(folder / ANNOTATIONS)
+            self._paths = [folder / shard.file for shard in self.meta.shards]
+            for path, shard in zip(self._paths, self.meta.shards, strict=True):
+                if path.stat().st_size != shard.size:
+                    raise ValueError(f"{shard.file} does not have {shard.size} bytes")
+            self._ends = np.cumsum([shard.images for shard in self.meta.shards], dtype=np.int64)
+            if sum(shard.images for shard in self.meta.shards) != len(self.annotations):
+                raise ValueError(f"{len(self.annotations)} annotations")
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ImageError(
                 f"{folder}: not a complete image store, or images and annotations do not match "
                 f"({error}); run `kedro run --pipelines=split`"
             ) from error
-        self.shape: tuple[int, int, int] = (height, width, channels)
-        self._start, self._row_bytes = images.offset, height * width * channels
+        self.shape = self.meta.shape
+        self._row_bytes = int(np.prod(self.shape))
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -155,13 +107,19 @@ class ImageStore:
         Returns:
             Pixels, uint8 0..255, `[n, height, width, channels]`.
         """
+        indices = np.asarray(indices, dtype=np.int64)
         rows = np.empty((len(indices), self._row_bytes), dtype=np.uint8)
+        numbers = np.searchsorted(self._ends, indices, side="right")
         # Plain reads instead of a memory map, because mapped pages count as resident memory.
-        with self._path.open("rb", buffering=0) as file:
-            offsets = np.asarray(indices, dtype=np.int64) * self._row_bytes + self._start
-            for row, offset in zip(rows, offsets.tolist(), strict=True):
-                file.seek(offset)
-                file.readinto(row.data)
+        for number in np.unique(numbers).tolist():
+            path, shard = self._paths[number], self.meta.shards[number]
+            start = HEADER_BYTES - (self._ends[number] - shard.images) * self._row_bytes
+            chosen = np.flatnonzero(numbers == number)
+            offsets = indices[chosen] * self._row_bytes + start
+            with path.open("rb", buffering=0) as file:
+                for position, offset in zip(chosen.tolist(), offsets.tolist(), strict=True):
+                    file.seek(offset)
+                    file.readinto(rows[position].data)
         return rows.reshape(-1, *self.shape)
 
     def sample(self, count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -199,132 +157,14 @@ class SplitDataset(Protocol):
     store: ImageStore
 
 
-def decode_split(spec: SplitSpec, stores: Path) -> DecodedSplit:
-    """Decode the images of a split, unless a store made from an equal spec exists.
-
-    Args:
-        spec: The split to decode.
-        stores: Folder of the stores of all splits. A new store is written to its subfolder
-            `.scratch`, where a later run finds it if this run is killed before it is saved.
+def read_manifest(folder: Path) -> SplitMetadata:
+    """Return the manifest of a store.
 
     Raises:
-        ImageError: An image is missing, unreadable or has another shape.
+        OSError: There is none.
+        ValueError: It is damaged, or of another version.
     """
-    scratch = stores / _SCRATCH / spec.split
-    for folder in (*sorted(stores.glob("[!.]*")), scratch):
-        if _is_made_from(spec, folder):
-            return DecodedSplit(folder)
-    write_store(spec, scratch)
-    return DecodedSplit(scratch)
-
-
-def write_store(spec: SplitSpec, folder: Path) -> None:
-    """Decode the images of a split into a folder; the manifest, written last, completes it.
-
-    Args:
-        spec: The split to decode.
-        folder: Folder of the store; what it holds is removed.
-
-    Raises:
-        ImageError: An image is missing, unreadable or has another shape.
-    """
-    remove(folder)
-    folder.mkdir(parents=True)
-    annotations = spec.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
-    fingerprint = hashlib.sha256(_annotation_bytes(annotations))
-    sizes, bad = _write_images(spec, folder / _IMAGES, fingerprint)
-    annotations = annotations.drop(index=list(bad)).reset_index(drop=True)
-    if spec.image.letterbox:
-        fingerprint.update(sizes.tobytes())
-        annotations = _with_input_columns(annotations, sizes, spec.image)
-    annotations.to_parquet(folder / _ANNOTATIONS, index=False)
-    metadata = SplitMetadata(
-        split=spec.split,
-        source=spec.source,
-        drawn_from=spec.drawn_from,
-        fingerprint=fingerprint.hexdigest(),
-        spec_key=spec.key,
-    )
-    write_json(folder / _MANIFEST, asdict(metadata))
-
-
-def _write_images(
-    spec: SplitSpec, path: Path, fingerprint: "hashlib._Hash"
-) -> tuple[npt.NDArray[np.int64], dict[int, str]]:
-    """Write all images to one file and update the fingerprint.
-
-    Returns:
-        The sizes of the files, and the rows of images that cannot be decoded with the reasons.
-    """
-    image, sizes, bad = spec.image, [], {}
-
-    def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]] | ImageError:
-        try:
-            pixels = read_image(spec.images / name, image, spec.max_image_mb)
-        except ImageError as error:
-            return error
-        stored = fit_into_input(pixels, image.height, image.width, image.background)
-        return stored, pixels.shape[:2]
-
-    files = spec.annotations["file"].tolist()
-    with path.open("wb") as file:
-        _write_header(file, (len(files), *image.shape))
-        for row, result in enumerate(map_in_threads(read, files, f"decode {spec.split}")):
-            if isinstance(result, ImageError):
-                bad[row] = str(result)
-                continue
-            pixels, size = result
-            data = pixels.tobytes()
-            fingerprint.update(data)
-            file.write(data)
-            sizes.append(size)
-        if bad:
-            _report_bad_images(spec, list(bad.values()), len(files))
-            file.seek(0)
-            _write_header(file, (len(sizes), *image.shape))
-    return np.array(sizes, dtype=np.int64).reshape(-1, 2), bad
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write the header of a NumPy file; its length does not depend on the number of images."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _report_bad_images(spec: SplitSpec, reasons: Sequence[str], images: int) -> None:
-    """Log the images that are left out, or raise an error with all of them."""
-    listed = "".join(f"\n  {reason}" for reason in reasons[:_LISTED])
-    if len(reasons) > _LISTED:
-        listed += f"\n  ... and {len(reasons) - _LISTED} more"
-    if spec.drops_bad_images and len(reasons) < images:
-        logger.warning("Left out %d images of %s:%s", len(reasons), spec.split, listed)
-        return
-    hint = "" if len(reasons) == images else ", or leave them out with split.on_bad_images=drop"
-    raise ImageError(
-        f"{len(reasons)} of {images} images of the {spec.split} split cannot be used:{listed}\n"
-        f"Replace them{hint}; `kedro run --pipelines=check` lists all."
-    )
-
-
-def _with_input_columns(
-    annotations: pd.DataFrame, sizes: npt.NDArray[np.int64], image: ImageSettings
-) -> pd.DataFrame:
-    placed = compute_placements(sizes[:, 0], sizes[:, 1], image.height, image.width)
-    result = annotations.copy()
-    result[list(INPUT_BOX_COLUMNS)] = to_input_frame(
-        annotations[list(BOX_COLUMNS)].to_numpy(), placed
-    )
-    result[list(SIZE_COLUMNS)] = sizes
-    result[list(PLACEMENT_COLUMNS)] = placed
-    return result
-
-
-def _is_made_from(spec: SplitSpec, folder: Path) -> bool:
-    try:
-        return ImageStore(folder).meta.spec_key == spec.key
-    except ImageError:
-        return False
-
-
-def _annotation_bytes(annotations: pd.DataFrame) -> bytes:
-    return annotations[list(ANNOTATION_COLUMNS)].to_csv(index=False).encode()
+    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    shards = tuple(Shard(*shard) for shard in content.pop("shards"))
+    height, width, channels = content.pop("shape")
+    return SplitMetadata(**content, shape=(height, width, channels), shards=shards)
