@@ -9,7 +9,7 @@ ARGS ?=
 BASE_URL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow fuzz coverage docs bench viz notebook lint format lock clean distclean install install-dev
+.PHONY: help run test test-slow fuzz coverage docs bench scale viz notebook lint format lock clean distclean install install-dev
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ notebook: install-dev ## Open the tutorial notebook; the server listens on this 
 
 bench: install ## Measure the speed; BASE_URL=<folder or URL of the four dataset files>.
 	@$(BIN)/python -m benchmarks --base-url "$(BASE_URL)" $(ARGS)
+
+scale: install ## Measure time and memory for 600,000 and 2,000,000 generated images (hours).
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 lint: install-dev ## Check style, types and import rules.
 	@$(BIN)/ruff check .

@@ -59,6 +59,12 @@ def test_predictions_of_another_run_are_replaced(catalog, tmp_path):
     assert texts == {
         f"{folder}_coco.json",
         f"{folder}_csv/predictions.csv",
+        f"{folder}_createml/annotations.json",
+        f"{folder}_gtsrb/gtsrb.csv",
+        f"{folder}_label_studio/tasks.json",
+        f"{folder}_open_images/open_images.csv",
+        f"{folder}_via_csv/via.csv",
+        f"{folder}_via_json/via.json",
         *(f"{folder}_yolo/{name}.txt" for name in ("a", "c")),
         *(f"{folder}_voc/{name}.xml" for name in ("a", "c")),
     }

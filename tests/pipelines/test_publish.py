@@ -1,4 +1,4 @@
-"""Nodes of the stage `publish`, on a store as the split stage writes it."""
+"""Node of the stage `publish`, on a store as the split stage writes it."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import with_fingerprints
-from mnist_localization.pipelines.publish.nodes import publish_to_wandb, render_html_report
+from mnist_localization.pipelines.publish.nodes import publish_results
 from mnist_localization.tracking import Receipt
 from support.sample_report import evaluate_settings, sample_report
 from support.settings import section
@@ -49,7 +49,7 @@ class RecordingTracker:
 
 
 def results(dataset, store, predictions, weight=1.0, on_stale="error"):
-    """Return the inputs of the node of the page."""
+    """Return the inputs of the node, but for the tracker."""
     rest = sample_report(names=("small", "large"), images=60, gallery=(0, 0, 0))
     return [
         PublishSettings(gallery={"worst": 2, "mistakes": 3, "random": 4}),
@@ -66,16 +66,14 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
     ]
 
 
-def publish(inputs, page, tracker):
-    """Call the node of W&B with the inputs of the node of the page."""
-    chosen = [*inputs[:1], *inputs[2:5], *inputs[6:]]
-    return publish_to_wandb(*[*chosen, page, tracker])
+def publish(*arguments, **changes):
+    return publish_results(*[*results(*arguments, **changes), RecordingTracker()])
 
 
 def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, predictions):
     inputs, tracker = results(dataset, store, predictions), RecordingTracker()
-    page = render_html_report(*inputs)
-    assert publish(inputs, page, tracker) == Receipt()
+    page, receipt = publish_results(*[*inputs, tracker])
+    assert receipt == Receipt()
     gallery = tracker.publication.gallery
 
     for reason, count in {"worst": 2, "mistake": 3, "random": 4}.items():
@@ -90,13 +88,15 @@ def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, p
 
 
 def test_predictions_of_another_model_are_logged_or_refused(dataset, store, predictions, caplog):
-    assert render_html_report(*results(dataset, store, predictions, weight=2.0, on_stale="warn"))
+    assert publish_results(
+        *results(dataset, store, predictions, weight=2.0, on_stale="warn"), RecordingTracker()
+    )
     assert "Stale: the predictions were made from the localizer" in caplog.text
     with pytest.raises(StaleError, match="predictions were made from the localizer"):
-        render_html_report(*results(dataset, store, predictions, weight=2.0))
+        publish(dataset, store, predictions, weight=2.0)
 
 
 def test_predictions_of_another_split_are_refused(dataset, store, predictions, tmp_path):
     other = make_store(tmp_path / "other", 12, seed=2, split="test")
     with pytest.raises(StaleError, match="predictions were made from the test_split"):
-        render_html_report(*results(dataset, other, predictions))
+        publish(dataset, other, predictions)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.pipelines.publish.nodes import publish_to_wandb, render_html_report
+from mnist_localization.pipelines.publish.nodes import publish_results
 
 
 def create_pipeline() -> Pipeline:
@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=render_html_report,
+                func=publish_results,
                 inputs=[
                     "params:publish",
                     "params:evaluate",
@@ -23,27 +23,10 @@ def create_pipeline() -> Pipeline:
                     "dataset_card",
                     "localizer",
                     "test_split",
-                ],
-                outputs="html_report",
-                name="render_html_report",
-            ),
-            Node(
-                func=publish_to_wandb,
-                inputs=[
-                    "params:publish",
-                    "params:dataset",
-                    "params:seed",
-                    "predictions",
-                    "metrics",
-                    "training_history",
-                    "dataset_card",
-                    "localizer",
-                    "test_split",
-                    "html_report",
                     "tracker",
                 ],
-                outputs="wandb_receipt",
-                name="publish_to_wandb",
+                outputs=["html_report", "wandb_receipt"],
+                name="publish_results",
             ),
         ],
         tags="publish",

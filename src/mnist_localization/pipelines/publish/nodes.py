@@ -1,4 +1,4 @@
-"""Nodes of the stage `publish`."""
+"""Node of the stage `publish`."""
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from mnist_localization.tracking import Publication, Receipt, Tracker
 from mnist_localization.tracking.publication import Localizer
 
 
-def render_html_report(
+def publish_results(
     settings: PublishSettings,
     evaluate: EvaluateSettings,
     dataset: DatasetSettings,
@@ -27,48 +27,33 @@ def render_html_report(
     dataset_card: DatasetCard,
     localizer: Localizer,
     test_split: SplitDataset,
-) -> str:
-    """Return the HTML report.
+    tracker: Tracker,
+) -> tuple[str, Receipt]:
+    """Publish the same images and scores as an HTML page and on W&B.
+
+    A W&B Report is made as well if a key is configured.
+
+    Returns:
+        The HTML report, and what was recorded on W&B.
 
     Raises:
         StaleError: The predictions are of another model or split, and `evaluate.on_stale` is
             `error`.
         RecordError: A predicted box cannot be drawn.
     """
-    store = test_split.store
+    store, names = test_split.store, dataset.class_names
     handle_stale(stale_predictions(predictions, localizer, store.meta), evaluate.on_stale)
-    gallery = collect(predictions, store, settings.gallery, dataset.class_names, seed)
+    gallery = collect(predictions, store, settings.gallery, names, seed)
     data = ChartData(metrics, predictions, baseline_predictions, dataset)
-    return render_page(data, gallery, training_history, dataset_card)
-
-
-def publish_to_wandb(
-    settings: PublishSettings,
-    dataset: DatasetSettings,
-    seed: int,
-    predictions: pd.DataFrame,
-    metrics: Metrics,
-    training_history: pd.DataFrame,
-    dataset_card: DatasetCard,
-    localizer: Localizer,
-    test_split: SplitDataset,
-    html_report: str,
-    tracker: Tracker,
-) -> Receipt:
-    """Publish the images and scores of the HTML report on W&B.
-
-    A W&B Report is made as well if a key is configured.
-    """
-    names = dataset.class_names
-    return tracker.publish(
-        Publication(
-            class_names=names,
-            gallery=collect(predictions, test_split.store, settings.gallery, names, seed),
-            predictions=predictions,
-            metrics=metrics,
-            history=training_history,
-            dataset_card=dataset_card,
-            localizer=localizer,
-            page=html_report,
-        )
+    page = render_page(data, gallery, training_history, dataset_card)
+    publication = Publication(
+        class_names=names,
+        gallery=gallery,
+        predictions=predictions,
+        metrics=metrics,
+        history=training_history,
+        dataset_card=dataset_card,
+        localizer=localizer,
+        page=page,
     )
+    return page, tracker.publish(publication)
