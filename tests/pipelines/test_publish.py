@@ -67,7 +67,8 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
 
 
 def publish(*arguments, **changes):
-    return publish_results(*[*results(*arguments, **changes), RecordingTracker()])
+    inputs = results(*arguments, **changes)
+    return publish_results(*[*inputs, RecordingTracker()])
 
 
 def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, predictions):
