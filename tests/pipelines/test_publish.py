@@ -67,8 +67,8 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
 
 
 def publish(*arguments, **changes):
-    inputs = results(*arguments, **changes)
-    return publish_results(*[*inputs, RecordingTracker()])
+    inputs = [*results(*arguments, **changes), RecordingTracker()]
+    return publish_results(*inputs)
 
 
 def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, predictions):
@@ -89,9 +89,7 @@ def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, p
 
 
 def test_predictions_of_another_model_are_logged_or_refused(dataset, store, predictions, caplog):
-    assert publish_results(
-        *results(dataset, store, predictions, weight=2.0, on_stale="warn"), RecordingTracker()
-    )
+    assert publish(dataset, store, predictions, weight=2.0, on_stale="warn")
     assert "Stale: the predictions were made from the localizer" in caplog.text
     with pytest.raises(StaleError, match="predictions were made from the localizer"):
         publish(dataset, store, predictions, weight=2.0)
