@@ -134,7 +134,8 @@ def latency(configuration: Configuration, repeats: int) -> dict[str, float]:
     """Measure the size of the saved model and its latency for an image, a file and a batch."""
     path = configuration.data / "06_models" / "localizer.keras"
     model, localizer = load_localizer(path), Localizer.load(path)
-    images = ImageStore(configuration.split("test")).read(np.arange(128))
+    store = ImageStore(configuration.split("test"))
+    images = store.read(np.arange(128) % len(store))
     file = configuration.scratch / "one.png"
     Image.fromarray(images[0].squeeze()).save(file)
 
