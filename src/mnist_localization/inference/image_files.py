@@ -159,22 +159,13 @@ def write_predictions(
     """
     folder = _output_folder(settings, project_folder)
     _check_output_folder(folder)
-    corners = list(Box._fields)
-    table = image_predictions.round({**dict.fromkeys(corners, 3), "confidence": 6})
+    table = image_predictions.round({**dict.fromkeys(Box._fields, 3), "confidence": 6})
     failures = image_failures.copy()
     for each in (table, failures):
         each["file"] = [_shown_name(file, settings, project_folder) for file in each["file"]]
-    images = table.drop(columns=corners)
-    images["box"] = pd.Series(table[corners].to_dict("records"), images.index)
-    document = {
-        "made_by": _MADE_BY,
-        "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
-        "images": images.to_dict("records"),
-    }
     try:
         # The marked JSON comes first, so that a killed run can be repeated.
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        write_text(folder / PREDICTIONS_JSON, text)
+        write_text(folder / PREDICTIONS_JSON, _json_text(table, localizer))
         write_text(folder / PREDICTIONS_CSV, table.to_csv(index=False))
         write_text(folder / FAILURES_CSV, failures.to_csv(index=False))
         for name in settings.formats:
@@ -223,6 +214,19 @@ def draw_overlay(file: Path, box: Box, text: str, max_image_mb: float) -> Image.
 
 def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
     return project_folder / Path(settings.output).expanduser()
+
+
+def _json_text(table: pd.DataFrame, localizer: Any) -> str:
+    """Return the predictions and what they were made with as JSON."""
+    corners = list(Box._fields)
+    images = table.drop(columns=corners)
+    images["box"] = pd.Series(table[corners].to_dict("records"), images.index)
+    document = {
+        "made_by": _MADE_BY,
+        "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
+        "images": images.to_dict("records"),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _write_format(name: str, results: pd.DataFrame, localizer: Localizer, folder: Path) -> None:

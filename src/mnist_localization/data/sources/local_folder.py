@@ -35,14 +35,15 @@ def fetch_local_folder(
             archive that can be unpacked.
     """
     own = settings.folder
+    is_remote = is_stored(own.path)
     root = _root(own, project_folder)
-    identity = own.path if is_stored(own.path) else str(root)
     files: dict[str, FileEntry] = {}
     splits: dict[str, SplitFiles] = {}
     counts: dict[str, int] = {}
-    source = SourceFolder.of(raw_folder, "folder", f"{identity}\n{own.model_dump_json()}")
+    identity = f"{own.path if is_remote else root}\n{own.model_dump_json()}"
+    source = SourceFolder.of(raw_folder, "folder", identity)
     with source.locked(settings.network.reach_s) as folder:
-        if is_stored(own.path):
+        if is_remote:
             root = folder.path / "files"
             Store(own.path).mirror(root)
         for split, images, annotations in _configured_splits(own):
@@ -55,12 +56,7 @@ def fetch_local_folder(
                 target = folder.path / "images" / sha256[:16]
                 unpack(path, sha256, target, settings.unpack)
                 path = target
-            counts[split] = sum(map(has_image_suffix, files_below(path)))
-            if not counts[split]:
-                raise SourceError(
-                    f"{root / images} contains no images ({', '.join(SUFFIXES)}); correct "
-                    f"fetch.folder.{split}_images"
-                )
+            counts[split] = _count_images(path, f"fetch.folder.{split}_images")
             splits[split] = SplitFiles(
                 annotations=_card_path(rows, folder.path, own),
                 archive=archive,
@@ -88,6 +84,13 @@ def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
             "fetch.folder.test_images is set, but fetch.folder.test_annotations is empty; set it "
             "to the annotations of the test images, or remove both"
         )
+
+
+def _count_images(folder: Path, setting: str) -> int:
+    count = sum(map(has_image_suffix, files_below(folder)))
+    if not count:
+        raise SourceError(f"{folder} contains no images ({', '.join(SUFFIXES)}); correct {setting}")
+    return count
 
 
 def _existing(path: Path, setting: str) -> Path:

@@ -61,12 +61,6 @@ def train_localizer(
     checkpoint = training_checkpoints / key
     checkpoint.pull()
     tracker.start_training(dataset_card, provenance, key)
-    log_epoch = _epoch_logger(tracker, validation, dataset, wandb.epoch_sample, seed)
-
-    def end_epoch(epoch: int, logs: Mapping[str, float], localizer: Any) -> None:
-        checkpoint.push()
-        log_epoch(epoch, logs, localizer)
-
     make_repeatable(seed, deterministic=resolved.deterministic)
     spec = _spec(dataset, train, provenance)
     with hardware(resolved):
@@ -79,7 +73,9 @@ def train_localizer(
             resolved,
             seed=seed,
             checkpoint_folder=checkpoint.path,
-            on_epoch_end=end_epoch,
+            on_epoch_end=_epoch_end(
+                checkpoint, tracker, validation, dataset, wandb.epoch_sample, seed
+            ),
         )
     tracker.end_training()
     result.history.attrs[_CHECKPOINT] = key
@@ -154,21 +150,23 @@ def _spec(dataset: DatasetSettings, train: ImageStore, provenance: Provenance) -
     )
 
 
-def _epoch_logger(
+def _epoch_end(
+    checkpoint: Folder,
     tracker: Tracker,
     validation: ImageStore,
     dataset: DatasetSettings,
     settings: EpochSampleSettings,
     seed: int,
 ) -> Callable[[int, Mapping[str, float], Any], None]:
-    """Return a function that logs the metrics of an epoch and a fixed sample with its boxes."""
+    """Return a function that keeps the checkpoint of an epoch, and logs metrics and a sample."""
     from mnist_localization.reporting.gallery import EpochSample
 
     sample = EpochSample(validation, settings, seed)
 
-    def log(epoch: int, logs: Mapping[str, float], localizer: Any) -> None:
+    def end_epoch(epoch: int, logs: Mapping[str, float], localizer: Any) -> None:
+        checkpoint.push()
         is_due = settings.images > 0 and (epoch - 1) % settings.every == 0
         records = sample.predict(localizer.predict_on_batch) if is_due else []
         tracker.log_epoch(epoch, logs, records, class_names=dataset.class_names)
 
-    return log
+    return end_epoch
