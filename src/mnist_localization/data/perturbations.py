@@ -151,14 +151,25 @@ def move_object(image: Pixels, box: FloatArray, target: FloatArray) -> Pixels:
     rows = slice(math.floor(top), math.ceil(bottom))
     columns = slice(math.floor(left), math.ceil(right))
     content[1:-1, 1:-1][rows, columns] = image[rows, columns]
+    x, y = _window(to_left, to_right, step_x, width), _window(to_top, to_bottom, step_y, height)
+    first_x, first_y = left + (x.start - to_left) * step_x, top + (y.start - to_top) * step_y
     moved = Image.fromarray(content if channels > 1 else content[:, :, 0]).transform(
-        (width, height),
+        (x.stop - x.start, y.stop - y.start),
         Image.Transform.AFFINE,
-        (step_x, 0.0, left - to_left * step_x + 1, 0.0, step_y, top - to_top * step_y + 1),
+        (step_x, 0.0, first_x + 1, 0.0, step_y, first_y + 1),
         resample=Image.Resampling.BILINEAR,
         fillcolor=tuple(background) if channels > 1 else background[0],
     )
-    return np.array(moved).reshape(image.shape)
+    result = np.empty_like(image)
+    result[:] = background
+    result[y, x] = np.asarray(moved).reshape(y.stop - y.start, x.stop - x.start, channels)
+    return result
+
+
+def _window(start: float, end: float, step: float, size: int) -> slice:
+    """Return the pixels that a moved object changes: beside it, edges blend into the background."""
+    margin = 2 / step  # a pixel of the source that is partly in the box, and one to blend
+    return slice(max(0, math.floor(start - margin)), min(size, math.ceil(end + margin)))
 
 
 def cut_fragments(store: ImageStore, seed: int) -> Pixels:

@@ -110,16 +110,17 @@ class ImageStore:
         indices = np.asarray(indices, dtype=np.int64)
         rows = np.empty((len(indices), self._row_bytes), dtype=np.uint8)
         numbers = np.searchsorted(self._ends, indices, side="right")
+        size, pixels = self._row_bytes, rows.reshape(-1).data
         # Plain reads instead of a memory map, because mapped pages count as resident memory.
         for number in np.unique(numbers).tolist():
             path, shard = self._paths[number], self.meta.shards[number]
-            start = HEADER_BYTES - (self._ends[number] - shard.images) * self._row_bytes
+            start = HEADER_BYTES - (self._ends[number] - shard.images) * size
             chosen = np.flatnonzero(numbers == number)
-            offsets = indices[chosen] * self._row_bytes + start
+            offsets = indices[chosen] * size + start
             with path.open("rb", buffering=0) as file:
-                for position, offset in zip(chosen.tolist(), offsets.tolist(), strict=True):
+                for place, offset in zip((chosen * size).tolist(), offsets.tolist(), strict=True):
                     file.seek(offset)
-                    file.readinto(rows[position].data)
+                    file.readinto(pixels[place : place + size])
         return rows.reshape(-1, *self.shape)
 
     def sample(self, count: int, seed: int) -> npt.NDArray[np.int64]:
