@@ -1,6 +1,7 @@
 """Command `init-dataset`: from a folder to an environment that reads it."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_the_environment_reads_a_folder_of_each_format(project, dataset, name):
     boxes = annotations.table[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
     np.testing.assert_allclose(boxes, [BOX] * len(FILES), atol=0.01 if name == "gtsrb" else 1e-5)
     assert (settings.image.channels, settings.image.letterbox) == (3, True)
+
+
+def test_a_folder_in_the_project_is_named_relative_to_it(project, dataset, tmp_path_factory):
+    write(dataset, "coco")
+    init(project, dataset)
+    inside = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    assert inside["fetch"]["folder"]["path"] == "data set"
+    other = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(dataset, other)
+    init(project, other, name="other")
+    outside = yaml.safe_load((project / "conf/other/parameters.yml").read_text("utf-8"))
+    assert outside["fetch"]["folder"]["path"] == other.resolve().as_posix()
 
 
 def test_faults_are_counted_and_lead_to_settings(project, dataset):

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 import uuid
@@ -66,3 +67,15 @@ def test_the_lock_of_a_killed_run_on_a_store_is_taken_over(tmp_path, monkeypatch
     lock.acquire()
     lock.release()
     assert Store(url).read(".run_lock") == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_a_file_system_without_locks_stops_no_run(tmp_path, monkeypatch):
+    import fcntl
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):
+        RunLock(Folder(tmp_path), "").acquire()

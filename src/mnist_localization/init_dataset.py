@@ -33,7 +33,7 @@ def init_dataset(metadata: Any, folder: Path, name: str, annotations: str) -> No
         proposal = inspect_folder(folder, settings, annotations)
         with atomic_path(environment) as temporary:
             temporary.mkdir()
-            text = environment_text(proposal, folder.resolve())
+            text = environment_text(proposal, _configured_path(folder, project))
             (temporary / "parameters.yml").write_text(text, "utf-8")
             (temporary / "globals.yml").write_text(f"data: data/{name}\n", "utf-8")
     except LocalizationError as error:
@@ -52,6 +52,12 @@ def _new_environment(project: Path, name: str) -> Path:
     if name in _RESERVED or environment.exists():
         raise LocalizationError(f"the environment {name!r} exists already; choose another name")
     return environment
+
+
+def _configured_path(folder: Path, project: Path) -> Path:
+    """Return a folder relative to the project if it is inside it, else as absolute path."""
+    path, root = folder.resolve(), project.resolve()
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def environment_text(proposal: Proposal, folder: Path) -> str:
