@@ -251,6 +251,23 @@ def decoded_names(monkeypatch):
     return names
 
 
+def test_images_are_read_without_the_call_that_windows_lacks(spec, tmp_path, monkeypatch):
+    write_store(with_shards(spec), tmp_path)
+    rows = [COUNT - 1, 0, 5, 5]
+    expected = ImageStore(tmp_path).read(rows)
+    monkeypatch.delattr(os, "preadv", raising=False)
+    np.testing.assert_array_equal(ImageStore(tmp_path).read(rows), expected)
+
+
+def test_a_shard_that_was_cut_after_opening_is_an_error(spec, tmp_path):
+    write_store(spec, tmp_path)
+    store = ImageStore(tmp_path)
+    path = next(tmp_path.glob("*.npy"))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ImageError, match="ends early"):
+        store.read(range(COUNT))
+
+
 def test_a_changed_image_makes_one_new_shard(spec, tmp_path, monkeypatch):
     spec = with_shards(spec)
     decode_and_save(spec, tmp_path / "stores")
