@@ -221,10 +221,14 @@ def test_the_static_site_shows_data_flow_groups_and_previews(site, tmp_path):
         server.server_close()
 
 
+def layer_names(page):
+    return [layer.text for layer in page.find_elements("css selector", ".pipeline-layer-name")]
+
+
 def _look_at_the_flow(page):
     WebDriverWait(page, 30).until(lambda _: set(STAGES) <= set(_shown(page)))
-    layers = page.find_elements("css selector", ".pipeline-layer-name")
-    assert [layer.text for layer in layers] == LAYERS
+    # The names appear one after the other while the diagram moves into place.
+    WebDriverWait(page, 20).until(lambda _: layer_names(page) == LAYERS, layer_names(page))
     assert {"dataset_sample", "localizer", "predictions", "metrics"} <= set(_shown(page))
     assert "train_localizer" not in _shown(page)
 
