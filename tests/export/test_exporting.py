@@ -45,7 +45,7 @@ REGULAR = BoxStatistics(typical_size=(0.2, 0.2), mass_offset=(0.0, 0.0))
     ("box_statistics", "formats"),
     [
         (BoxStatistics(), ["litert"]),
-        (REGULAR, ["litert", "litert_int8", "saved_model"]),
+        pytest.param(REGULAR, ["litert", "litert_int8", "saved_model"], marks=pytest.mark.slow),
         pytest.param(BoxStatistics(), ALL, marks=pytest.mark.slow),
         pytest.param(REGULAR, ["onnx"], marks=pytest.mark.slow),
     ],

@@ -223,6 +223,7 @@ def test_without_a_network_all_stages_use_the_stand_in_and_report_it(tmp_path):
     assert '"source": "synthetic"' in config.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_report2020_trains_on_all_rows_and_reports_validation_on_the_test_split(tmp_path):
     project = Project.make(tmp_path / "project", env="report2020")
     said = project.run(

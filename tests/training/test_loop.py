@@ -176,7 +176,10 @@ def test_a_second_phase_keeps_the_frozen_layers_of_the_best_epoch_of_the_first(s
     assert all(layer.trainable for layer in both.localizer.layers)
 
 
-@pytest.mark.parametrize("epoch", [2, 3, 5])
+@pytest.mark.parametrize(
+    "epoch",
+    [3, *(pytest.param(epoch, marks=pytest.mark.slow) for epoch in (2, 5))],
+)
 def test_a_training_resumed_in_any_phase_ends_like_one_that_was_not_interrupted(
     stores, tmp_path, epoch
 ):
