@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.small_publications import merged, of_type, records_of
@@ -146,6 +147,15 @@ def kedro_run(project: Path, *arguments: str, **environment: str) -> subprocess.
 def finished(process: subprocess.Popen[str]) -> str:
     said, _ = process.communicate(timeout=60)
     return said
+
+
+def services_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the service processes of the W&B client that a finished command has left."""
+    return [
+        service
+        for service in psutil.process_iter(["cmdline"])
+        if " ".join(service.info["cmdline"] or []).endswith(f"--pid {process.pid}")
+    ]
 
 
 def run_index(project: Path) -> dict[str, Any]:
@@ -339,6 +349,7 @@ def test_an_interrupted_run_ends_in_a_limited_time_if_the_server_stalls(
     log = finished(process)
     assert time.monotonic() - started < 12.0 + 6.0
     assert process.returncode != 0
+    assert services_of(process) == []
     assert "kedro run --pipelines=publish" in " ".join(log.split())
     records = records_of(project / run_index(project)["runs"][0]["folder"])
     assert of_type(records, "exit")[0]["exit_code"] == 1

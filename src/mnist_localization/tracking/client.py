@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
+
 from mnist_localization.tracking.run_context import Redactor, RunContext
 from mnist_localization.tracking.run_index import RunEntry
 
@@ -315,12 +317,28 @@ class Client:
         if not self._has_key:
             wandb.teardown()
             return
-        with suppress(TimeoutError):
+        try:
             self._wait(wandb.teardown, _SHUTDOWN_S)
+        except TimeoutError:
+            _stop_services()
 
     def _reason(self, error: BaseException) -> str:
         text = " ".join(str(error).split()).partition(" Consider increasing the init_timeout")[0]
         return self.redactor.text(text[:_ERROR_LENGTH] or type(error).__name__)
+
+
+def _stop_services() -> None:
+    """Stop the service processes of the client.
+
+    A service that waits for the server may outlive this process and keep its output open.
+    """
+    services = [it for it in psutil.Process().children() if "wandb-core" in it.name()]
+    for service in services:
+        with suppress(psutil.NoSuchProcess):
+            service.terminate()
+    for service in psutil.wait_procs(services, _SHUTDOWN_S)[1]:
+        with suppress(psutil.NoSuchProcess):
+            service.kill()
 
 
 def _ends(process: subprocess.Popen[bytes], log: Path, window_s: float) -> bool:
