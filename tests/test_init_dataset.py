@@ -149,6 +149,66 @@ def test_an_existing_environment_is_kept(project, dataset):
     assert (project / "conf/mine/parameters.yml").read_bytes() == before
 
 
+def coco_text(files: list[str], label: str) -> str:
+    return json.dumps(
+        {
+            "images": [{"id": number, "file_name": file} for number, file in enumerate(files)],
+            "categories": [{"id": 1, "name": label}],
+            "annotations": [
+                {"image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20]}
+                for number in range(len(files))
+            ],
+        }
+    )
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_folders_that_are_named_as_sets_are_sets(project, dataset, is_nested):
+    for number, (name, label) in enumerate({"Train2017": "bee", "val": "ant"}.items()):
+        images = dataset / (f"{name}/images" if is_nested else f"images/{name}")
+        images.mkdir(parents=True)
+        for file in FILES[number::2]:
+            (dataset / "images" / file).rename(images / file)
+        found = f"{name}/_annotations.coco.json" if is_nested else f"labels/instances_{name}.json"
+        (dataset / found).parent.mkdir(exist_ok=True)
+        (dataset / found).write_text(coco_text(FILES[number::2], label), "utf-8")
+    result = init(project, dataset)
+    assert result.exit_code == 0, result.output
+    assert "Images:      9 with one object" in result.output
+    parameters = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    assert parameters["dataset"]["class_names"] == ["ant", "bee"]
+    assert parameters["split"]["validation"]["source"] == "given"
+    folder = parameters["fetch"]["folder"]
+    for setting in ("train_images", "train_annotations"):
+        assert "Train2017" in folder[setting]
+    for setting in ("validation_images", "validation_annotations"):
+        assert "val" in folder[setting]
+    assert folder["test_annotations"] == ""
+
+
+def test_a_class_that_is_named_as_a_set_is_no_set(project, dataset):
+    rows = []
+    for number, file in enumerate(FILES):
+        name = ("train", "bus")[number % 2]
+        (dataset / "images" / name).mkdir(exist_ok=True)
+        (dataset / "images" / file).rename(dataset / "images" / name / file)
+        rows.append(f"{name}/{file},{name},10,10,30,30")
+    (dataset / "boxes.csv").write_text("\n".join(rows))
+    assert init(project, dataset).exit_code == 0
+    parameters = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    assert parameters["fetch"]["folder"]["train_annotations"] == "boxes.csv"
+    assert parameters["split"]["validation"]["source"] == "train"
+
+
+def test_objects_without_labels_are_of_one_class(project, dataset):
+    rows = ["file,xmin,ymin,xmax,ymax", *(f"{file},10,5,50,30" for file in FILES)]
+    (dataset / "boxes.csv").write_text("\n".join(rows))
+    assert init(project, dataset).exit_code == 0
+    settings, annotations = read_back(project)
+    assert settings.class_names == ("object",)
+    assert len(annotations.table) == len(FILES)
+
+
 def test_several_annotations_must_be_chosen(project, dataset):
     write(dataset, "coco")
     write(dataset, "createml")

@@ -34,6 +34,15 @@ class AnnotationError(LocalizationError):
     """Annotations that are malformed or do not match the images."""
 
 
+class UnreadableError(AnnotationError):
+    """An annotation file that exists and cannot be opened."""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        """State the path, the cause and the remedy."""
+        cause = (error.strerror or str(error)).lower()
+        super().__init__(f"{path}: {cause}; make the file readable")
+
+
 class ImageError(LocalizationError):
     """An image that is missing, unreadable, or not of the configured shape."""
 

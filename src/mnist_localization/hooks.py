@@ -242,10 +242,7 @@ def _score_lines(metrics: Metrics) -> Iterator[str]:
 
 
 def _dataset_line(card: DatasetCard) -> str:
-    images = f"{card.train_images:,} training and {card.test_images:,} test images"
-    if not card.test_images:
-        images = f"{card.train_images:,} images, part of them for the test split"
-    return f"Dataset: {card.source}, {images}"
+    return f"Dataset: {card.source}, {card.counts_text()}"
 
 
 def _tracking_line(receipt: Receipt) -> str:

@@ -1,6 +1,7 @@
 """Command `kedro init-dataset`: write an environment for the dataset in a folder."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,7 @@ def environment_text(proposal: Proposal, folder: Path) -> str:
         "  source: folder",
         "  folder:",
         f"    path: {to_yaml_text(folder.as_posix())}",
-        f"    train_images: {to_yaml_text(proposal.images)}",
-        f"    train_annotations: {to_yaml_text(proposal.annotations)}",
-        '    test_images: ""  # no test set: split.test_share of the images is used',
-        '    test_annotations: ""',
+        *_set_lines(proposal),
         "dataset:",
         "  image:",
         *(f"    {key}: {to_yaml_text(value)}" for key, value in image.items()),
@@ -87,7 +85,9 @@ def environment_text(proposal: Proposal, folder: Path) -> str:
         f"  on_bad_rows: {'drop' if proposal.bad_rows else 'error'}"
         f"  # {proposal.bad_rows} rows cannot be used; `kedro run --pipelines=check` lists them",
         "split:",
-        "  test_share: 0.1",
+        "  validation:",
+        f"    source: {'given' if 'validation' in proposal.sets else 'train'}",
+        "  test_share: 0.1  # only if there is no test set",
         "train:",
         "  epochs: 30",
         "  batch_size: 64",
@@ -95,14 +95,22 @@ def environment_text(proposal: Proposal, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _set_lines(proposal: Proposal) -> Iterator[str]:
+    for name in ("train", "validation", "test"):
+        images, annotations = proposal.sets.get(name, ("", ""))
+        yield f"    {name}_images: {to_yaml_text(images)}"
+        yield f"    {name}_annotations: {to_yaml_text(annotations)}"
+
+
 def summary_lines(proposal: Proposal, name: str) -> list[str]:
     """Return what was found, and the next commands."""
     dataset = proposal.dataset
     classes = dataset["class_names"]
+    images, annotations = zip(*proposal.sets.values(), strict=True)
     shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
     return [
-        f"Images:      {proposal.good_rows} with one object, in {proposal.images}",
-        f"Annotations: {dataset['annotations']['format']}, in {proposal.annotations}",
+        f"Images:      {proposal.good_rows} with one object, in {', '.join(images)}",
+        f"Annotations: {dataset['annotations']['format']}, in {', '.join(annotations)}",
         f"Classes:     {len(classes)}: {shown}",
         f"Left out:    {proposal.several} images of several objects, {proposal.bad_rows} bad rows",
         f"Written:     conf/{name}; change it if something is wrong",

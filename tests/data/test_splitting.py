@@ -5,11 +5,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mnist_localization.data.annotations.class_names import ClassNames
+from mnist_localization.data.dataset_card import SplitFiles
 from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.splitting import divide_rows, split_dataset, stratified_holdout
 from mnist_localization.errors import AnnotationError
 from support.dataset_cards import make_card
 from support.settings import section
+
+SETS = ["train", "validation", "test"]
+
+
+def split_files(name: str) -> SplitFiles:
+    archive = "test.zip" if name == "test" else "train.zip"
+    return SplitFiles(annotations=f"{name}.csv", archive=archive, images=name)
 
 
 def table(labels: list[int]) -> pd.DataFrame:
@@ -72,7 +81,7 @@ def test_the_draw_depends_on_the_seed_only():
 def test_a_warning_names_the_classes_that_a_held_out_split_misses(caplog):
     names = tuple(f"class {number}" for number in range(12))
     rows = table([0] * 40 + list(range(1, 12)))
-    divide_rows(section("split"), section("dataset", class_names=names), 0, rows, None)
+    divide_rows(section("split"), section("dataset", class_names=names), 0, {"train": rows})
     for split in ("test", "validation"):
         assert (
             f"The {split} split has no image of 11 classes, so its metrics do not cover them: "
@@ -82,7 +91,7 @@ def test_a_warning_names_the_classes_that_a_held_out_split_misses(caplog):
 
 def test_without_a_test_set_three_disjoint_splits_are_drawn():
     rows = table([n % 10 for n in range(1000)])
-    splits = divide_rows(section("split"), section("dataset"), 0, rows, None)
+    splits = divide_rows(section("split"), section("dataset"), 0, {"train": rows})
     assert {name: len(split) for name, split in splits.items()} == {
         "train": 810,
         "validation": 90,
@@ -95,9 +104,8 @@ def test_without_a_test_set_three_disjoint_splits_are_drawn():
 def test_images_without_an_object_are_not_used():
     rows = table([n % 10 for n in range(50)])
     negative = pd.DataFrame({"file": ["empty.png"]})
-    splits = divide_rows(
-        section("split"), section("dataset"), 0, pd.concat([rows, negative]), table([0] * 9)
-    )
+    tables = {"train": pd.concat([rows, negative]), "test": table([0] * 9)}
+    splits = divide_rows(section("split"), section("dataset"), 0, tables)
     files = {file for split in splits.values() for file in split["file"]}
     assert "empty.png" not in files
     assert all(split["label"].dtype == np.int64 for split in splits.values())
@@ -106,17 +114,38 @@ def test_images_without_an_object_are_not_used():
 def test_validation_on_the_test_split_keeps_all_training_rows_and_warns(caplog):
     train, test = table([n % 10 for n in range(50)]), table([n % 10 for n in range(20)])
     settings = section("split", validation={"source": "test", "share": 0.0})
-    splits = divide_rows(settings, section("dataset"), 0, train, test)
+    splits = divide_rows(settings, section("dataset"), 0, {"train": train, "test": test})
     pd.testing.assert_frame_equal(splits["train"], train)
     assert splits["validation"] is splits["test"]
     pd.testing.assert_frame_equal(splits["test"], test)
     assert "The validation split is the test split" in caplog.text
 
 
-@pytest.mark.parametrize("validation_source", ["train", "test"])
+@pytest.mark.parametrize("test_set", [True, False])
+def test_a_given_validation_set_is_kept(test_set):
+    tables = {name: table([n % 10 for n in range(50)]) for name in ("train", "validation")}
+    if test_set:
+        tables["test"] = table([n % 10 for n in range(20)])
+    settings = section("split", validation={"source": "given"}, test_share=0.2)
+    splits = divide_rows(settings, section("dataset"), 0, tables)
+    pd.testing.assert_frame_equal(splits["validation"], tables["validation"])
+    expected = (50, 20) if test_set else (40, 10)
+    assert (len(splits["train"]), len(splits["test"])) == expected
+
+
+def test_a_validation_set_must_be_given_to_be_used(caplog):
+    tables = {name: table([n % 10 for n in range(50)]) for name in ("train", "test")}
+    settings = section("split", validation={"source": "given"})
+    with pytest.raises(AnnotationError, match=r"no validation set; set fetch\.folder"):
+        divide_rows(settings, section("dataset"), 0, tables)
+    divide_rows(section("split"), section("dataset"), 0, tables | {"validation": tables["test"]})
+    assert "The validation images of the dataset are not used" in caplog.text
+
+
+@pytest.mark.parametrize("validation_source", ["train", "test", "given"])
 def test_the_images_of_each_split_come_from_the_folder_of_its_rows(tmp_path, validation_source):
     tables = {}
-    for number, name in enumerate(("train", "test")):
+    for number, name in enumerate(SETS):
         folder = tmp_path / "raw" / "source" / name
         folder.mkdir(parents=True)
         rows = table([n % 2 for n in range(20)]).assign(xmin=0.1, ymin=0.1, xmax=0.9, ymax=0.9)
@@ -127,18 +156,21 @@ def test_the_images_of_each_split_come_from_the_folder_of_its_rows(tmp_path, val
         section("split", validation={"source": validation_source, "share": 0.1}),
         section("dataset", image={"height": 6, "width": 8}),
         0,
-        make_card(),
+        make_card(splits={name: split_files(name) for name in SETS}),
         tmp_path / "raw",
         tmp_path / "stores",
         tables["train"],
+        tables["validation"],
         tables["test"],
+        ClassNames(section("dataset").class_names),
     )
     stores = [ImageStore(split.folder) for split in decoded]
     assert [store.meta.split for store in stores] == ["train", "validation", "test"]
     drawn_from = [store.meta.drawn_from for store in stores]
-    assert drawn_from == ["train", validation_source, "test"]
+    expected = "validation" if validation_source == "given" else validation_source
+    assert drawn_from == ["train", expected, "test"]
     for store, source in zip(stores, drawn_from, strict=True):
-        assert set(store.read(range(len(store))).ravel()) == {["train", "test"].index(source)}
+        assert set(store.read(range(len(store))).ravel()) == {SETS.index(source)}
 
 
 def test_too_few_rows_to_hold_one_out_are_an_error():

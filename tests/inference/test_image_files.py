@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from mnist_localization.inference.image_files import (
 from mnist_localization.inference.localizer import Box, Localizer
 from mnist_localization.models.saving import load_localizer
 from mnist_localization.registry import module_names
+from support.privileges import open_folder, without_root
 from support.settings import section
 
 WRITTEN = ["failures.csv", "overlays", "predictions.csv", "predictions.json"]
@@ -219,14 +221,26 @@ def test_long_names_are_predicted_and_drawn(model, photos, tmp_path, stem):
     assert overlay.name.startswith(f"00001_{stem[:80]}")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_folder_is_an_error(photos, tmp_path):
-    (photos / "more").chmod(0)
-    try:
-        with pytest.raises(LocalizationError, match="more: permission denied"):
-            find("photos", tmp_path)
-    finally:
-        (photos / "more").chmod(0o755)
+@pytest.mark.parametrize("images", ["photos", "photos/**/*.png", "photos/*/*.png"])
+def test_an_unreadable_folder_is_an_error(photos, images):
+    with open_folder() as folder:
+        shutil.copytree(photos, folder / "photos")
+        (folder / "photos" / "more").chmod(0)
+        message = "more: permission denied; make"
+        with without_root(), pytest.raises(LocalizationError, match=message):
+            find(images, folder)
+        assert names(find("photos/*.png", folder), folder / "photos")[:1] == ["a.png"]
+
+
+def test_an_unreadable_image_is_left_out_with_the_reason(model, photos):
+    with open_folder() as folder:
+        shutil.copytree(photos, folder / "photos")
+        (folder / "photos" / "a.png").chmod(0)
+        with without_root():
+            results, failures = predict(model, find("photos/*.png", folder))
+    assert [Path(file).name for file in results["file"]] == ["b.png"]
+    reasons = {Path(file).name: reason for file, reason in failures.itertuples(index=False)}
+    assert reasons["a.png"] == "permission denied; make the file readable"
 
 
 def test_a_second_run_replaces_its_own_files_and_keeps_all_others(model, predicted, tmp_path):

@@ -251,3 +251,19 @@ def test_a_batch_without_images_is_an_error(localizer, batch_size):
 def test_an_unknown_value_of_invert_is_an_error(localizer):
     with pytest.raises(ValueError, match="must be True, False or 'auto'"):
         localizer.predict(np.zeros((40, 40), np.uint8), invert="yes")
+
+
+def test_a_large_jpeg_gives_the_result_of_its_pixels(localizer, square, tmp_path):
+    pixels = square(2400, 2000, 500, 400, 800)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
+    small, large = localizer.predict([tmp_path / "a.jpg", pixels])
+    assert (small.width, small.height) == (2000, 2400)
+    assert paired_iou([small.box], [large.box])[0] > 0.97
+
+
+def test_bits_of_samples_are_those_of_the_training_images(localizer, square, tmp_path):
+    Image.fromarray(square(40, 40, 12, 8, 16).astype(np.uint16) << 2).save(tmp_path / "dark.png")
+    images = describe_images(np.zeros((1, 40, 40, 1), np.uint8), sample_bits=16)
+    stated = Localizer(localizer._model, Provenance(images=images))
+    assert stated.model_input(tmp_path / "dark.png").pixels.max() == 220 // 64
+    assert localizer.model_input(tmp_path / "dark.png").pixels.max() == 220 // 4

@@ -1,7 +1,9 @@
 """A dataset of one's own, by the shipped example: from its files to the report."""
 
+import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from mnist_localization.config.data import (
     FetchSettings,
     SplitSettings,
 )
-from mnist_localization.data.annotations.reading import annotate_dataset
+from mnist_localization.data.annotations.annotating import annotate_dataset
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
     PREDICTED_BOX_COLUMNS,
@@ -29,7 +31,7 @@ from mnist_localization.data.images.store import ImageStore
 from mnist_localization.data.sources import fetch
 from mnist_localization.data.splitting import split_dataset
 from mnist_localization.errors import LocalizationError
-from support.project import ROOT, Project
+from support.project import KEDRO, ROOT, Project, clean_environment
 
 COUNT = 120
 STAGES = "fetch,check,annotate,split,train,evaluate,publish,export_predictions"
@@ -152,15 +154,62 @@ def test_an_archive_of_images_is_unpacked_beside_and_a_test_set_of_its_own_is_ke
     raw = tmp_path / "raw"
     card = fetch(FetchSettings(**parameters["fetch"]), raw, tmp_path)
     assert (card.train_images, card.test_images) == (40, 12)
-    train, test, _ = annotate_dataset(
+    train, validation, test, names, _ = annotate_dataset(
         AnnotateSettings(**parameters["annotate"]), dataset, card, raw
     )
     settings = SplitSettings(**parameters["split"])
-    splits = split_dataset(settings, dataset, 1, card, raw, tmp_path / "stores", train, test)
+    splits = split_dataset(
+        settings, dataset, 1, card, raw, tmp_path / "stores", train, validation, test, names
+    )
     stores = [ImageStore(split.folder) for split in splits]
     assert [len(store) for store in stores] == [36, 4, 12]
     assert [store.meta.drawn_from for store in stores] == ["train", "train", "test"]
     assert state(shapes) == before
+
+
+def write_yolo_sets(folder: Path, counts: dict[str, int]) -> list[str]:
+    """Write shapes as a YOLO dataset with sets, and return the class names of `data.yaml`."""
+    names = sorted(SHAPES)
+    for seed, (name, count) in enumerate(counts.items()):
+        draw_shapes(folder / name, count, seed)
+        rows = pd.read_csv(folder / name / "annotations.csv")
+        (folder / name / "labels").mkdir()
+        for row in rows.itertuples():
+            with Image.open(folder / name / "images" / row.image) as image:
+                width, height = image.size
+            x, y = (row.left + row.width / 2) / width, (row.top + row.height / 2) / height
+            box = f"{x:.6f} {y:.6f} {row.width / width:.6f} {row.height / height:.6f}"
+            path = folder / name / "labels" / row.image
+            path.with_suffix(".txt").write_text(f"{names.index(str(row.shape))} {box}\n", "utf-8")
+        (folder / name / "annotations.csv").unlink()
+    (folder / "data.yaml").write_text(f"train: train/images\nnames: {names}\n", "utf-8")
+    return names
+
+
+def test_given_sets_and_class_names_of_the_annotations_reach_all_stages(tmp_path):
+    project = Project.make(tmp_path / "project", env="mine")
+    folder = project.path / "data" / "yolo"
+    names = write_yolo_sets(folder, {"train": 60, "valid": 24, "test": 16})
+    command = [str(KEDRO), "init-dataset", str(folder), "--name=mine"]
+    subprocess.run(command, cwd=project.path, env=clean_environment(project.path), check=True)
+    path = project.path / "conf" / "mine" / "parameters.yml"
+    text = path.read_text("utf-8")
+    assert "source: given" in text
+    assert f"class_names: {json.dumps(names)}" in text
+    path.write_text(text.replace(json.dumps(names), "auto"), "utf-8")
+    fast = "train.architecture=report2020,train.epochs=1,wandb.mode=offline"
+    said = project.run(f"--pipelines={STAGES}", "--params", fast)
+    assert "Split: 60 training, 24 validation, 16 test images." in said
+    assert project.json("02_intermediate/class_names.json") == names
+    assert (
+        project.json("07_model_output/predictions_coco.json")["categories"][0]["name"] == names[0]
+    )
+    assert [row["name"] for row in project.metrics()["per_class"]] == names
+    # Later stages take the saved names, and refuse others.
+    other = "dataset.class_names=[a,b,c,d]"
+    refused = project.run("--pipelines=evaluate", "--params", other, fails=True)
+    assert "run `kedro run`, which starts with the stage annotate" in refused
+    assert "Traceback" not in refused
 
 
 @pytest.mark.parametrize(
@@ -171,6 +220,7 @@ def test_an_archive_of_images_is_unpacked_beside_and_a_test_set_of_its_own_is_ke
         ("fetch.folder.train_annotations=rows.csv", "rows.csv: does not exist"),
         ("fetch.folder.train_images=annotations.csv", "annotations.csv.*damaged"),
         ("fetch.folder.test_images=images", "test_annotations is empty"),
+        ("fetch.folder.validation_images=images", "validation_annotations is empty"),
     ],
 )
 def test_what_is_wrong_with_the_folder_is_one_error_that_names_it(tmp_path, params, message):

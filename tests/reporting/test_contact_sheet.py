@@ -13,24 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.reporting.contact_sheet import (
     annotation_sample,
     contact_sheet,
     prediction_sheets,
 )
-from support.settings import image_settings, section
+from support.settings import section
 from support.small_stores import make_store
 
 NAMES = ("ant", "bee")
-DATASET: DatasetSettings = section(
-    "dataset",
-    image=image_settings(height=40, width=40),
-    class_names=("small", "large"),
-    whole_pixel_boxes=True,
-)
+CLASS_NAMES = ClassNames(("small", "large"))
 
 
 def rectangles(axes: Axes) -> list[Rectangle]:
@@ -146,7 +141,9 @@ def test_any_number_of_images_is_drawn_without_a_warning(count: int) -> None:
 
 
 def sample(split: Any, count: int, seed: int) -> Figure:
-    figure: Figure = annotation_sample(section("split", contact_sheet=count), DATASET, seed, split)
+    figure: Figure = annotation_sample(
+        section("split", contact_sheet=count), seed, CLASS_NAMES, split
+    )
     return figure
 
 
@@ -179,7 +176,7 @@ def test_prediction_sheets_show_the_lowest_iou_first_and_a_random_sample(split: 
     moved = store.boxes + np.linspace(0.1, 0.0, 9)[:, None]
     table = prediction_table(store.annotations, store.labels, np.ones(9), moved, moved)
     settings = section("evaluate", contact_sheet=4)
-    worst, random = prediction_sheets(settings, DATASET, 0, table, split)
+    worst, random = prediction_sheets(settings, 0, CLASS_NAMES, table, split)
     files = [axes.get_title().split("\n")[0] for axes in worst.axes if axes.images]
     assert files == table.sort_values("iou", kind="stable")["file"].head(4).tolist()
     assert worst.get_suptitle() == "4 of 9 test images, lowest IoU first"

@@ -3,9 +3,10 @@
 Meaning and default of each key are in `conf/base/parameters*.yml`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from mnist_localization.config import (
     FileName,
@@ -17,6 +18,7 @@ from mnist_localization.config import (
     Share,
     registered_name,
 )
+from mnist_localization.errors import StaleError
 
 # Named as in keras.utils.bounding_boxes.convert_format.
 BoxFormat = Literal[
@@ -69,6 +71,7 @@ class ImageSettings(Settings):
     letterbox: bool
     convert_channels: bool
     background: Annotated[int, Field(ge=0, le=255)]
+    sample_bits: Annotated[int, Field(ge=8, le=32)] | None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,12 +80,45 @@ class ImageSettings(Settings):
 
 
 class DatasetSettings(Settings):
-    """The section `dataset`: facts about the dataset that do not depend on its source."""
+    """The section `dataset`: facts about the dataset that do not depend on its source.
+
+    `class_names` is empty for `auto`: the stage `annotate` finds and saves the names.
+    """
 
     image: ImageSettings
-    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
+    class_names: Annotated[tuple[str, ...], Field(max_length=1000)]
     whole_pixel_boxes: bool
     annotations: AnnotationSettings
+
+    def with_class_names(self, names: Sequence[str]) -> "DatasetSettings":
+        """Return the settings with the class names of the annotations.
+
+        Args:
+            names: The dataset `class_names`, which the stage `annotate` has saved.
+
+        Raises:
+            StaleError: The settings name other classes.
+        """
+        if self.class_names and self.class_names != tuple(names):
+            raise StaleError(
+                f"dataset.class_names is {list(self.class_names)}, but the annotations were read "
+                f"with {list(names)}; run `kedro run`, which starts with the stage annotate, or "
+                "correct dataset.class_names"
+            )
+        return self.model_copy(update={"class_names": tuple(names)})
+
+    @field_validator("class_names", mode="before")
+    @classmethod
+    def _auto_is_empty(cls, value: Any) -> Any:
+        if value == "auto":
+            return ()
+        if not value:
+            raise ValueError("dataset.class_names must list the classes, or be 'auto'")
+        return value
+
+    @field_serializer("class_names")
+    def _empty_is_auto(self, value: tuple[str, ...]) -> tuple[str, ...] | str:
+        return value or "auto"
 
     @model_validator(mode="after")
     def _has_unique_names(self) -> "DatasetSettings":
@@ -147,6 +183,8 @@ class FolderSettings(Settings):
     path: OptionalText
     train_images: OptionalText
     train_annotations: OptionalText
+    validation_images: OptionalText
+    validation_annotations: OptionalText
     test_images: OptionalText
     test_annotations: OptionalText
 
@@ -177,7 +215,7 @@ class AnnotateSettings(Settings):
 class ValidationSettings(Settings):
     """Source of the validation images."""
 
-    source: Literal["train", "test"]
+    source: Literal["train", "test", "given"]
     share: Share
 
     @model_validator(mode="after")

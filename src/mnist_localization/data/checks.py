@@ -18,10 +18,8 @@ from mnist_localization.config.data import (
     ImageSettings,
     SplitSettings,
 )
-from mnist_localization.data.annotations.reading import (
-    Annotations,
-    read_annotations,
-)
+from mnist_localization.data.annotations.annotating import read_dataset
+from mnist_localization.data.annotations.reading import Annotations
 from mnist_localization.data.boxes import BOX_COLUMNS, pixel_corners
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.decode import (
@@ -135,12 +133,10 @@ def check_dataset(
         AnnotationError: An annotation file is not of its format, or there is no image.
     """
     folder = raw_folder / dataset_card.folder
+    dataset, read = read_dataset(dataset, dataset_card, raw_folder, annotate.on_several)
     splits = []
-    for name, paths in dataset_card.splits.items():
-        images = folder / paths.images
-        annotations = read_annotations(
-            folder / paths.annotations, images, dataset, annotate.on_several
-        )
+    for name, annotations in read.items():
+        images = folder / dataset_card.splits[name].images
         files = _files_to_check(name, dataset_card, images, annotations)
         pictures = decode_pictures(images, files, dataset.image, split.max_image_mb, name)
         splits.append(_Split(name, annotations, pictures.merge(annotations.table, "left", "file")))
@@ -301,7 +297,7 @@ def _repeated_pictures(splits: Sequence[_Split]) -> Iterator[Finding]:
     repeated = pictures[pictures.duplicated("digest")]
     firsts = pictures.drop_duplicates("digest")
     for pair in repeated.merge(firsts, "left", "digest", suffixes=("", "_first")).itertuples():
-        yield from _compare_pictures(pair, has_test_set=len(splits) > 1)
+        yield from _compare_pictures(pair, has_test_set=any(each.name == "test" for each in splits))
 
 
 def _compare_pictures(pair: Any, *, has_test_set: bool) -> Iterator[Finding]:

@@ -36,8 +36,9 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
         fallback_reason: Why the stand-in was made instead of the configured source, or `None`.
         folder: Folder of the source, relative to the raw folder.
         files: Raw files by name.
-        splits: `train` and, if the dataset has a test set, `test`.
+        splits: `train` and, if the dataset has such sets, `validation` and `test`.
         train_images: Number of training images.
+        validation_images: Number of validation images; 0 without a validation set.
         test_images: Number of test images; 0 without a test set.
         synthetic: Settings of the stand-in, or `None`.
     """
@@ -50,8 +51,17 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
     files: dict[str, FileEntry]
     splits: dict[str, SplitFiles]
     train_images: int
+    validation_images: int = 0
     test_images: int
     synthetic: SyntheticSettings | None = None
+
+    def counts_text(self) -> str:
+        """Return the number of images of each set as text."""
+        counts = {"training": self.train_images, "validation": self.validation_images}
+        shown = [f"{count:,} {name}" for name, count in counts.items() if count]
+        if self.test_images:
+            return f"{', '.join(shown)} and {self.test_images:,} test images"
+        return f"{' and '.join(shown)} images, part of the training images for the test split"
 
     def images_sha256(self, split: str) -> str:
         """Return the hash that identifies the images of a split."""

@@ -1,6 +1,7 @@
 """Inspection of a folder with images and annotations, for a first configuration."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,28 @@ import numpy as np
 
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.data.annotations.box_fitting import RowError, parse_box
-from mnist_localization.data.annotations.class_numbers import class_lists
-from mnist_localization.data.annotations.detection import choose_format
-from mnist_localization.data.annotations.formats import RawRow, ReadContext
-from mnist_localization.data.annotations.reading import Annotations, read_annotations
+from mnist_localization.data.annotations.class_names import find_class_names
+from mnist_localization.data.annotations.formats import (
+    AnnotationFormat,
+    RawRow,
+    ReadContext,
+    choose_format,
+)
+from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.data.images.decode import has_image_suffix, read_header
-from mnist_localization.errors import AnnotationError, ImageError
+from mnist_localization.errors import AnnotationError, ImageError, UnreadableError
 from mnist_localization.files import files_below
 
+# Names of folders and files, and the set of images that each means.
+_SETS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
 _ANNOTATION_SUFFIXES = (".json", ".csv", ".xml", ".txt")
 # Images whose header is read to propose a size.
 _MEASURED = 300
@@ -26,7 +41,8 @@ _MEASURED = 300
 _SIDE = 96
 # Images of one size up to this one are not resized.
 _LARGEST_SIDE = 128
-_CLASSES = ("?", "??")
+# Name of the class if the objects have no labels.
+_ONLY_CLASS = "object"
 
 
 @dataclass(frozen=True)
@@ -34,16 +50,15 @@ class Proposal:
     """Facts about a folder, and the configuration that fits them.
 
     Attributes:
-        images: Folder of the images, relative to the inspected one.
-        annotations: Annotation file or folder, relative to the inspected one.
+        sets: Folder of the images, and annotation file or folder, relative to the inspected
+            folder, of `train` and, if the dataset has such sets, `validation` and `test`.
         dataset: Differences from the section `dataset` of conf/base.
         bad_rows: Rows that cannot be used.
         several: Images with several objects.
         good_rows: Images with one object.
     """
 
-    images: str
-    annotations: str
+    sets: dict[str, tuple[str, str]]
     dataset: dict[str, Any]
     bad_rows: int
     several: int
@@ -56,7 +71,8 @@ def inspect_folder(folder: Path, base: DatasetSettings, annotations: str = "") -
     Args:
         folder: Folder with images and annotations.
         base: The section `dataset` of conf/base.
-        annotations: Annotation file or folder; by default, the only one that is found.
+        annotations: Annotation file or folder of all images; by default, the only one that is
+            found, or the only one of each set if folders are named as sets.
 
     Raises:
         AnnotationError: There are no images, or no annotations of a known format.
@@ -65,27 +81,49 @@ def inspect_folder(folder: Path, base: DatasetSettings, annotations: str = "") -
     pictures = [name for name in names if has_image_suffix(name)]
     if not pictures:
         raise AnnotationError(f"{folder}: contains no images; name the folder of a dataset")
-    images = _common_folder(pictures)
-    found = annotations or _find_annotations(folder, names)
-    path = folder / found
-    name, form = choose_format("auto", path)
-    files = frozenset(files_below(folder / images))
-    context = ReadContext(files, base.annotations, _CLASSES)
-    rows = [row for row in form.read(path, context) if isinstance(row, RawRow) and row.box]
-    if not rows:
-        raise AnnotationError(f"{path}: contains no boxes; name other annotations")
+    if annotations:
+        sets = {"train": (_common_folder(pictures), annotations)}
+    else:
+        sets = _find_sets(folder, names, pictures)
+    places = [(folder / found, folder / images) for images, found in sets.values()]
+    name, form = choose_format("auto", places[0][0])
+    files, rows = _raw_rows(form, places, base)
     settings: dict[str, Any] = {
-        "class_names": _class_names(rows, path),
+        "class_names": _class_names(rows, [path for path, _ in places]),
         "image": _image_settings(folder, pictures),
         "whole_pixel_boxes": False,
         "annotations": {"format": name, **_csv_settings(rows, files, form.box_format is None)},
     }
-    read = _read(path, folder / images, base, settings)
-    several = read.count_decisions().get("image with several objects left out", 0)
-    return Proposal(images, found, settings, len(read.bad_rows), several, len(read.table))
+    dataset = _merged(base, settings)
+    read = [read_annotations(*place, dataset, "drop_image") for place in places]
+    several = "image with several objects left out"
+    return Proposal(
+        sets,
+        settings,
+        bad_rows=sum(len(each.bad_rows) for each in read),
+        several=sum(each.count_decisions().get(several, 0) for each in read),
+        good_rows=sum(len(each.table) for each in read),
+    )
 
 
-def _read(path: Path, images: Path, base: DatasetSettings, settings: dict[str, Any]) -> Annotations:
+def _raw_rows(
+    form: AnnotationFormat, places: Sequence[tuple[Path, Path]], base: DatasetSettings
+) -> tuple[set[str], list[RawRow]]:
+    """Return the names of all files in the folders of images, and the objects of all sets."""
+    all_files: set[str] = set()
+    rows: list[RawRow] = []
+    for path, images in places:
+        files = frozenset(files_below(images))
+        found = form.read(path, ReadContext(files, base.annotations, ()))
+        objects = [row for row in found if isinstance(row, RawRow) and row.box]
+        if not objects:
+            raise AnnotationError(f"{path}: contains no boxes; name other annotations")
+        all_files |= files
+        rows += objects
+    return all_files, rows
+
+
+def _merged(base: DatasetSettings, settings: dict[str, Any]) -> DatasetSettings:
     merged = base.model_dump()
     for key, value in settings.items():
         merged[key] = {**merged[key], **value} if isinstance(value, dict) else value
@@ -93,8 +131,32 @@ def _read(path: Path, images: Path, base: DatasetSettings, settings: dict[str, A
         **base.annotations.csv.model_dump(),
         **settings["annotations"].get("csv", {}),
     }
-    dataset = DatasetSettings.model_validate(merged)
-    return read_annotations(path, images, dataset, "drop_image")
+    return DatasetSettings.model_validate(merged)
+
+
+def _find_sets(
+    folder: Path, names: Sequence[str], pictures: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Return images and annotations of each set; folders such as `train` and `valid` name sets."""
+    of_set: dict[str, list[str]] = {}
+    for picture in pictures:
+        of_set.setdefault(_set_of(PurePosixPath(picture).parent), []).append(picture)
+    if "train" not in of_set or "" in of_set or len(of_set) == 1:
+        return {"train": (_common_folder(pictures), _find_annotations(folder, names))}
+    return {
+        name: (
+            _common_folder(of_set[name]),
+            _find_annotations(folder, [each for each in names if _set_of(each) == name]),
+        )
+        for name in dict.fromkeys(_SETS.values())
+        if name in of_set
+    }
+
+
+def _set_of(path: str | PurePosixPath) -> str:
+    """Return the name of the set that a path names, or an empty string."""
+    words = re.split(r"[^a-z]+", str(path).lower())
+    return next((_SETS[word] for word in words if word in _SETS), "")
 
 
 def _common_folder(names: Sequence[str]) -> str:
@@ -121,8 +183,8 @@ def _find_annotations(folder: Path, names: Sequence[str]) -> str:
     if len(matching) != 1:
         listed = ", ".join(matching[:9]) or "none"
         raise AnnotationError(
-            f"{folder}: expected one annotation file or folder, found {listed}; name it with "
-            "--annotations"
+            f"{folder}: expected one annotation file or folder, found {listed}; name it "
+            "with --annotations"
         )
     return matching[0]
 
@@ -130,29 +192,19 @@ def _find_annotations(folder: Path, names: Sequence[str]) -> str:
 def _is_known(path: Path) -> bool:
     try:
         choose_format("auto", path)
+    except UnreadableError:
+        raise
     except AnnotationError:
         return False
     return True
 
 
-def _class_names(rows: Sequence[RawRow], path: Path) -> list[str]:
-    labels = sorted({row.label for row in rows})
-    numbers = [_whole_number(label) for label in labels]
-    if None in numbers:
-        return labels
-    for _, names in class_lists(path):
-        return names
-    return [str(number) for number in range(max(number or 0 for number in numbers) + 1)]
+def _class_names(rows: Sequence[RawRow], paths: Sequence[Path]) -> list[str]:
+    labels = {row.label for row in rows}
+    return [_ONLY_CLASS] if labels == {""} else list(find_class_names(labels, paths))
 
 
-def _whole_number(text: str) -> int | None:
-    try:
-        return int(text) if float(text).is_integer() and float(text) < 10**4 else None
-    except ValueError:
-        return None
-
-
-def _csv_settings(rows: Sequence[RawRow], files: frozenset[str], is_csv: bool) -> dict[str, Any]:
+def _csv_settings(rows: Sequence[RawRow], files: set[str], is_csv: bool) -> dict[str, Any]:
     """Return box format and file pattern of a CSV."""
     if not is_csv:
         return {}

@@ -1,6 +1,7 @@
 """Division of the annotated images into training, validation and test split."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mnist_localization.config.data import DatasetSettings, SplitSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store_writer import DecodedSplit, SplitSpec, decode_split
 from mnist_localization.errors import AnnotationError
@@ -26,7 +28,9 @@ def split_dataset(
     raw_folder: Path,
     split_stores: Path,
     train_annotations: pd.DataFrame,
+    validation_annotations: pd.DataFrame,
     test_annotations: pd.DataFrame,
+    class_names: ClassNames,
 ) -> tuple[DecodedSplit, DecodedSplit, DecodedSplit]:
     """Divide the annotated images among the splits and decode them.
 
@@ -38,7 +42,9 @@ def split_dataset(
         raw_folder: Parent of the folders of all sources.
         split_stores: Folder of the stores of all splits.
         train_annotations: Training table.
+        validation_annotations: Validation table, empty if the dataset has no validation set.
         test_annotations: Test table, empty if the dataset has no test set.
+        class_names: Name of each class.
 
     Returns:
         Training, validation and test split.
@@ -47,8 +53,11 @@ def split_dataset(
         AnnotationError: There are too few rows to hold some out.
         ImageError: An image is missing, unreadable or has another shape.
     """
-    given_test = test_annotations if "test" in dataset_card.splits else None
-    rows = divide_rows(settings, dataset, seed, train_annotations, given_test)
+    given = {"validation": validation_annotations, "test": test_annotations}
+    tables = {"train": train_annotations} | {
+        name: table for name, table in given.items() if name in dataset_card.splits
+    }
+    rows = divide_rows(settings, dataset.with_class_names(class_names.root), seed, tables)
 
     def decode(split: str, drawn_from: str) -> DecodedSplit:
         files = drawn_from if drawn_from in dataset_card.splits else "train"
@@ -66,7 +75,8 @@ def split_dataset(
         )
         return decode_split(spec, split_stores)
 
-    validation = decode("validation", settings.validation.source)
+    source = settings.validation.source
+    validation = decode("validation", "validation" if source == "given" else source)
     return decode("train", "train"), validation, decode("test", "test")
 
 
@@ -74,8 +84,7 @@ def divide_rows(
     settings: SplitSettings,
     dataset: DatasetSettings,
     seed: int,
-    train_annotations: pd.DataFrame,
-    test_annotations: pd.DataFrame | None,
+    tables: Mapping[str, pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
     """Return the rows of the splits `train`, `validation` and `test`.
 
@@ -83,22 +92,30 @@ def divide_rows(
         settings: The section `split`.
         dataset: Gives the names of the classes.
         seed: Seed of the draws.
-        train_annotations: Training table.
-        test_annotations: Test table; `None` holds out training rows for the test.
+        tables: Annotations of the sets of the dataset: `train` and, if it has them, `validation`
+            and `test`. Without a test set, training rows are held out for the test.
 
     Raises:
-        AnnotationError: There are too few rows to hold some out.
+        AnnotationError: There are too few rows to hold some out, or there is no validation set
+            although the settings ask for it.
     """
-    train = _with_objects(train_annotations)
-    if test_annotations is None:
+    train = _with_objects(tables["train"])
+    if "test" not in tables:
         train, test = stratified_holdout(train, settings.test_share, seed, "split.test_share")
         _warn_of_missing_classes("test", test, dataset)
     else:
-        test = _with_objects(test_annotations)
+        test = _with_objects(tables["test"])
     if settings.validation.source == "test":
         validation = test
         logger.warning("The validation split is the test split, so metrics on both are optimistic.")
+    elif settings.validation.source == "given":
+        validation = _given_validation(tables)
     else:
+        if "validation" in tables:
+            logger.warning(
+                "The validation images of the dataset are not used; set split.validation.source to "
+                "'given' to use them."
+            )
         train, validation = stratified_holdout(
             train, settings.validation.share, seed, "split.validation.share"
         )
@@ -108,6 +125,16 @@ def divide_rows(
         *(len(train), len(validation), len(test)),
     )
     return {"train": train, "validation": validation, "test": test}
+
+
+def _given_validation(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    if "validation" not in tables:
+        raise AnnotationError(
+            "split.validation.source is 'given', but the dataset has no validation set; set "
+            "fetch.folder.validation_images and validation_annotations and run "
+            "`kedro run --pipelines=fetch,annotate,split`, or set the source to 'train'"
+        )
+    return _with_objects(tables["validation"])
 
 
 def _with_objects(annotations: pd.DataFrame) -> pd.DataFrame:

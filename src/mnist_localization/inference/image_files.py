@@ -3,6 +3,7 @@
 import glob
 import json
 import logging
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from mnist_localization.config.data import ImageSettings, SplitSettings
+from mnist_localization.config.data import SplitSettings
 from mnist_localization.config.results import PredictSettings
 from mnist_localization.data.annotations.formats import load_format
 from mnist_localization.data.boxes import PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
@@ -71,6 +72,7 @@ def find_images(settings: PredictSettings, project_folder: Path) -> list[Path]:
         found = [path / name for name in files_below(path) if not _is_hidden(name)]
     else:
         # The project's own path is not part of the pattern because it may contain brackets.
+        _check_folders(pattern.parent, project_folder)
         matches = glob.glob(str(pattern), root_dir=project_folder, recursive=True)  # noqa: PTH207
         found = [project_folder / each for each in matches]
     output = _output_folder(settings, project_folder).resolve()
@@ -212,6 +214,14 @@ def draw_overlay(file: Path, box: Box, text: str, max_image_mb: float) -> Image.
     return image
 
 
+def _check_folders(pattern: Path, root: Path) -> None:
+    """Check that all folders of a pattern can be listed, because `glob` leaves others out."""
+    for name in glob.glob(str(pattern), root_dir=root, recursive=True):  # noqa: PTH207
+        folder = root / name
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+            raise ImageError(f"predict.images: {folder}: permission denied; make it readable")
+
+
 def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
     return project_folder / Path(settings.output).expanduser()
 
@@ -236,18 +246,9 @@ def _write_format(name: str, results: pd.DataFrame, localizer: Localizer, folder
     table = results[["file", "confidence", *SIZE_COLUMNS]].copy()
     table["predicted_label"] = results["class_id"]
     table[list(PREDICTED_BOX_COLUMNS)] = pixels / sizes[:, [1, 0, 1, 0]]
-    height, width, channels = localizer.input_shape
-    image = ImageSettings(
-        height=height,
-        width=width,
-        channels=channels,
-        letterbox=True,
-        convert_channels=True,
-        background=0,
-    )
     count = int(results["class_id"].max()) + 1
     names = localizer.class_names or [str(number) for number in range(count)]
-    written = load_format(name).write(table, names, image)
+    written = load_format(name).write(table, names, localizer.image_settings)
     texts = {file: text for file, text in written.items() if isinstance(text, str)}
     if not texts:
         texts = {f"{name}.json": json.dumps(written, indent=1, ensure_ascii=False)}

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mnist_localization.config.data import ImageSettings
 from mnist_localization.data.boxes import clip_boxes, pixel_corners
-from mnist_localization.data.images.decode import decode_image
+from mnist_localization.data.images.decode import ImageHeader, read_header_and_pixels
 from mnist_localization.data.images.letterbox import (
     compute_placements,
     fit_into_input,
@@ -116,6 +117,7 @@ class Localizer:
         class_names: Name of each class; empty if the model does not know them. The label of a
             class without a name is its index as text.
         input_shape: Height, width and channels of the model input.
+        image_settings: How images are decoded, as the section `dataset.image`.
     """
 
     def __init__(
@@ -141,6 +143,15 @@ class Localizer:
         self.class_names = provenance.class_names
         self._model = model
         self._training_images = provenance.images
+        self.image_settings = ImageSettings(
+            height=height,
+            width=width,
+            channels=channels,
+            letterbox=True,
+            convert_channels=True,
+            background=provenance.images.background,
+            sample_bits=provenance.images.sample_bits,
+        )
         self._max_image_mb = max_image_mb
 
     @classmethod
@@ -205,13 +216,14 @@ class Localizer:
 
     def model_input(self, image: AnyImage, invert: Invert = False) -> ModelInput:
         """Prepare an image for the model; see `predict` for arguments and errors."""
-        pixels = self._read(image)
+        header, pixels = self._read(image)
         inverted = invert is True or (invert == "auto" and self._looks_inverted(pixels))
         if inverted:
             pixels = 255 - pixels
         unlike = self._distance(pixels) > _MAX_DISTANCE
-        height, width, _ = pixels.shape
-        return ModelInput(self._letterboxed(pixels), width, height, inverted, unlike)
+        size = header.height, header.width
+        fitted = self._letterboxed(pixels, size)
+        return ModelInput(fitted, header.width, header.height, inverted, unlike)
 
     def predict_inputs(self, inputs: Sequence[ModelInput]) -> list[Detection]:
         """Predict prepared images in one batch.
@@ -248,7 +260,7 @@ class Localizer:
             unlike_training=image.unlike_training,
         )
 
-    def _read(self, image: AnyImage) -> Pixels:
+    def _read(self, image: AnyImage) -> tuple[ImageHeader, Pixels]:
         limit = self._max_image_mb
         if isinstance(image, str | os.PathLike):
             image = Path(image)
@@ -264,15 +276,11 @@ class Localizer:
             )
         if isinstance(image, Image.Image) and 0 in image.size:
             raise ImageError(f"the image has a size of {image.width}x{image.height} pixels")
-        return decode_image(
-            image,
-            channels=self.input_shape[2],
-            max_mb=limit,
-            background=self._training_images.background,
-        )
+        return read_header_and_pixels(image, self.image_settings, limit)
 
-    def _letterboxed(self, pixels: Pixels) -> Pixels:
-        return fit_into_input(pixels, *self.input_shape[:2], self._training_images.background)
+    def _letterboxed(self, pixels: Pixels, size: tuple[int, int] | None = None) -> Pixels:
+        background = self._training_images.background
+        return fit_into_input(pixels, *self.input_shape[:2], background, size)
 
     def _distance(self, pixels: Pixels) -> float:
         # Padding darkens an image, so it is added only if the training images had it as well.
@@ -284,17 +292,26 @@ class Localizer:
         return distance > _MAX_DISTANCE and self._distance(255 - pixels) < distance
 
 
-def describe_images(images: Pixels, *, background: int = 0, padded: bool = False) -> ImageFacts:
+def describe_images(
+    images: Pixels, *, background: int = 0, padded: bool = False, sample_bits: int | None = None
+) -> ImageFacts:
     """Return the facts about training images that a `Localizer` needs.
 
     Args:
         images: Training images, uint8 `[n, height, width, channels]`, at least one.
         background: Gray value of the padding and behind transparent pixels, 0..255.
         padded: Whether the images were padded to fit the model input.
+        sample_bits: Bits of samples of more than 8 bits, or `None` for those in use.
     """
     low, high = np.quantile(_brightness(images), _QUANTILES, axis=0).round(2).tolist()
     brightness, border = zip(low, high, strict=True)
-    return ImageFacts(background=background, padded=padded, brightness=brightness, border=border)
+    return ImageFacts(
+        background=background,
+        padded=padded,
+        brightness=brightness,
+        border=border,
+        sample_bits=sample_bits,
+    )
 
 
 def appearance_distance(image: Pixels, training: ImageFacts) -> float:

@@ -17,6 +17,7 @@ class ImageFacts(BaseModel):
         padded: Whether training images were padded to fit the model input.
         brightness: Lowest and highest mean intensity of an image, 0..255, or `None` if unknown.
         border: Lowest and highest mean intensity of an image border, 0..255, or `None` if unknown.
+        sample_bits: Bits of samples of more than 8 bits, or `None` for those in use.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +26,7 @@ class ImageFacts(BaseModel):
     padded: bool = False
     brightness: tuple[float, float] | None = None
     border: tuple[float, float] | None = None
+    sample_bits: int | None = None
 
 
 class Provenance(BaseModel):
@@ -40,7 +42,8 @@ class Provenance(BaseModel):
         train_fingerprint: SHA-256 of the training split.
         validation_images: Number of validation images.
         validation_fingerprint: SHA-256 of the validation split.
-        validated_on: Split that the validation images were drawn from: `train` or `test`.
+        validated_on: Split that the validation images were drawn from: `train`,
+            `validation` or `test`.
         class_names: Name of each class, in the order of the probabilities.
         images: Appearance of the training images.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mnist_localization.config.data import DatasetSettings, SplitSettings
+from mnist_localization.config.data import SplitSettings
 from mnist_localization.config.results import EvaluateSettings, GallerySettings
 from mnist_localization.data.annotated_image import (
     GROUND_TRUTH,
@@ -14,6 +14,7 @@ from mnist_localization.data.annotated_image import (
     AnnotatedImage,
     validate,
 )
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.boxes import pixel_corners
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.reporting.gallery import annotated_images, collect
@@ -37,8 +38,8 @@ _LEGEND = {GROUND_TRUTH: "true box (solid)", PREDICTIONS: "predicted box (dashed
 
 def prediction_sheets(
     settings: EvaluateSettings,
-    dataset: DatasetSettings,
     seed: int,
+    class_names: ClassNames,
     predictions: pd.DataFrame,
     test_split: SplitDataset,
 ) -> tuple[Any, Any]:
@@ -48,7 +49,7 @@ def prediction_sheets(
         The images with the lowest IoU, and a random sample.
     """
     count = min(settings.contact_sheet, len(predictions))
-    names = dataset.class_names
+    names = class_names.root
 
     def sheet(which: str, **kinds: int) -> "Figure":
         choice = GallerySettings(**{"worst": 0, "mistakes": 0, "random": 0, **kinds})
@@ -60,17 +61,17 @@ def prediction_sheets(
 
 
 def annotation_sample(
-    settings: SplitSettings, dataset: DatasetSettings, seed: int, train_split: SplitDataset
+    settings: SplitSettings, seed: int, class_names: ClassNames, train_split: SplitDataset
 ) -> Any:
     """Draw a random sample of the training split with its true boxes as a Matplotlib figure."""
     store = train_split.store
     rows = store.sample(settings.contact_sheet, seed)
-    images = validate(annotated_images(store.annotations.iloc[rows], store), dataset.class_names)
+    images = validate(annotated_images(store.annotations.iloc[rows], store), class_names.root)
     title = (
         f"{len(rows)} of {len(store):,} images of the {store.meta.split} split (source: "
         f"{store.meta.source}), random sample with true boxes"
     )
-    return contact_sheet(images, dataset.class_names, title)
+    return contact_sheet(images, class_names.root, title)
 
 
 def contact_sheet(

@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_localization.config.data import AnnotateSettings
-from mnist_localization.data.annotations.reading import (
-    Annotations,
-    annotate_dataset,
-    describe,
-    raise_on_bad_rows,
-    read_annotations,
-)
+from mnist_localization.data.annotations.annotating import raise_on_bad_rows
+from mnist_localization.data.annotations.reading import Annotations, read_annotations
 from mnist_localization.data.boxes import BOX_COLUMNS
 from mnist_localization.errors import AnnotationError
 from support.annotation_files import (
@@ -26,7 +20,6 @@ from support.annotation_files import (
     write_voc,
     write_yolo,
 )
-from support.dataset_cards import make_card
 from support.settings import section
 
 GOOD = "a.png,0,0.1,0.2,0.38,0.48"
@@ -125,57 +118,6 @@ def test_a_bad_row_is_listed_with_file_line_and_reason(images, row, reason):
         raise_on_bad_rows({"train": annotations}, drop_bad_rows=False, listed=5)
 
 
-def test_dropped_bad_rows_are_counted_in_the_report(images):
-    annotations = read_csv(images, f"{GOOD}\nx.png,0,0,0,1,1\nb.png,9,0,0,1,1\n")
-    raise_on_bad_rows({"train": annotations}, drop_bad_rows=True, listed=5)
-    report = describe(annotations, NAMES, listed=1)
-    assert (report.rows, report.good_rows, report.bad_rows) == (3, 1, 2)
-    assert len(report.bad_rows_listed) == 1
-    assert report.images_per_class == {"ant": 1, "bee": 0, "cat": 0}
-    assert report.relative_box_size["width"].max == pytest.approx(0.28)
-
-
-def test_a_long_list_of_bad_rows_is_shortened(images):
-    rows = "\n".join(f"x{number}.png,0,0,0,1,1" for number in range(30))
-    annotations = read_csv(images, rows)
-    with pytest.raises(AnnotationError, match="30 of 30 rows .* fault, missing image: rows.csv"):
-        raise_on_bad_rows({"train": annotations}, drop_bad_rows=False, listed=2)
-    mixed = read_csv(images, "\n".join(f"x{number}.png,{number},0,0,1,1" for number in range(9)))
-    with pytest.raises(AnnotationError, match="9 bad rows(.|\n)*and 7 more"):
-        raise_on_bad_rows({"train": mixed}, drop_bad_rows=False, listed=2)
-
-
-def test_a_split_without_good_rows_is_an_error_even_if_bad_rows_are_dropped(images):
-    annotations = read_csv(images, "x.png,0,0,0,1,1\n")
-    with pytest.raises(AnnotationError, match="test annotations have no good row"):
-        raise_on_bad_rows({"test": annotations}, drop_bad_rows=True, listed=2)
-
-
-def annotate(images: Path, **settings) -> tuple:
-    root = images.parent
-    images.rename(root / "train")
-    card = make_card(folder=".").model_copy(
-        update={"splits": {"train": make_card().splits["train"]}}
-    )
-    dataset = section("dataset", class_names=NAMES)
-    return annotate_dataset(section("annotate", **settings), dataset, card, root)
-
-
-def test_without_a_test_set_the_test_table_is_empty(images):
-    (images.parent / "train.csv").write_text(f"{GOOD}\nx.png,0,0,0,1,1\n", "utf-8")
-    train, test, report = annotate(images, on_bad_rows="drop")
-    assert train["file"].tolist() == ["a.png"]
-    assert (len(test), list(test)) == (0, list(train))
-    assert (report.train.bad_rows, report.test) == (1, None)
-
-
-def test_bad_rows_stop_the_stage_by_default(images):
-    (images.parent / "train.csv").write_text(f"{GOOD}\nx.png,0,0,0,1,1\n", "utf-8")
-    assert isinstance(section("annotate"), AnnotateSettings)
-    with pytest.raises(AnnotationError, match=r"train\.csv, line 2"):
-        annotate(images)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
 def test_an_image_whose_name_is_not_utf8_is_a_bad_row(tmp_path):
     images = write_images(tmp_path / "all")
@@ -272,17 +214,6 @@ def test_an_image_with_several_objects_can_be_left_out(images):
 def test_an_image_with_and_without_an_object_is_a_bad_row(images):
     (bad,) = read_csv(images, f"{GOOD}\na.png,,,,,\n").bad_rows
     assert "with and without an object" in str(bad)
-
-
-def test_images_without_an_object_stay_in_the_table(images, caplog):
-    (images.parent / "train.csv").write_text(f"{GOOD}\nb.png,,,,,\n", "utf-8")
-    caplog.set_level("INFO")
-    train, _, report = annotate(images)
-    assert train["file"].tolist() == ["a.png", "b.png"]
-    assert train.iloc[1, 1:].isna().all()
-    assert report.train.images_without_object == 1
-    assert report.train.decisions == {"image without an object": 1}
-    assert "train: image without an object (1); `kedro run --pipelines=check`" in caplog.text
 
 
 def test_litter_of_operating_systems_is_no_image(images):

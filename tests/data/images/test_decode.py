@@ -15,8 +15,10 @@ from mnist_localization.data.images.decode import (
     map_in_threads,
     printable,
     read_header,
+    read_header_and_pixels,
     read_image,
 )
+from mnist_localization.data.images.letterbox import fit_into_input
 from mnist_localization.errors import ImageError
 from support.settings import image_settings
 
@@ -43,7 +45,9 @@ def png_bomb(side):
 
 def test_a_gray_image_keeps_its_pixels(tmp_path):
     Image.fromarray(GRADIENT).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SETTINGS, 1.0)[..., 0], GRADIENT)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.png", SETTINGS, 1.0)[1][..., 0], GRADIENT
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ def test_16_bit_gray_keeps_the_upper_byte(tmp_path, suffix):
     Image.fromarray(samples).save(tmp_path / f"a.{suffix}")
     found = decode_image(tmp_path / f"a.{suffix}", channels=1, max_mb=1.0)
     np.testing.assert_array_equal(found[..., 0], GRADIENT)
-    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}", SETTINGS, 1.0), found)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}", SETTINGS, 1.0)[1], found)
 
 
 def test_16_bit_color_keeps_the_upper_byte(tmp_path):
@@ -257,7 +261,7 @@ def test_the_bits_in_use_set_the_range(tmp_path, suffix, bits, kind):
     samples = (GRADIENT.astype(np.uint32) << (bits - 8)).astype(kind)
     samples[0, 0] = 2**bits - 1
     Image.fromarray(samples).save(tmp_path / f"a{suffix}")
-    pixels = read_image(tmp_path / f"a{suffix}", SETTINGS, 1.0)[..., 0]
+    pixels = read_image(tmp_path / f"a{suffix}", SETTINGS, 1.0)[1][..., 0]
     expected = GRADIENT.copy()
     expected[0, 0] = 255
     np.testing.assert_array_equal(pixels, expected)
@@ -266,8 +270,83 @@ def test_the_bits_in_use_set_the_range(tmp_path, suffix, bits, kind):
 def test_32_bit_samples_are_scaled_by_their_range(tmp_path):
     samples = GRADIENT.astype(np.int32) << 4
     Image.fromarray(samples).save(tmp_path / "a.tif")
-    pixels = read_image(tmp_path / "a.tif", SETTINGS, 1.0)[..., 0]
+    pixels = read_image(tmp_path / "a.tif", SETTINGS, 1.0)[1][..., 0]
     np.testing.assert_array_equal(pixels, GRADIENT)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "I;16"])
+def test_a_tiff_of_any_kind_is_turned_as_a_png(tmp_path, mode, orientation):
+    shades = GRADIENT.astype(np.uint16) << 8 | 255
+    image = Image.fromarray(shades if mode == "I;16" else GRADIENT)
+    image = image if mode == "I;16" else image.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.tif", exif=exif)
+    Image.fromarray(GRADIENT).save(tmp_path / "a.png", exif=exif)
+    expected = decode_image(tmp_path / "a.png", channels=1, max_mb=1.0)
+    header = read_header(tmp_path / "a.tif")
+    assert (header.height, header.width) == expected.shape[:2]
+    found = decode_image(tmp_path / "a.tif", channels=1, max_mb=1.0)
+    np.testing.assert_allclose(found.astype(int), expected, atol=1)
+    with Image.open(tmp_path / "a.tif") as opened:
+        found = decode_image(opened, channels=1, max_mb=1.0)
+    np.testing.assert_allclose(found.astype(int), expected, atol=1)
+
+
+@pytest.mark.parametrize("bits", [10, 14, 16, 20])
+def test_stated_bits_set_the_range_of_dark_images_as_well(tmp_path, bits, caplog):
+    samples = np.array([[0, 2 ** (bits - 1), 2**bits - 1, 2 ** (bits - 5)]], np.int32)
+    Image.fromarray(samples).save(tmp_path / "a.tif")
+    settings = image_settings(1, 4, sample_bits=bits)
+    _, pixels = read_image(tmp_path / "a.tif", settings, 1.0)
+    assert pixels.ravel().tolist() == [0, 128, 255, 8]
+    assert caplog.text == ""
+    less = image_settings(1, 4, sample_bits=bits - 1)
+    with pytest.raises(
+        ImageError, match=rf"a\.tif.*more than dataset\.image\.sample_bits = {bits - 1}"
+    ):
+        read_image(tmp_path / "a.tif", less, 1.0)
+
+
+def photo(height: int, width: int) -> Image.Image:
+    """Return a smooth image with a bright box in its upper left quarter."""
+    columns, rows = np.meshgrid(np.linspace(0, 90, width), np.linspace(0, 90, height))
+    pixels = (rows + columns)[:, :, None] * [1.0, 0.5, 0.2]
+    pixels[height // 8 : height // 2, width // 8 : width // 2] = 230
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_is_decoded_at_a_smaller_size(tmp_path, mode, orientation):
+    image, exif = photo(2000, 3001).convert(mode), Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.jpg", exif=exif)
+    image.save(tmp_path / "a.tif", exif=exif)
+    settings = image_settings(90, 96, 3, letterbox=True, convert_channels=True)
+    header, pixels = read_image(tmp_path / "a.jpg", settings, 256.0)
+    size = (2000, 3001) if orientation == 1 else (3001, 2000)
+    assert (header.height, header.width) == size
+    assert min(pixels.shape[:2]) >= 2 * 96
+    assert max(pixels.shape[:2]) < 600
+    whole = decode_image(tmp_path / "a.tif", channels=3, max_mb=256.0)
+    assert whole.shape[:2] == size
+    found = fit_into_input(pixels, 90, 96, size=size).astype(int)
+    expected = fit_into_input(whole, 90, 96).astype(int)
+    assert np.abs(found - expected).mean() < 2
+    # Without letterboxing, all pixels are kept.
+    exact = image_settings(*size, 3, convert_channels=True)
+    assert read_image(tmp_path / "a.jpg", exact, 256.0)[1].shape[:2] == size
+
+
+def test_an_open_image_of_the_caller_is_not_changed(tmp_path):
+    photo(2000, 3000).save(tmp_path / "a.jpg")
+    settings = image_settings(96, 96, 3, letterbox=True)
+    with Image.open(tmp_path / "a.jpg") as image:
+        header, pixels = read_header_and_pixels(image, settings, 256.0)
+        assert image.size == (3000, 2000)
+        assert pixels.shape == (header.height, header.width, 3)
 
 
 def test_the_first_image_of_a_gif_is_read_by_any_name(tmp_path):
@@ -293,7 +372,9 @@ def test_damaged_exif_data_leave_an_image_upright(tmp_path, monkeypatch, value):
     # Pillow reads such values from a file, but does not write them.
     monkeypatch.setattr(Image.Image, "getexif", lambda _: {0x0112: value})
     assert read_header(tmp_path / "a.png").orientation == 1
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SETTINGS, 1.0)[..., 0], GRADIENT)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.png", SETTINGS, 1.0)[1][..., 0], GRADIENT
+    )
 
 
 @pytest.mark.parametrize("garbage", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"\0" * 9])

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_localization.config.data import ImageSettings
 from mnist_localization.config.results import GallerySettings
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,
@@ -38,9 +37,7 @@ BOXES = np.array(
     ],
     dtype=float,
 )
-LETTERBOXED = ImageSettings(
-    height=32, width=48, channels=1, letterbox=True, convert_channels=True, background=9
-)
+LETTERBOXED = image_settings(32, 48, letterbox=True, convert_channels=True, background=9)
 
 
 @pytest.fixture

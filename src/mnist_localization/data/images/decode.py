@@ -49,6 +49,8 @@ _CHUNK = 512
 # Images per task of a thread, because handing over a small image takes as long as decoding it.
 _TASK = 32
 
+# Pixels above which the decoder of a JPEG may leave out details.
+_LARGE = 2**22
 # Bits of a sample that need no warning, because they are all of a 16-bit sample.
 _SAMPLE_BITS = 16
 _MODE = {1: "L", 3: "RGB"}
@@ -127,18 +129,37 @@ def decode_image(
         ImageError: The image is missing, not of a supported format, too large or damaged.
     """
     with _opened(source, name, max_mb) as image:
-        return _pixels(image, channels, background)
+        return _pixels(image, channels, background, None)
 
 
 def read_header_and_pixels(
-    path: Path, settings: ImageSettings, max_mb: float
+    source: ImageSource, settings: ImageSettings, max_mb: float
 ) -> tuple[ImageHeader, Pixels]:
-    """Return the results of `read_header` and `decode_image` with one read of the file."""
-    with _opened(path, max_mb=max_mb) as image:
-        return _header(image), _pixels(image, settings.channels, settings.background)
+    """Decode an image for a model input.
+
+    Args:
+        source: As in `decode_image`.
+        settings: The section `dataset.image`.
+        max_mb: As in `decode_image`.
+
+    Returns:
+        The header, and the pixels as in `decode_image`. A large JPEG that is letterboxed has
+        fewer pixels than its header states, but at least twice the height and width of the input.
+
+    Raises:
+        ImageError: As in `decode_image`.
+    """
+    with _opened(source, max_mb=max_mb) as image:
+        header = _header(image)
+        # An image of the caller is not changed.
+        is_large = header.format == "JPEG" and image.width * image.height > _LARGE
+        if is_large and settings.letterbox and not isinstance(source, Image.Image):
+            side = 2 * max(settings.height, settings.width)
+            image.draft(image.mode, (side, side))
+        return header, _pixels(image, settings.channels, settings.background, settings.sample_bits)
 
 
-def read_image(path: Path, settings: ImageSettings, max_mb: float) -> Pixels:
+def read_image(path: Path, settings: ImageSettings, max_mb: float) -> tuple[ImageHeader, Pixels]:
     """Decode an image, and raise an error if the settings do not allow its size or channels.
 
     Args:
@@ -147,7 +168,7 @@ def read_image(path: Path, settings: ImageSettings, max_mb: float) -> Pixels:
         max_mb: Size of the decoded image in MiB above which it is refused before decoding.
 
     Returns:
-        Pixels, uint8 0..255, `[height, width, channels]`, with height and width of the file.
+        As `read_header_and_pixels`.
 
     Raises:
         ImageError: The file is missing, not an image, too large, damaged or of another shape.
@@ -155,7 +176,7 @@ def read_image(path: Path, settings: ImageSettings, max_mb: float) -> Pixels:
     header, pixels = read_header_and_pixels(path, settings, max_mb)
     if faults := shape_faults(header, settings):
         raise ImageError(f"{path}: {'; '.join(faults.values())}")
-    return pixels
+    return header, pixels
 
 
 def shape_faults(header: ImageHeader, settings: ImageSettings) -> dict[str, str]:
@@ -295,14 +316,14 @@ def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
         )
 
 
-def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
+def _pixels(image: Image.Image, channels: int, background: int, sample_bits: int | None) -> Pixels:
     # Each step copies the image even if it has nothing to do, so steps are skipped.
-    image.load()  # turns a TIFF
+    _load(image)
     method = _TRANSPOSE[_orientation(image)]
     upright = image if method is None else image.transpose(method)
     mode = _MODE[channels]
     if upright.mode in _SAMPLE_BYTES:
-        upright = _to_8_bit(upright)
+        upright = _to_8_bit(upright, sample_bits)
     if upright.has_transparency_data:
         upright = _on_background(upright, background)
     if upright.mode != mode:
@@ -311,13 +332,30 @@ def _pixels(image: Image.Image, channels: int, background: int) -> Pixels:
     return pixels.reshape(upright.height, upright.width, channels)
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Keep the upper byte of the bits in use: 8, 12, 16 or all of a 32-bit sample."""
+def _load(image: Image.Image) -> None:
+    """Decode the pixels, and turn those of a TIFF."""
+    name = getattr(image, "filename", "")
+    # With a name, Pillow maps the file into memory, with rows and columns confused if the image
+    # is to be turned.
+    image.filename = ""  # type: ignore[attr-defined]
+    try:
+        image.load()
+    finally:
+        image.filename = name  # type: ignore[attr-defined]
+
+
+def _to_8_bit(image: Image.Image, sample_bits: int | None) -> Image.Image:
+    """Keep the upper byte of the given bits, else of the bits in use: 8, 12, 16 or 32."""
     if image.mode == "F":
         raise ValueError("samples are floating-point numbers of an unknown range")
     samples = np.asarray(image).astype(np.int64).clip(min=0)
-    bits = next(bits for bits in (8, 12, 16, 32) if samples.max(initial=0) < 2**bits)
-    if bits != _SAMPLE_BITS:
+    largest = samples.max(initial=0)
+    if sample_bits is not None and largest >= 2**sample_bits:
+        raise ValueError(
+            f"a sample is {largest}, more than dataset.image.sample_bits = {sample_bits} allows"
+        )
+    bits = sample_bits or next(bits for bits in (8, 12, 16, 32) if largest < 2**bits)
+    if sample_bits is None and bits != _SAMPLE_BITS:
         _warn_of_bits(bits)
     return Image.fromarray((samples >> (bits - 8)).astype(np.uint8))
 
@@ -327,7 +365,7 @@ def _warn_of_bits(bits: int) -> None:
     """Warn once for each number of bits."""
     logger.warning(
         "There are images with samples of 16 bits or more of which %d are used; they are scaled by "
-        "that range. To scale all by the same range, convert the images to 8 bits.",
+        "that range. To scale all by the same range, set dataset.image.sample_bits.",
         bits,
     )
 

@@ -35,7 +35,13 @@ def compute_placements(
     return np.hstack([corner / extent, placed / extent])
 
 
-def fit_into_input(image: Pixels, height: int, width: int, background: int = 0) -> Pixels:
+def fit_into_input(
+    image: Pixels,
+    height: int,
+    width: int,
+    background: int = 0,
+    size: tuple[int, int] | None = None,
+) -> Pixels:
     """Resize an image and pad it to the size of the model input.
 
     Args:
@@ -43,14 +49,16 @@ def fit_into_input(image: Pixels, height: int, width: int, background: int = 0) 
         height: Rows of the input, pixels.
         width: Columns of the input, pixels.
         background: Gray value of the padding, 0..255.
+        size: Rows and columns of the original, if the image is a smaller copy of it.
 
     Returns:
         Pixels, uint8, `[height, width, channels]`, with the image at its placement. An image of
         the input's size is returned unchanged.
     """
-    rows, columns, channels = image.shape
-    if (rows, columns) == (height, width):
+    if image.shape[:2] == (height, width):
         return image
+    channels = image.shape[2]
+    rows, columns = size or image.shape[:2]
     left, top, placed_width, placed_height = _in_pixels(
         compute_placements(rows, columns, height, width)[0], height, width
     )

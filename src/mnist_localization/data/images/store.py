@@ -43,7 +43,7 @@ class SplitMetadata:
     Attributes:
         split: `train`, `validation` or `test`.
         source: Source of the dataset: `upstream`, `base_url`, `synthetic` or `folder`.
-        drawn_from: Annotations that its rows were drawn from, `train` or `test`.
+        drawn_from: Annotations that its rows were drawn from, `train`, `validation` or `test`.
         fingerprint: SHA-256 of its annotations and pixels, in order.
         spec_key: `SplitSpec.key` of the spec that the store was made from.
         shape: Height, width, channels of each image.

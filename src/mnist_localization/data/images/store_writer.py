@@ -221,11 +221,11 @@ def _write_shard(spec: SplitSpec, path: Path, names: Sequence[str], label: str) 
 
     def read(name: str) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]] | ImageError:
         try:
-            pixels = read_image(spec.images / name, image, spec.max_image_mb)
+            header, pixels = read_image(spec.images / name, image, spec.max_image_mb)
         except ImageError as error:
             return error
-        stored = fit_into_input(pixels, image.height, image.width, image.background)
-        return stored, pixels.shape[:2]
+        size = header.height, header.width
+        return fit_into_input(pixels, image.height, image.width, image.background, size), size
 
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         _write_header(file, (len(names), *image.shape))

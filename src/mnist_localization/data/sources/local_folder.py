@@ -28,7 +28,7 @@ def fetch_local_folder(
         project_folder: Base of a relative path.
 
     Returns:
-        The description of the dataset; `test_images` is 0 without a test set.
+        The description of the dataset.
 
     Raises:
         LocalizationError: A configured path does not exist, contains no images, or is not an
@@ -77,13 +77,18 @@ def _root(own: FolderSettings, project_folder: Path) -> Path:
 def _configured_splits(own: FolderSettings) -> Iterator[tuple[str, str, str]]:
     """Yield name, images and annotations of each configured split."""
     yield "train", own.train_images, own.train_annotations
-    if own.test_annotations:
-        yield "test", own.test_images or own.train_images, own.test_annotations
-    elif own.test_images:
-        raise SourceError(
-            "fetch.folder.test_images is set, but fetch.folder.test_annotations is empty; set it "
-            "to the annotations of the test images, or remove both"
-        )
+    optional = {
+        "validation": (own.validation_images, own.validation_annotations),
+        "test": (own.test_images, own.test_annotations),
+    }
+    for split, (images, annotations) in optional.items():
+        if annotations:
+            yield split, images or own.train_images, annotations
+        elif images:
+            raise SourceError(
+                f"fetch.folder.{split}_images is set, but fetch.folder.{split}_annotations is "
+                f"empty; set it to the annotations of the {split} images, or remove both"
+            )
 
 
 def _count_images(folder: Path, setting: str) -> int:

@@ -168,10 +168,10 @@ class SourceFolder:
             files=files,
             splits=splits,
             train_images=images["train"],
+            validation_images=images.get("validation", 0),
             test_images=images.get("test", 0),
         )
-        text = "Fetched %s: %d training and %d test images in %s"
-        logger.info(text, source, card.train_images, card.test_images, card.folder)
+        logger.info("Fetched %s: %s in %s", source, card.counts_text(), card.folder)
         return card
 
     def _manifest(self) -> _Manifest:

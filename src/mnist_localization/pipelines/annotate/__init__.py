@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mnist_localization.data.annotations.reading import annotate_dataset
+from mnist_localization.data.annotations.annotating import annotate_dataset
 
 
 def create_pipeline() -> Pipeline:
@@ -12,7 +12,13 @@ def create_pipeline() -> Pipeline:
             Node(
                 func=annotate_dataset,
                 inputs=["params:annotate", "params:dataset", "dataset_card", "raw_folder"],
-                outputs=["train_annotations", "test_annotations", "annotation_report"],
+                outputs=[
+                    "train_annotations",
+                    "validation_annotations",
+                    "test_annotations",
+                    "class_names",
+                    "annotation_report",
+                ],
                 name="annotate_dataset",
             ),
         ],

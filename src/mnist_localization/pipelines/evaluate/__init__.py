@@ -39,7 +39,15 @@ def _scoring() -> list[Node]:
         ),
         Node(
             func=score_predictions,
-            inputs=[*_SETTINGS, *_TABLES, "localizer", "test_split", "dataset_card", "tracker"],
+            inputs=[
+                *_SETTINGS,
+                "class_names",
+                *_TABLES,
+                "localizer",
+                "test_split",
+                "dataset_card",
+                "tracker",
+            ],
             outputs="metrics",
             name="score_predictions",
         ),
@@ -62,13 +70,19 @@ def _drawing() -> list[Node]:
     return [
         Node(
             func=plot_scores,
-            inputs=["params:dataset", *_TABLES, "metrics"],
+            inputs=["params:dataset", "class_names", *_TABLES, "metrics"],
             outputs=list(module_names("reporting/charts")),
             name="plot_scores",
         ),
         Node(
             func=prediction_sheets,
-            inputs=[*_SETTINGS, "predictions", "test_split"],
+            inputs=[
+                "params:evaluate",
+                "params:seed",
+                "class_names",
+                "predictions",
+                "test_split",
+            ],
             outputs=["worst_predictions", "random_predictions"],
             name="draw_contact_sheets",
         ),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.config.results import EvaluateSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES, predict_baselines
@@ -63,6 +64,7 @@ def score_predictions(
     settings: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
+    class_names: ClassNames,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
     localizer: Localizer,
@@ -92,6 +94,7 @@ def score_predictions(
         validated_on=known.validated_on,
     )
     facts = training_facts(known)
+    dataset = dataset.with_class_names(class_names.root)
     metrics = evaluate_predictions(
         predictions, baselines, settings, dataset, seed, scored=scored, training=facts
     )
@@ -145,6 +148,7 @@ def measure_robustness(
 
 def plot_scores(
     dataset: DatasetSettings,
+    class_names: ClassNames,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
     metrics: Metrics,
@@ -152,6 +156,7 @@ def plot_scores(
     """Draw every chart of the registry as a Plotly figure, in the order of the names."""
     from mnist_localization.reporting.charts import ChartData, load_charts
 
+    dataset = dataset.with_class_names(class_names.root)
     data = ChartData(metrics, predictions, baseline_predictions, dataset)
     return tuple(chart.plotly(data) for chart in load_charts().values())
 

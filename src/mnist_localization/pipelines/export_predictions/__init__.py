@@ -7,6 +7,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from mnist_localization.config.data import DatasetSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.annotations.formats import load_format
 from mnist_localization.registry import module_names
 
@@ -17,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=_writer(name),
-                inputs=["params:dataset", "predictions"],
+                inputs=["params:dataset", "class_names", "predictions"],
                 outputs=f"predictions_{name}",
                 name=f"write_predictions_{name}",
             )
@@ -27,8 +28,10 @@ def create_pipeline() -> Pipeline:
     )
 
 
-def _writer(name: str) -> Callable[[DatasetSettings, pd.DataFrame], Any]:
-    def write_predictions(dataset: DatasetSettings, predictions: pd.DataFrame) -> Any:
-        return load_format(name).write(predictions, dataset.class_names, dataset.image)
+def _writer(name: str) -> Callable[[DatasetSettings, ClassNames, pd.DataFrame], Any]:
+    def write_predictions(
+        dataset: DatasetSettings, class_names: ClassNames, predictions: pd.DataFrame
+    ) -> Any:
+        return load_format(name).write(predictions, class_names.root, dataset.image)
 
     return write_predictions

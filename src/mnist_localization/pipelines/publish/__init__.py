@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                     "params:evaluate",
                     "params:dataset",
                     "params:seed",
+                    "class_names",
                     "predictions",
                     "baseline_predictions",
                     "metrics",

@@ -4,6 +4,7 @@ import pandas as pd
 
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.config.results import EvaluateSettings, PublishSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.scores import Metrics
@@ -20,6 +21,7 @@ def publish_results(
     evaluate: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
+    class_names: ClassNames,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
     metrics: Metrics,
@@ -41,6 +43,7 @@ def publish_results(
             `error`.
         RecordError: A predicted box cannot be drawn.
     """
+    dataset = dataset.with_class_names(class_names.root)
     store, names = test_split.store, dataset.class_names
     handle_stale(stale_predictions(predictions, localizer, store.meta), evaluate.on_stale)
     gallery = collect(predictions, store, settings.gallery, names, seed)

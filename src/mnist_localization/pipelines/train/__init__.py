@@ -22,6 +22,7 @@ def create_pipeline() -> Pipeline:
                     "params:dataset",
                     "params:wandb",
                     "params:seed",
+                    "class_names",
                     "dataset_card",
                     "train_split",
                     "validation_split",

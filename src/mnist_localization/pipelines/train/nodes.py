@@ -10,6 +10,7 @@ import pandas as pd
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.config.results import EpochSampleSettings, WandbSettings
 from mnist_localization.config.train import ResolvedTrainSettings, TrainSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.inference import describe_images
@@ -33,6 +34,7 @@ def train_localizer(
     dataset: DatasetSettings,
     wandb: WandbSettings,
     seed: int,
+    class_names: ClassNames,
     dataset_card: DatasetCard,
     train_split: SplitDataset,
     validation_split: SplitDataset,
@@ -52,6 +54,7 @@ def train_localizer(
         training_key,
     )
 
+    dataset = dataset.with_class_names(class_names.root)
     train, validation = train_split.store, validation_split.store
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
@@ -132,7 +135,10 @@ def _provenance(
         validated_on=validation.meta.drawn_from,
         class_names=tuple(dataset.class_names),
         images=describe_images(
-            train.read(measured), background=dataset.image.background, padded=train.resized
+            train.read(measured),
+            background=dataset.image.background,
+            padded=train.resized,
+            sample_bits=dataset.image.sample_bits,
         ),
     )
 

@@ -11,8 +11,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from mnist_localization.config.data import AnnotationSettings
-from mnist_localization.data.annotations.detection import choose_format
-from mnist_localization.data.annotations.formats import AnnotationFormat, load_format
+from mnist_localization.data.annotations.formats import AnnotationFormat, choose_format, load_format
 from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.data.boxes import (
     BOX_COLUMNS,

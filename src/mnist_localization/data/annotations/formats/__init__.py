@@ -15,8 +15,12 @@ from mnist_localization.data.boxes import (
     from_relative_corners,
     image_sizes,
 )
+from mnist_localization.errors import AnnotationError
 from mnist_localization.files import files_below
-from mnist_localization.registry import load_module
+from mnist_localization.registry import load_module, module_names
+
+AUTO = "auto"
+_FOLDER = "data/annotations/formats"
 
 Fault = Literal[
     "malformed row",
@@ -125,7 +129,7 @@ class ReadContext:
     Attributes:
         images: Names of the files in the folder of the images, relative to it.
         settings: The section `dataset.annotations`.
-        class_names: Name of each class, in the order of the labels.
+        class_names: Name of each class, in the order of the labels; empty if not yet known.
     """
 
     images: frozenset[str]
@@ -157,8 +161,34 @@ class AnnotationFormat:
 
 def load_format(name: str) -> AnnotationFormat:
     """Return a registered annotation format."""
-    annotation_format: AnnotationFormat = load_module("data/annotations/formats", name).FORMAT
+    annotation_format: AnnotationFormat = load_module(_FOLDER, name).FORMAT
     return annotation_format
+
+
+def choose_format(name: str, path: Path) -> tuple[str, AnnotationFormat]:
+    """Return a format and its name; `auto` chooses the one that the annotation files have.
+
+    Args:
+        name: Name of a registered format, or `auto`.
+        path: Annotation file or folder.
+
+    Raises:
+        AnnotationError: No format or more than one matches.
+    """
+    if name != AUTO:
+        return name, load_format(name)
+    known = module_names(_FOLDER)
+    formats = {each: load_format(each) for each in known}
+    found = [each for each, form in formats.items() if form.matches and form.matches(path)]
+    # A general format matches the files of special ones as well.
+    special = [each for each in found if not formats[each].is_general]
+    found = special or found
+    if len(found) != 1:
+        matching = f"may be of the formats {', '.join(found)}" if found else "has no known format"
+        raise AnnotationError(
+            f"{path}: {matching}; set dataset.annotations.format to one of {', '.join(known)}"
+        )
+    return found[0], formats[found[0]]
 
 
 def predicted_boxes(predictions: pd.DataFrame, box_format: str, image: ImageSettings) -> FloatArray:

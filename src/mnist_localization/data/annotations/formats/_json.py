@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 _MAX_BYTES = 2**31
 
@@ -19,7 +19,9 @@ def read_json(path: Path) -> Any:
         if path.stat().st_size > _MAX_BYTES:
             raise AnnotationError(f"{path}: larger than 2 GiB; divide it into several files")
         return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise UnreadableError(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: not valid UTF-8 JSON ({error}); correct it") from error
 
 
@@ -29,6 +31,8 @@ def try_json(path: Path) -> Any:
         return None
     try:
         return read_json(path)
+    except UnreadableError:
+        raise
     except AnnotationError:
         return None
 

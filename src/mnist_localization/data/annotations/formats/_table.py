@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mnist_localization.data.annotations.formats import BadRow
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 
 def read_table(
@@ -35,7 +35,7 @@ def read_table(
     except (UnicodeError, csv.Error) as error:
         raise AnnotationError(f"{path}: not a valid UTF-8 CSV ({error}); correct it") from error
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UnreadableError(path, error) from error
 
 
 def has_columns(path: Path, delimiter: str, required: Collection[str]) -> bool:
@@ -44,5 +44,7 @@ def has_columns(path: Path, delimiter: str, required: Collection[str]) -> bool:
         return False
     try:
         return next(read_table(path, delimiter, required), None) is not None
+    except UnreadableError:
+        raise
     except AnnotationError:
         return False

@@ -26,7 +26,7 @@ def read_region(
     """
     shape, attributes = as_dict(shape), as_dict(attributes)
     kind = shape.get("name")
-    label = _label_of(attributes) or (class_names[0] if len(class_names) == 1 else "?")
+    label = _label_of(attributes) or (class_names[0] if len(class_names) == 1 else "")
     if kind == "rect":
         yield RawRow(source, number, file, label, [shape.get(side, "") for side in SIDES])
         return

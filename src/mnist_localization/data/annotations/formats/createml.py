@@ -55,7 +55,7 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
         for item in as_list(items) if file else ():
             coordinates = as_dict(as_dict(item).get("coordinates"))
             box = [coordinates.get(name, "") for name in _NUMBERS]
-            yield RawRow(path.name, number, file, as_text(as_dict(item).get("label")) or "?", box)
+            yield RawRow(path.name, number, file, as_text(as_dict(item).get("label")), box)
 
 
 def write_predictions(

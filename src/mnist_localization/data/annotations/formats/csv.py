@@ -24,7 +24,7 @@ from mnist_localization.data.annotations.formats import (
 )
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS, BOX_COLUMNS
 from mnist_localization.data.images.decode import has_image_suffix
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 # Usual names of the columns, in lower case and without other characters than letters and digits.
 _NAMES = {
@@ -127,7 +127,8 @@ def _row(
     context: ReadContext,
     delimiter: str,
 ) -> RawRow:
-    label = context.class_names[0] if columns.label is None else cells[columns.label]
+    only_class = context.class_names[0] if context.class_names else ""
+    label = only_class if columns.label is None else cells[columns.label]
     box = [cells[index] for index in columns.box]
     if len(box) == 1:
         box = [cell.strip() for cell in box[0].strip("[]() ").split(",")] if box[0] else []
@@ -176,7 +177,7 @@ def _dialect(path: Path, delimiter: str) -> tuple[str, str]:
         with path.open("rb") as file:
             start = file.read(4096)
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UnreadableError(path, error) from error
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     first = start.decode(encoding, "replace").lstrip().splitlines()[:1]
     line = first[0] if first else ""
@@ -203,7 +204,7 @@ def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list
     except (UnicodeError, csv.Error) as error:
         raise AnnotationError(f"{path}: not a valid UTF-8 CSV ({error}); correct it") from error
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UnreadableError(path, error) from error
 
 
 def _find_columns(path: Path, rows: Sequence[Sequence[str]], context: ReadContext) -> _Columns:

@@ -23,7 +23,7 @@ from mnist_localization.data.annotations.formats import (
 )
 from mnist_localization.data.boxes import BOX_COLUMNS, image_sizes
 from mnist_localization.data.images.decode import printable
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 _BOX_FORMAT = "xyxy"
 _MAX_BYTES = 2**20
@@ -110,7 +110,7 @@ def _parse(path: Path) -> Element:
             raise AnnotationError("larger than 1 MiB, too large for the XML of one image")
         root: Element = fromstring(_without_declaration(path.read_bytes()), forbid_dtd=True)
     except OSError as error:
-        raise AnnotationError(f"cannot be read ({error.strerror})") from error
+        raise UnreadableError(path.name, error) from error
     except DefusedXmlException as error:
         raise AnnotationError(
             "declares a document type, which annotations do not need; remove its <!DOCTYPE ...>"

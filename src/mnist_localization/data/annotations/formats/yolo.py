@@ -19,7 +19,7 @@ from mnist_localization.data.annotations.formats import (
     text_names,
 )
 from mnist_localization.data.images.decode import has_image_suffix, printable
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 _BOX_FORMAT = "rel_center_xywh"
 # Class names, which some tools write to the folder of the annotations.
@@ -30,8 +30,7 @@ def matches(path: Path) -> bool:
     """Return whether a folder has a text file that starts with a class and a box."""
     if not path.is_dir():
         return False
-    lines = map(_lines, annotation_files(path, ".txt"))
-    return any(found is not None and _is_yolo(found) for found in lines)
+    return any(map(_has_boxes, annotation_files(path, ".txt")))
 
 
 def read_rows(folder: Path, context: ReadContext) -> Iterator[Found]:
@@ -60,10 +59,12 @@ def read_rows(folder: Path, context: ReadContext) -> Iterator[Found]:
             reason = f"one image must have this name, found {', '.join(candidates)}"
             yield BadRow(source, 1, reason, "missing image")
             continue
-        lines = _lines(path)
-        if lines is None:
-            yield BadRow(source, 1, "not valid UTF-8 text; correct it")
-        elif not candidates and not _is_yolo(lines):
+        try:
+            lines = _lines(path)
+        except AnnotationError as error:
+            yield BadRow(source, 1, str(error))
+            continue
+        if not candidates and not _is_yolo(lines):
             yield Decision("text file without boxes ignored", source)
         else:
             yield from _objects(lines, source, candidates[0] if candidates else stem)
@@ -91,12 +92,23 @@ def write_predictions(
     return dict(zip(text_names(predictions["file"].tolist(), ".txt"), lines, strict=True))
 
 
-def _lines(path: Path) -> list[list[str]] | None:
-    """Return the cells of each line, or `None` if the file is not UTF-8 text."""
+def _has_boxes(path: Path) -> bool:
+    try:
+        return _is_yolo(_lines(path))
+    except UnreadableError:
+        raise
+    except AnnotationError:
+        return False
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """Return the cells of each line."""
     try:
         return [line.split() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError):
-        return None
+    except OSError as error:
+        raise UnreadableError(path.name, error) from error
+    except UnicodeDecodeError as error:
+        raise AnnotationError("not valid UTF-8 text; correct it") from error
 
 
 def _is_yolo(lines: list[list[str]]) -> bool:

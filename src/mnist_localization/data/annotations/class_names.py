@@ -1,14 +1,20 @@
 """Labels in annotation files: names of classes, or their numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
+from pydantic import RootModel
 
-from mnist_localization.errors import AnnotationError
+from mnist_localization.errors import AnnotationError, UnreadableError
 
 _LIST_FILES = ("classes.txt", "obj.names", "obj.names.txt", "data.yaml", "dataset.yaml")
 _MAX_BYTES = 2**20
+_MAX_CLASSES = 1000
+
+
+class ClassNames(RootModel[tuple[str, ...]], frozen=True):
+    """The dataset `class_names`: name of each class, in the order of the labels."""
 
 
 def parse_label(text: str, labels: Mapping[str, int]) -> tuple[int | None, bool]:
@@ -53,19 +59,75 @@ def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path
             )
 
 
+def find_class_names(labels: Collection[str], paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of the classes of a dataset that does not configure them.
+
+    Args:
+        labels: All labels of the annotations.
+        paths: Annotation file or folder of each split.
+
+    Returns:
+        The labels, sorted, if they are names. Numbers are named by the first list of classes next
+        to the annotations, or name themselves, from 0 to the largest.
+
+    Raises:
+        AnnotationError: There are no labels, or too many.
+    """
+    numbers = [_whole_number(label) for label in labels]
+    if not numbers or "" in labels:
+        raise AnnotationError(
+            f"{paths[0]}: the objects have no labels, so dataset.class_names cannot be 'auto'; if "
+            "all objects are of one class, set it to a list with one name"
+        )
+    count = len(labels) if None in numbers else max(number or 0 for number in numbers) + 1
+    if count > _MAX_CLASSES:
+        raise AnnotationError(
+            f"{paths[0]}: {count} classes are more than {_MAX_CLASSES}; correct "
+            "dataset.annotations, or list the classes in dataset.class_names"
+        )
+    if None in numbers:
+        return tuple(sorted(labels))
+    for path in paths:
+        for _, names in class_lists(path):
+            return tuple(names)
+    return tuple(str(number) for number in range(count))
+
+
+def _whole_number(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and number >= 0 else None
+
+
 def class_lists(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield the lists of class names in the folder of the annotations and in its parent."""
+    """Yield the lists of class names near the annotations, those in their folder first.
+
+    A YAML file may be two folders above, as that of `train/labels` and `valid/labels`.
+    """
     folder = path if path.is_dir() else path.parent
-    for file in (each / name for each in (folder, folder.parent) for name in _LIST_FILES):
+    files = [each / name for each in (folder, folder.parent) for name in _LIST_FILES]
+    files += [folder.parent.parent / name for name in _LIST_FILES if name.endswith(".yaml")]
+    for file in files:
+        if not _is_small_file(file):
+            continue
         try:
-            if not file.is_file() or file.stat().st_size > _MAX_BYTES:
-                continue
             text = file.read_text("utf-8-sig")
-        except (OSError, ValueError):
+        except OSError as error:
+            raise UnreadableError(file, error) from error
+        except ValueError:
             continue
         names = _names_of(file, text)
         if names:
             yield file, names
+
+
+def _is_small_file(file: Path) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size <= _MAX_BYTES
+    except OSError:
+        return False
 
 
 def _names_of(file: Path, text: str) -> list[str]:
