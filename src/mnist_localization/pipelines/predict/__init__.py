@@ -1,7 +1,12 @@
 """Stage `predict`: localize objects on a user's image files."""
 
+from pathlib import Path
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
+from mnist_localization.config.data import SplitSettings
+from mnist_localization.config.results import PredictSettings
 from mnist_localization.inference.image_files import (
     find_images,
     predict_images,
@@ -14,30 +19,24 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=find_images,
-                inputs=["params:predict", "project_folder"],
-                outputs="image_files",
-                name="find_images",
-            ),
-            Node(
-                func=predict_images,
-                inputs=["params:predict", "params:split", "localizer", "image_files"],
-                outputs=["image_predictions", "image_failures"],
-                name="predict_images",
-            ),
-            Node(
-                func=write_predictions,
-                inputs=[
-                    "params:predict",
-                    "params:split",
-                    "project_folder",
-                    "localizer",
-                    "image_predictions",
-                    "image_failures",
-                ],
+                func=predict_image_files,
+                inputs=["params:predict", "params:split", "project_folder", "localizer"],
                 outputs=None,
-                name="write_predictions",
+                name="predict_image_files",
             ),
         ],
         tags="predict",
     )
+
+
+def predict_image_files(
+    settings: PredictSettings, split: SplitSettings, project_folder: Path, localizer: Any
+) -> None:
+    """Predict image files of the user, and write the results.
+
+    One node, because the results are in a folder of the user and not in the catalog, so that
+    several runs may predict at the same time.
+    """
+    files = find_images(settings, project_folder)
+    predictions, failures = predict_images(settings, split, localizer, files)
+    write_predictions(settings, split, project_folder, localizer, predictions, failures)
