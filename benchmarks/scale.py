@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+_FIRST_STAGES = "fetch,annotate"
 _STAGES = ("split", "train", "evaluate")
 _TIMES = re.compile(r"--- Seconds: (.*)")
 _PER_FOLDER = 10_000
@@ -27,11 +28,11 @@ _POLL_S = 0.2
 
 
 class Result(NamedTuple):
-    """Seconds of each stage and the largest memory of all, for one number of images."""
+    """Seconds and memory of each stage, for one number of images."""
 
     images: int
     seconds: dict[str, float]
-    memory_gib: float
+    memory_gib: dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,11 +90,10 @@ def _measure(folder: Path, images: int, side: int, channels: int) -> Result:
         "train.epochs": 1,
     }
     seconds: dict[str, float] = {}
-    memory = 0.0
+    memory: dict[str, float] = {}
     # Each stage in a process of its own, as on several machines.
-    for stage in ("fetch,annotate", *_STAGES):
-        log, used = _run(stage, parameters)
-        memory = max(memory, used)
+    for stage in (_FIRST_STAGES, *_STAGES):
+        log, memory[stage] = _run(stage, parameters)
         found = _TIMES.search(log)
         if found is None:
             raise RuntimeError(log[-2000:])
@@ -138,17 +138,22 @@ def _resident_gib(pid: int) -> float:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return a Markdown table: microseconds per image, on average and marginal."""
+    """Return a Markdown table: seconds and GiB of each stage, and the marginal time per image."""
     lines = [
-        "| images | split | one epoch | evaluate | marginal | memory (GiB) |",
-        "| ---: | ---: | ---: | ---: | --- | ---: |",
+        "| images | fetch, annotate | split | train, one epoch | evaluate | marginal time |",
+        "| ---: | --- | --- | --- | --- | --- |",
     ]
     for number, result in enumerate(results):
-        cells = [f"{result.seconds[stage]:.1f} s" for stage in _STAGES]
+        cells = [_cell(result, stages) for stages in (_FIRST_STAGES, *_STAGES)]
         marginal = "; ".join(_marginal(results[number - 1], result)) if number else ""
-        row = [f"{result.images:,}", *cells, marginal, f"{result.memory_gib:.2f}"]
+        row = [f"{result.images:,}", *cells, marginal]
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def _cell(result: Result, stages: str) -> str:
+    seconds = sum(result.seconds[stage] for stage in stages.split(","))
+    return f"{seconds:.1f} s, {result.memory_gib[stages]:.2f} GiB"
 
 
 def _marginal(first: Result, second: Result) -> Iterator[str]:

@@ -8,6 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from mnist_localization.config.results import EvaluateSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.images.pipeline import batches
 from mnist_localization.data.images.store import ImageStore
 from mnist_localization.datasets import AtomicParquetDataset, TypedJSONDataset
@@ -77,6 +78,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
             "dataset", image=image, class_names=("small", "large"), whole_pixel_boxes=True
         ),
         "params:seed": 7,
+        "class_names": ClassNames(("small", "large")),
         "localizer": localizer,
         "dataset_card": make_card(source="synthetic"),
         "tracker": ScoreKeeper(),

@@ -8,6 +8,7 @@ from kedro.framework.project import configure_project
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.boxes import BOX_COLUMNS
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.pipeline_registry import register_pipelines
@@ -51,6 +52,7 @@ def test_predictions_of_another_run_are_replaced(catalog, tmp_path):
     for files in (["a.png", "b.png"], ["a.png", "c.png"]):
         table = annotations.assign(file=files, label=[3, 4])
         catalog["params:dataset"] = section("dataset")
+        catalog["class_names"] = ClassNames(section("dataset").class_names)
         catalog["predictions"] = prediction_table(table, [3, 4], [0.9, 0.8], boxes, boxes)
         SequentialRunner().run(create_pipeline(), catalog)
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}

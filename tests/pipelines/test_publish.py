@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_localization.config.results import PublishSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import with_fingerprints
@@ -56,6 +57,7 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
         evaluate_settings(on_stale=on_stale),
         dataset,
         0,
+        ClassNames(dataset.class_names),
         predictions,
         rest.baseline_predictions,
         rest.metrics,

@@ -47,8 +47,11 @@ Predictor = Callable[[Images], Mapping[str, npt.ArrayLike]]
 class AnnotatedImages(Protocol):
     """Images that are read by row, and their annotations in the same order."""
 
-    annotations: pd.DataFrame
     shape: tuple[int, int, int]
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """Return one row per image."""
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -43,12 +43,16 @@ def batches(
     indices = tf.data.Dataset.range(len(store))
     if shuffle:
         indices = indices.shuffle(len(store), seed=seed, reshuffle_each_iteration=True)
-    labels, boxes = tf.constant(store.labels), tf.constant(store.input_boxes)
 
-    def read(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        images = tf.numpy_function(store.read, [index], tf.uint8)
+    def read_rows(rows: Indices) -> tuple[Pixels, Indices, Boxes]:
+        return store.read(rows), store.labels[rows], store.input_boxes[rows]
+
+    def read(rows: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        images, labels, boxes = tf.numpy_function(
+            read_rows, [rows], (tf.uint8, tf.int64, tf.float32)
+        )
         images = tf.ensure_shape(images, (None, *store.shape))
-        return images, {"label": tf.gather(labels, index), "bbox": tf.gather(boxes, index)}
+        return images, _targets(labels, boxes)
 
     return _prefetched(store, indices.batch(batch_size), read)
 
@@ -129,7 +133,6 @@ def endless_batches(
         `random_key`, uint32 `[batch, 2]`.
     """
     ends = tf.constant(np.arange(steps + 1) * len(store) // steps)
-    labels, boxes = tf.constant(store.labels), store.input_boxes
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
@@ -138,18 +141,19 @@ def endless_batches(
         numbers = tf.data.Dataset.range(steps)
         return numbers.map(lambda number: (epoch, order[ends[number] : ends[number + 1]]))
 
-    def read_rows(epoch: np.int64, rows: Indices) -> tuple[Pixels, Boxes, RandomKeys]:
-        images, corners, keys = store.read(rows), boxes[rows], random_keys(seed, int(epoch), rows)
+    def read_rows(epoch: np.int64, rows: Indices) -> tuple[Pixels, Indices, Boxes, RandomKeys]:
+        images, boxes = store.read(rows), store.input_boxes[rows]
+        keys = random_keys(seed, int(epoch), rows)
         if augmentation is not None:
-            images, corners = augmentation(images, corners, keys)
-        return images, corners, keys
+            images, boxes = augmentation(images, boxes, keys)
+        return images, store.labels[rows], boxes, keys
 
     def read(epoch: tf.Tensor, rows: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
-        images, corners, keys = tf.numpy_function(
-            read_rows, [epoch, rows], (tf.uint8, tf.float32, tf.uint32)
+        images, labels, boxes, keys = tf.numpy_function(
+            read_rows, [epoch, rows], (tf.uint8, tf.int64, tf.float32, tf.uint32)
         )
         images = tf.ensure_shape(images, (None, *store.shape))
-        targets = {"label": tf.gather(labels, rows), "bbox": tf.ensure_shape(corners, (None, 4))}
+        targets = _targets(labels, boxes)
         if with_random_keys:
             return {"image": images, "random_key": tf.ensure_shape(keys, (None, 2))}, targets
         return images, targets
@@ -168,6 +172,11 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def _targets(labels: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
+    labels, boxes = tf.ensure_shape(labels, (None,)), tf.ensure_shape(boxes, (None, 4))
+    return {"label": labels, "bbox": boxes}
 
 
 def _prefetched(

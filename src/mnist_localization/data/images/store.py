@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pyarrow.parquet import ParquetFile
 
-from mnist_localization.data.boxes import BOX_COLUMNS, SIZE_COLUMNS, input_corners
+from mnist_localization.data.boxes import BOX_COLUMNS, INPUT_BOX_COLUMNS, SIZE_COLUMNS
 from mnist_localization.errors import ImageError
 
 ANNOTATIONS = "annotations.parquet"
@@ -63,9 +65,6 @@ class ImageStore:
     """A split on disk; memory does not grow with the number of images.
 
     Attributes:
-        annotations: One row per image, in the order of the images, with boxes as annotated. If
-            images are fitted into the model input, also the columns `INPUT_BOX_COLUMNS`,
-            `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`.
         meta: Manifest of the store.
         shape: Height, width, channels of each image.
     """
@@ -81,24 +80,37 @@ class ImageStore:
         """
         try:
             self.meta = read_manifest(folder)
-            self.annotations = pd.read_parquet(folder / ANNOTATIONS)
+            with ParquetFile(folder / ANNOTATIONS) as table:
+                self._columns = set(table.schema_arrow.names)
+                rows: int = table.metadata.num_rows
             self._paths = [folder / shard.file for shard in self.meta.shards]
             for path, shard in zip(self._paths, self.meta.shards, strict=True):
                 if path.stat().st_size != shard.size:
                     raise ValueError(f"{shard.file} does not have {shard.size} bytes")
             self._ends = np.cumsum([shard.images for shard in self.meta.shards], dtype=np.int64)
-            if sum(shard.images for shard in self.meta.shards) != len(self.annotations):
-                raise ValueError(f"{len(self.annotations)} annotations")
+            if sum(shard.images for shard in self.meta.shards) != rows:
+                raise ValueError(f"{rows} annotations")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ImageError(
                 f"{folder}: not a complete image store, or images and annotations do not match "
                 f"({error}); run `kedro run --pipelines=split`"
             ) from error
+        self._table, self._rows = folder / ANNOTATIONS, rows
         self.shape = self.meta.shape
         self._row_bytes = int(np.prod(self.shape))
 
     def __len__(self) -> int:
-        return len(self.annotations)
+        return self._rows
+
+    @cached_property
+    def annotations(self) -> pd.DataFrame:
+        """One row per image, in the order of the images, with boxes as annotated.
+
+        If images are fitted into the model input, it also has the columns `INPUT_BOX_COLUMNS`,
+        `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`. Training takes only labels and boxes, because the
+        names of millions of images need much memory.
+        """
+        return pd.read_parquet(self._table)
 
     def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Read the images of the given rows.
@@ -130,28 +142,42 @@ class ImageStore:
         generator = np.random.default_rng(seed)
         return np.sort(generator.choice(len(self), min(count, len(self)), replace=False))
 
-    @property
+    @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Return the label of each image, `[n]`."""
-        return self.annotations["label"].to_numpy(np.int64)
+        """Label of each image, `[n]`."""
+        labels: npt.NDArray[np.int64] = self._values(("label",), np.int64)[:, 0]
+        return labels
 
-    @property
+    @cached_property
     def boxes(self) -> npt.NDArray[np.float32]:
-        """Return the annotated corners, relative to the original images, `[n, 4]`."""
-        return self.annotations[list(BOX_COLUMNS)].to_numpy(np.float32)
+        """Annotated corners, relative to the original images, `[n, 4]`."""
+        return self._values(BOX_COLUMNS, np.float32)
 
-    @property
+    @cached_property
     def input_boxes(self) -> npt.NDArray[np.float32]:
-        """Return the annotated corners, relative to the images as stored, `[n, 4]`."""
-        return input_corners(self.annotations).astype(np.float32)
+        """Annotated corners, relative to the images as stored, `[n, 4]`."""
+        fitted = INPUT_BOX_COLUMNS[0] in self._columns
+        return self._values(INPUT_BOX_COLUMNS, np.float32) if fitted else self.boxes
 
-    @property
+    @cached_property
     def resized(self) -> bool:
-        """Return whether any image was stored in another size than that of its file."""
-        if SIZE_COLUMNS[0] not in self.annotations:
+        """Whether any image was stored in another size than that of its file."""
+        if SIZE_COLUMNS[0] not in self._columns:
             return False
-        sizes = self.annotations[list(SIZE_COLUMNS)].to_numpy()
-        return bool((sizes != self.shape[:2]).any())
+        return bool((self._values(SIZE_COLUMNS, np.int64) != self.shape[:2]).any())
+
+    def _values(self, columns: Sequence[str], kind: type) -> npt.NDArray[Any]:
+        """Read columns of the annotations in parts, `[n, columns]`, as a read-only array."""
+        values: npt.NDArray[Any] = np.empty((len(self), len(columns)), kind)
+        start = 0
+        with ParquetFile(self._table) as table:
+            for part in table.iter_batches(columns=list(columns)):
+                end = start + part.num_rows
+                for number, column in enumerate(columns):
+                    values[start:end, number] = part.column(column)
+                start = end
+        values.flags.writeable = False
+        return values
 
 
 def _read_into(pixels: memoryview, file: FileIO, offset: int) -> int:

@@ -51,6 +51,7 @@ _VERSION = 1
 # Height and width of a file, two whole numbers of 8 bytes, are behind the images of a shard.
 _SIZE_BYTES = 16
 # Images that cannot be used, listed in a message.
+_HASHED_ROWS = 100_000
 _LISTED = 20
 
 
@@ -85,7 +86,7 @@ class SplitSpec:
     @property
     def key(self) -> str:
         """Return a digest; equal specs give equal stores."""
-        digest = hashlib.sha256(_annotation_bytes(self.annotations))
+        digest = _annotation_digest(self.annotations)
         parts = [self.split, self.source, self.drawn_from, self.images_key]
         parts += ["drop"] if self.drops_bad_images else []
         digest.update(json.dumps([*parts, self.image.model_dump()]).encode())
@@ -140,7 +141,7 @@ def write_store(spec: SplitSpec, folder: Path, existing: Sequence[Path] = ()) ->
     folder.mkdir(parents=True, exist_ok=True)
     remove(folder / MANIFEST)
     annotations = spec.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
-    fingerprint = hashlib.sha256(_annotation_bytes(annotations))
+    fingerprint = _annotation_digest(annotations)
     shards, bad = _write_shards(spec, folder, existing)
     sizes = _hash_images(spec, folder, shards, fingerprint)
     annotations = annotations.drop(index=bad).reset_index(drop=True)
@@ -311,5 +312,10 @@ def _is_made_from(spec: SplitSpec, folder: Path) -> bool:
         return False
 
 
-def _annotation_bytes(annotations: pd.DataFrame) -> bytes:
-    return annotations[list(ANNOTATION_COLUMNS)].to_csv(index=False).encode()
+def _annotation_digest(annotations: pd.DataFrame) -> "hashlib._Hash":
+    """Return the hash of the rows as CSV, made in parts to bound the memory."""
+    digest = hashlib.sha256()
+    for start in range(0, max(1, len(annotations)), _HASHED_ROWS):
+        part = annotations[list(ANNOTATION_COLUMNS)][start : start + _HASHED_ROWS]
+        digest.update(part.to_csv(index=False, header=start == 0).encode())
+    return digest

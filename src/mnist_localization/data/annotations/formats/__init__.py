@@ -35,7 +35,7 @@ Fault = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RawRow:
     """One object as it is in an annotation file.
 
@@ -61,7 +61,7 @@ class RawRow:
     box_format: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was done with a part of an annotation file that is no good and no bad row.
 
@@ -74,7 +74,7 @@ class Decision:
     file: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BadRow:
     """A row that cannot be used.
 
