@@ -37,7 +37,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def dataset(tmp_path):
-    """A folder with images of several sizes."""
+    """Write a folder with images of several sizes."""
     for number, file in enumerate(FILES):
         path = tmp_path / "data set" / "images" / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ def test_splits_that_share_a_folder_consist_of_their_annotated_images(raw):
 
 
 def only_training(raw: Path, rows: list[str]) -> DatasetCard:
-    """A card without a test set, with annotations of its own."""
+    """Return a card without a test set, with annotations of its own."""
     (raw / "source" / "own.csv").write_text("\n".join(rows), "utf-8")
     return card_with(train="own.csv")
 

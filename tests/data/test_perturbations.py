@@ -22,7 +22,7 @@ from support.small_stores import SIDE, make_store
 
 @pytest.fixture
 def square() -> np.ndarray:
-    """A square of 10x10 pixels, intensity 200, at x 20 to 29 and y 8 to 17 of 40x60 pixels."""
+    """Draw a square of 10x10 pixels, intensity 200, at x 20..29, y 8..17 of 40x60 pixels."""
     image = np.zeros((40, 60, 1), np.uint8)
     image[8:18, 20:30] = 200
     return image

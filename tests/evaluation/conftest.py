@@ -59,7 +59,7 @@ def random_predictions() -> pd.DataFrame:
 
 @pytest.fixture
 def four_predictions() -> pd.DataFrame:
-    """One image of each kind of error, boxes of 20 x 20 pixels on 100 x 50."""
+    """Return an image of each kind of error, boxes of 20 x 20 pixels on 100 x 50."""
     true = np.tile([0.2, 0.2, 0.4, 0.6], (4, 1))
     far = [0.6, 0.2, 0.8, 0.6]
     given = np.array([true[0], true[0], far, far])

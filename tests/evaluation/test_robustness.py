@@ -9,7 +9,7 @@ from support.scoring_tables import StoreMaker
 
 
 def closed_form_model(images: np.ndarray) -> dict[str, Any]:
-    """A model that is the closed form: its row has to be the baseline's."""
+    """Return the closed form as a model: its row has to be the baseline's."""
     raw = centered_boxes(images, [10, 12])
     label = np.zeros((len(images), 4))
     label[:, 0] = 1.0

@@ -36,7 +36,7 @@ SAVED_BY = {
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """A project after one `kedro run`, and the output of that run."""
+    """Return a project after one `kedro run`, and the output of that run."""
     project = Project.make(tmp_path_factory.mktemp("ran") / "project")
     return project, project.run()
 

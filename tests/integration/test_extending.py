@@ -68,7 +68,7 @@ def draw_dataset(folder, count=64):
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A copy of the project with all five extensions, after one run."""
+    """Run a copy of the project with all five extensions once."""
     project = Project.make(tmp_path_factory.mktemp("extended") / "project", env="extended")
     package = project.path / "src" / "mnist_localization"
     package.unlink()

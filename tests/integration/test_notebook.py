@@ -20,7 +20,7 @@ def notebook():
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The notebook after a run in a copy of the project, on the small dataset of the tests."""
+    """Run the notebook in a copy of the project, on the small dataset of the tests."""
     project = Project.make(tmp_path_factory.mktemp("notebook") / "project")
     folder = project.path / "notebooks"
     folder.mkdir()

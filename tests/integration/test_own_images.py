@@ -52,7 +52,7 @@ def truth(project: Project) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The example after all stages, a look at the dataset, and the formats of other tools."""
+    """Run the example: all stages, a look at the dataset, and the formats of other tools."""
     project = Project.make(tmp_path_factory.mktemp("own") / "project", env="own_images")
     draw_shapes(project.path / "data" / "shapes", COUNT, seed=1)
     before = state(project.path / "data" / "shapes")

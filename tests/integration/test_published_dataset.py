@@ -33,7 +33,7 @@ RUN_LIMIT_S = 900
 
 @pytest.fixture(scope="module")
 def base_url():
-    """Where a server on loopback, or another one, serves the published files."""
+    """Return the URL of the published files, on loopback or another server."""
     named = os.environ.get("MNIST_LOCALIZATION_BASE_URL", "")
     if not named:
         reason = "MNIST_LOCALIZATION_BASE_URL names no copy of the published dataset"

@@ -15,7 +15,7 @@ CLASS_SIDES = (8, 16)
 
 
 def make_store(folder: Path, count: int, seed: int, split: str = "train") -> ImageStore:
-    """A store of `count` images of 40x40 pixels, two classes."""
+    """Write a store of `count` images of 40x40 pixels, two classes."""
     random = np.random.default_rng(seed)
     images = folder / f"{split}_images"
     images.mkdir(parents=True)

@@ -22,7 +22,7 @@ def server() -> Iterator[StubServer]:
 
 @pytest.fixture
 def account(server: StubServer, monkeypatch: pytest.MonkeyPatch) -> StubServer:
-    """A server, and a key to it in the environment."""
+    """Start a server, and put a key to it into the environment."""
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     return server

@@ -156,7 +156,7 @@ def test_offline_stages_are_uploaded_by_publishing_with_a_key(
 def test_a_killed_run_is_uploaded_later(
     tmp_path: Path, account: StubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run index lists a run that nobody closed, and its rows are not lost."""
+    """List a run that nobody closed in the run index, and keep its rows."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     tracker = make_tracker(tmp_path, "train")
     train(tracker)

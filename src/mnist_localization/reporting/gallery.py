@@ -59,7 +59,7 @@ class ImageSource(Protocol):
 
     @property
     def annotations(self) -> pd.DataFrame:
-        """One row per image with the column `file`; see `ImageStore`."""
+        """Return one row per image with the column `file`; see `ImageStore`."""
         ...
 
     def read(self, indices: Sequence[int], /) -> npt.NDArray[np.uint8]:

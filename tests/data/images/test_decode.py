@@ -36,7 +36,7 @@ def chunk(kind, data):
 
 
 def png_bomb(side):
-    """A small PNG whose header promises side x side white pixels."""
+    """Return a small PNG whose header promises side x side white pixels."""
     rows = zlib.compress(b"\x00" * (side * (side + 1)), 9)
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     signature = b"\x89PNG\r\n\x1a\n"
@@ -207,7 +207,7 @@ def test_colors_are_converted_to_luma_and_gray_to_three_channels(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
 def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
-    """Each stored image is the inverse of its orientation tag."""
+    """Store each image as the inverse of its orientation tag."""
     upright = np.zeros((16, 32, 3), np.uint8)
     upright[:8, :16] = 255  # the upper left quarter
     inverse = {

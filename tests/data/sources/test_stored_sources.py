@@ -15,7 +15,7 @@ from support.settings import section
 
 @pytest.fixture
 def url(tmp_path):
-    """A bucket with three images in a folder and their CSV."""
+    """Fill a bucket with three images in a folder and their CSV."""
     url = f"memory://{uuid.uuid4().hex}"
     for number in range(3):
         path = tmp_path / f"{number}.png"

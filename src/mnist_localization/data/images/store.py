@@ -104,7 +104,7 @@ class ImageStore:
 
     @cached_property
     def annotations(self) -> pd.DataFrame:
-        """One row per image, in the order of the images, with boxes as annotated.
+        """Table with one row per image, in their order, with boxes as annotated.
 
         If images are fitted into the model input, it also has the columns `INPUT_BOX_COLUMNS`,
         `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`. Training takes only labels and boxes, because the
@@ -161,7 +161,7 @@ class ImageStore:
 
     @cached_property
     def resized(self) -> bool:
-        """Whether any image was stored in another size than that of its file."""
+        """`True` if any image was stored in another size than that of its file."""
         if SIZE_COLUMNS[0] not in self._columns:
             return False
         return bool((self._values(SIZE_COLUMNS, np.int64) != self.shape[:2]).any())
