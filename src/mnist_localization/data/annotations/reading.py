@@ -205,7 +205,11 @@ class _Reader:
             found = self._find(row)
             self._negatives[found.file] = found
             return
-        label, is_number = parse_label(row.label, self._labels)
+        text = row.label
+        if not text and len(self._labels) == 1:
+            (text,) = self._labels
+            self.decisions.append(Decision("object without a label is of the only class", row.file))
+        label, is_number = parse_label(text, self._labels)
         if is_number and label is not None:
             self.numbers.append(label)
         if label is None or label >= len(self._labels):

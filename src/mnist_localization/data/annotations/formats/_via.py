@@ -1,6 +1,6 @@
 """Regions of the VGG Image Annotator (VIA), which its JSON and its CSV share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from mnist_localization.data.annotations.formats import BadRow, Decision, Found, RawRow
@@ -12,7 +12,7 @@ _LABELS = ("label", "class", "category", "type", "name")
 
 
 def read_region(
-    source: str, number: int, file: str, shape: Any, attributes: Any, class_names: Sequence[str]
+    source: str, number: int, file: str, shape: Any, attributes: Any
 ) -> Iterator[Found]:
     """Yield the object of a region, and what was decided about it.
 
@@ -22,11 +22,10 @@ def read_region(
         file: Name of the image.
         shape: Its `shape_attributes`.
         attributes: Its `region_attributes`.
-        class_names: The only class is the label of a region without one.
     """
     shape, attributes = as_dict(shape), as_dict(attributes)
     kind = shape.get("name")
-    label = _label_of(attributes) or (class_names[0] if len(class_names) == 1 else "")
+    label = _label_of(attributes)
     if kind == "rect":
         yield RawRow(source, number, file, label, [shape.get(side, "") for side in SIDES])
         return

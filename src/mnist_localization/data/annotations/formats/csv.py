@@ -127,15 +127,14 @@ def _row(
     context: ReadContext,
     delimiter: str,
 ) -> RawRow:
-    only_class = context.class_names[0] if context.class_names else ""
-    label = only_class if columns.label is None else cells[columns.label]
+    label = "" if columns.label is None else cells[columns.label]
     box = [cells[index] for index in columns.box]
     if len(box) == 1:
         box = [cell.strip() for cell in box[0].strip("[]() ").split(",")] if box[0] else []
     if delimiter != ",":
         box = [_DECIMAL_COMMA.sub(lambda number: number[0].replace(",", "."), it) for it in box]
-    if not any(box) and (columns.label is None or not label):
-        label, box = "", []
+    if not any(box) and not label:
+        box = []
     file = context.settings.csv.file.replace("{label}", label)
     return RawRow(
         source,

@@ -1,8 +1,9 @@
-"""Label Studio: one JSON list of tasks, boxes in percent of the image."""
+"""Label Studio: a list of tasks as JSON, JSON-MIN or CSV, boxes in percent of the image."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,11 +27,16 @@ from mnist_localization.data.annotations.formats._json import (
     read_json,
     try_json,
 )
+from mnist_localization.data.annotations.formats._table import has_columns, read_table
 from mnist_localization.data.boxes import image_sizes
 from mnist_localization.errors import AnnotationError
 
 _BOX_FORMAT = "rel_xywh"
 _SIDES = ("x", "y", "width", "height")
+# Columns of a short export.
+_COLUMNS = ("annotator", "annotation_id", "created_at")
+# Results that describe an image or a region, and are no region.
+_NO_REGIONS = ("labels", "choices", "textarea", "taxonomy", "rating", "number", "relation")
 # Label Studio puts a random text before the name of an uploaded file.
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 _DIGITS = 6
@@ -38,8 +44,10 @@ _DIGITS = 6
 
 def matches(path: Path) -> bool:
     """Return whether a file is a list of tasks."""
+    if path.suffix.lower() == ".csv":
+        return has_columns(path, ",", _COLUMNS)
     first = as_dict(next(iter(as_list(try_json(path))), None))
-    return isinstance(first.get("data"), dict)
+    return isinstance(first.get("data"), dict) or all(name in first for name in _COLUMNS)
 
 
 def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
@@ -49,16 +57,43 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
     annotations is read from its predictions.
 
     Raises:
-        AnnotationError: The file is not a JSON list.
+        AnnotationError: The file is not a list of tasks.
     """
+    if path.suffix.lower() == ".csv":
+        for found in read_table(path, ",", _COLUMNS):
+            if isinstance(found, BadRow):
+                yield found
+            else:
+                yield from _read_short_task(found[1], path.name, found[0])
+        return
     document = read_json(path)
     if not isinstance(document, list):
-        raise AnnotationError(
-            f"{path}: a Label Studio export must be a list of tasks; export it as JSON, not as "
-            "JSON-MIN"
-        )
-    for number, task in enumerate(document, start=1):
-        yield from _read_task(as_dict(task), path.name, number)
+        raise AnnotationError(f"{path}: a Label Studio export must be a list of tasks")
+    for number, task in enumerate(map(as_dict, document), start=1):
+        is_short = "data" not in task
+        yield from (_read_short_task if is_short else _read_task)(task, path.name, number)
+
+
+def _read_short_task(task: Mapping[str, Any], source: str, number: int) -> Iterator[Found]:
+    """Yield the objects of a task of the exports JSON-MIN and CSV: names and their values."""
+    values = {name: _parsed(value) for name, value in task.items()}
+    items = [item for value in values.values() for item in as_list(value)]
+    regions = [item for item in items if isinstance(item, dict)]
+    data = {name: value for name, value in values.items() if name not in (*_COLUMNS, "id")}
+    result = [{"type": _kind_of(region), "value": region} for region in regions]
+    yield from _read_task({"data": data, "annotations": [{"result": result}]}, source, number)
+
+
+def _parsed(value: Any) -> Any:
+    """Return the list that a cell has as JSON, and anything else as it is."""
+    if isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def _kind_of(region: dict[str, Any]) -> str:
+    return next((name for name in region if name.endswith("labels")), "rectangle")
 
 
 def _read_task(task: dict[str, Any], source: str, number: int) -> Iterator[Found]:
@@ -76,21 +111,29 @@ def _read_task(task: dict[str, Any], source: str, number: int) -> Iterator[Found
     if len(annotations) > 1:
         yield Decision("further annotation of a task ignored", file)
     results = [as_dict(it) for it in as_list(annotations[0].get("result"))]
-    boxes = [it for it in results if it.get("type") in ("rectanglelabels", "rectangle")]
-    if not boxes:
+    # Labels of a tag of their own, by the id of the region.
+    given = {
+        as_text(it.get("id")): as_dict(it.get("value")).get("labels")
+        for it in results
+        if it.get("type") == "labels"
+    }
+    regions = [it for it in results if it.get("type") not in _NO_REGIONS]
+    if not regions:
         yield RawRow(source, number, file, "", (), other_file=other_file)
-    for result in boxes:
-        value = as_dict(result.get("value"))
-        labels = [as_text(it) for it in as_list(value.get("rectanglelabels"))]
-        if value.get("rotation"):
-            reason = f"the box is rotated by {value['rotation']} degrees; draw it upright"
-            yield BadRow(source, number, reason, "invalid box", file)
-        elif len(labels) != 1:
-            reason = f"the box has {len(labels)} labels, expected 1"
-            yield BadRow(source, number, reason, "unknown label", file)
-        else:
-            box = [_share(value.get(side)) for side in _SIDES]
-            yield RawRow(source, number, file, labels[0], box, other_file=other_file)
+    for region in regions:
+        kind, value = str(region.get("type")), as_dict(region.get("value"))
+        names = as_list(value.get(kind) or given.get(as_text(region.get("id"))))
+        try:
+            box = _box_of(value, kind)
+            if len(names) > 1:
+                raise ValueError(f"the box has {len(names)} labels, expected 1")
+        except ValueError as error:
+            yield BadRow(source, number, str(error), "invalid box", file)
+            continue
+        if "points" in value:
+            yield Decision("box drawn around a polygon", file)
+        label = as_text(names[0]) if names else ""
+        yield RawRow(source, number, file, label, box, other_file=other_file)
 
 
 def write_predictions(
@@ -147,9 +190,19 @@ def _names_of(data: dict[str, Any]) -> tuple[str, str]:
     return name, _UPLOAD.sub("", last) if _UPLOAD.match(last) else ""
 
 
-def _share(value: Any) -> Any:
-    """Return a percentage as a share, and anything else as it is."""
-    return value / 100 if isinstance(value, int | float) else "?"
+def _box_of(value: dict[str, Any], kind: str) -> list[float]:
+    """Return the box of a rectangle or around a polygon, as shares of the image."""
+    if value.get("rotation"):
+        raise ValueError(f"the box is rotated by {value['rotation']} degrees; draw it upright")
+    try:
+        if "points" in value:
+            xs, ys = zip(*[(float(x), float(y)) for x, y in value["points"]], strict=True)
+            sides = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        else:
+            sides = [float(value[side]) for side in _SIDES]
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise ValueError(f"a region of the type {kind!r} has no box; draw a rectangle") from None
+    return [side / 100 for side in sides]
 
 
 FORMAT = AnnotationFormat(

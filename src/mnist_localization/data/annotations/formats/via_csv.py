@@ -54,7 +54,7 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
             yield BadRow(path.name, line, f"the region is not valid JSON ({error})", file=file)
             continue
         if shape:
-            yield from read_region(path.name, line, file, shape, attributes, context.class_names)
+            yield from read_region(path.name, line, file, shape, attributes)
         else:
             yield RawRow(path.name, line, file, "", ())
 

@@ -51,7 +51,7 @@ def read_rows(path: Path, context: ReadContext) -> Iterator[Found]:
             yield RawRow(path.name, number, file, "", ())
         for region in map(as_dict, regions):
             shape, attributes = region.get("shape_attributes"), region.get("region_attributes")
-            yield from read_region(path.name, number, file, shape, attributes, context.class_names)
+            yield from read_region(path.name, number, file, shape, attributes)
 
 
 def write_predictions(
