@@ -68,5 +68,6 @@ def test_predictions_of_another_run_are_replaced(catalog, tmp_path):
         f"{folder}_via_csv/via.csv",
         f"{folder}_via_json/via.json",
         *(f"{folder}_yolo/{name}.txt" for name in ("a", "c")),
+        *(f"{folder}_labelme/{name}.json" for name in ("a", "c")),
         *(f"{folder}_voc/{name}.xml" for name in ("a", "c")),
     }

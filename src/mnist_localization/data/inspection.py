@@ -23,6 +23,7 @@ from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.data.images.decode import has_image_suffix, read_header
 from mnist_localization.errors import AnnotationError, ImageError, UnreadableError
 from mnist_localization.files import files_below
+from mnist_localization.registry import module_names
 
 # Names of folders and files, and the set of images that each means.
 _SETS = {
@@ -35,6 +36,8 @@ _SETS = {
     "testing": "test",
 }
 _ANNOTATION_SUFFIXES = (".json", ".csv", ".xml", ".txt")
+# More JSON files are those of single images.
+_FEW_DOCUMENTS = 9
 # Images whose header is read to propose a size.
 _MEASURED = 300
 # Input of the model if the images have different sizes, pixels.
@@ -172,16 +175,18 @@ def _common_folder(names: Sequence[str]) -> str:
 
 def _find_annotations(folder: Path, names: Sequence[str]) -> str:
     """Return the only file or folder of annotations."""
-    candidates = []
+    matching: list[str] = []
     for suffix in _ANNOTATION_SUFFIXES:
         files = [name for name in names if name.lower().endswith(suffix)]
-        if suffix == ".json" or len(files) == 1:
-            candidates += files
-        elif files:
-            candidates.append(_common_folder(files))
-    matching = [each for each in dict.fromkeys(candidates) if _is_known(folder / each)]
+        common = _common_folder(files)
+        if len(files) > 1 and _is_known(folder / common):
+            matching.append(common)
+        elif len(files) == 1 or (suffix == ".json" and len(files) <= _FEW_DOCUMENTS):
+            matching += [name for name in files if _is_known(folder / name)]
+    matching = list(dict.fromkeys(matching))
     if len(matching) != 1:
-        listed = ", ".join(matching[:9]) or "none"
+        known = ", ".join(module_names("data/annotations/formats"))
+        listed = ", ".join(matching[:9]) or f"none of the formats {known}"
         raise AnnotationError(
             f"{folder}: expected one annotation file or folder, found {listed}; name it "
             "with --annotations"

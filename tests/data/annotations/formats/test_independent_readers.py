@@ -142,6 +142,14 @@ def read_coco_by_globox(path: Path, _: Path) -> Found:
     return by_globox(AnnotationSet.from_coco(path))
 
 
+def read_labelme(path: Path, images: Path) -> Found:
+    return by_supervision(DetectionDataset.from_labelme(str(images), str(path)))
+
+
+def read_labelme_by_globox(path: Path, _: Path) -> Found:
+    return by_globox(AnnotationSet.from_labelme(path))
+
+
 def read_voc(path: Path, _: Path) -> Found:
     # The reader of supervision counts pixels from 1, as the VOC challenge did.
     return by_globox(AnnotationSet.from_pascal_voc(path))
@@ -154,6 +162,8 @@ READERS: list[tuple[str, Callable[[Path, Path], Found]]] = [
     ("csv", read_csv),
     ("gtsrb", read_gtsrb),
     ("label_studio", read_label_studio),
+    ("labelme", read_labelme),
+    ("labelme", read_labelme_by_globox),
     ("open_images", read_open_images),
     ("via_csv", read_via_csv),
     ("via_json", read_via_json),
