@@ -139,7 +139,17 @@ def test_an_unknown_monitor_is_an_error_that_lists_the_logged_metrics(stores, tm
     assert not seen
 
 
-def test_an_epoch_with_a_loss_of_nan_is_never_the_best(tmp_path):
+def test_a_training_that_diverges_ends_with_advice_and_keeps_no_checkpoint(stores, tmp_path):
+    seen = []
+    options = train_settings(architecture="glimpse", learning_rate=1e30)
+    message = r"its loss is (nan|inf) in epoch 1.*lower train\.learning_rate"
+    with pytest.raises(ModelError, match=message):
+        train(stores, tmp_path, options, on_epoch=seen.append)
+    assert not seen
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_epoch_with_a_validation_loss_of_nan_is_never_the_best(tmp_path):
     stopping = train_settings().early_stopping
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

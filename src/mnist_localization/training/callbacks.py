@@ -10,6 +10,7 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 
 from mnist_localization.config.train import EarlyStoppingSettings
+from mnist_localization.errors import ModelError
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,17 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Record the epoch, and stop the training if the patience is over."""
+        """Record the epoch, and stop the training if the patience is over.
+
+        Raises:
+            ModelError: The loss is not a finite number. The epoch is not recorded.
+        """
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"the training diverged: its loss is {loss} in epoch {epoch + 1}, so no model is "
+                "saved; lower train.learning_rate, or raise train.batch_size"
+            )
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row["seconds"] = round(time.perf_counter() - self._started, 3)
