@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_localization.data.boxes import BOX_COLUMNS
+from mnist_localization.data.images.store import ANNOTATIONS, ImageStore
 from mnist_localization.data.perturbations import (
     CLUTTER_PIECES,
     PerturbedImages,
@@ -130,7 +132,9 @@ def test_a_split_of_thin_boxes_can_be_perturbed(
 ) -> None:
     store = make_store(tmp_path, count=4, seed=1)
     thin = [place, 0.2, min(1.0, place + thickness), 0.6]
-    store.annotations[["xmin", "ymin", "xmax", "ymax"]] = thin
+    (path,) = tmp_path.rglob(ANNOTATIONS)
+    store.annotations.assign(**dict(zip(BOX_COLUMNS, thin, strict=True))).to_parquet(path)
+    store = ImageStore(path.parent)
     fragments = cut_fragments(store, 1)
     assert fragments.shape == (512, 8, 8, 1)
     for perturbation in standard_perturbations(fragments):

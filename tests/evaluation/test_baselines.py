@@ -14,10 +14,11 @@ from support.scoring_tables import StoreMaker, annotations
 
 
 def test_mean_box_predicts_mean_and_most_frequent_class_of_the_training_rows() -> None:
-    training = annotations(
-        np.array([2, 1, 2, 0]), np.array([[0.0, 0.2, 0.4, 0.6], [0.2, 0.2, 0.6, 0.6]] * 2)
+    corners = np.array([[0.0, 0.2, 0.4, 0.6], [0.2, 0.2, 0.6, 0.6]] * 2)
+    labels = np.array([2, 1, 2, 0])
+    table = mean_box(
+        corners, labels, annotations(np.array([2, 3]), np.array([[0.1, 0.2, 0.5, 0.6]] * 2))
     )
-    table = mean_box(training, annotations(np.array([2, 3]), np.array([[0.1, 0.2, 0.5, 0.6]] * 2)))
     assert table["predicted_label"].tolist() == [2, 2]
     assert table["confidence"].tolist() == [0.5, 0.5]
     given = table[["pred_xmin", "pred_ymin", "pred_xmax", "pred_ymax"]].to_numpy()

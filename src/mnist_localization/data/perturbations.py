@@ -185,7 +185,7 @@ def cut_fragments(store: ImageStore, seed: int) -> Pixels:
     generator = np.random.default_rng(seed)
     height, width, channels = store.shape
     rows = np.sort(generator.integers(len(store), size=_FRAGMENTS))
-    boxes = pixel_corners(input_corners(store.annotations)[rows], height, width)
+    boxes = pixel_corners(store.read_input_corners()[rows], height, width)
     pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
         left, top, right, bottom = map(int, _with_minimal_sides(np.round(box), height, width))

@@ -12,7 +12,6 @@ import pandas as pd
 
 from mnist_localization.data.boxes import (
     centers_of_mass,
-    input_corners,
     pixel_corners,
     whole_pixels,
 )
@@ -61,7 +60,8 @@ def predict_baselines(
         One row per baseline and image: the column `baseline`, then those of the table
         `predictions`. A baseline that does not apply has no rows, and the reason is logged.
     """
-    tables = {MEAN_BOX: mean_box(training.annotations, split.annotations)}
+    corners = training.read_input_corners()
+    tables = {MEAN_BOX: mean_box(corners, training.labels, split.annotations)}
     if reason := closed_form_obstacle(training):
         logger.info("The baseline %s does not apply: %s", CENTER_OF_MASS, reason)
     else:
@@ -71,19 +71,21 @@ def predict_baselines(
     return table.reset_index(drop=True)
 
 
-def mean_box(training: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """Predict the mean box and the most frequent class of the training rows for every image.
+def mean_box(
+    corners: FloatArray, labels: npt.NDArray[np.int64], annotations: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict the mean box and the most frequent class of the training images for every image.
 
     Args:
-        training: Annotations of the training images.
+        corners: Annotated corners of the training images, relative to the model input, `[n, 4]`.
+        labels: Their labels, `[n]`.
         annotations: Annotations of the images to predict, `n` rows.
 
     Returns:
         `n` rows, columns of the table `predictions`; the confidence is the share of the class.
     """
-    box = input_corners(training).mean(axis=0)
-    boxes = np.tile(box, (len(annotations), 1))
-    return prediction_table(annotations, *_most_frequent(training), boxes, boxes)
+    boxes = np.tile(corners.mean(axis=0), (len(annotations), 1))
+    return prediction_table(annotations, *_most_frequent(labels), boxes, boxes)
 
 
 def center_of_mass(
@@ -105,7 +107,7 @@ def center_of_mass(
     batches = in_batches(np.arange(len(split)), _BATCH, CENTER_OF_MASS)
     raw = np.concatenate([centered_boxes(split.read(rows), size) for rows in batches])
     boxes = snapped(raw, split.shape) if whole_pixel_boxes else raw
-    return prediction_table(split.annotations, *_most_frequent(training.annotations), boxes, raw)
+    return prediction_table(split.annotations, *_most_frequent(training.labels), boxes, raw)
 
 
 def closed_form_obstacle(training: ImageStore) -> str | None:
@@ -114,7 +116,9 @@ def closed_form_obstacle(training: ImageStore) -> str | None:
     if spread > _SIZE_TOLERANCE:
         return f"the training boxes differ in size, by up to {spread:.1f} pixels"
     rows = np.unique(np.linspace(0, len(training) - 1, _EXAMINED).astype(int))
-    corners = whole_pixels(_pixel_boxes(training)[rows]).astype(int)
+    height, width, _ = training.shape
+    boxes = pixel_corners(training.read_input_corners()[rows], height, width)
+    corners = whole_pixels(boxes).astype(int)
     total = outside = 0.0
     for image, (xmin, ymin, xmax, ymax) in zip(training.read(rows), corners, strict=True):
         intensity = float(image.sum())
@@ -159,17 +163,13 @@ def snapped(boxes: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
     return whole_pixels(pixel_corners(boxes, height, width)) / [width, height, width, height]
 
 
-def _pixel_boxes(store: ImageStore) -> FloatArray:
-    height, width, _ = store.shape
-    return pixel_corners(input_corners(store.annotations), height, width)
-
-
 def _box_sides(store: ImageStore) -> FloatArray:
-    corners = _pixel_boxes(store)
-    return corners[:, 2:] - corners[:, :2]
+    height, width, _ = store.shape
+    corners = store.read_input_corners()
+    return (corners[:, 2:] - corners[:, :2]) * [width, height]
 
 
-def _most_frequent(training: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+def _most_frequent(labels: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
     """Return the most frequent label (the smallest of several) and its share."""
-    shares = training["label"].value_counts(normalize=True).sort_index()
-    return np.asarray(shares.idxmax()), np.asarray(shares.max())
+    counts = np.bincount(labels)
+    return np.asarray(counts.argmax()), np.asarray(counts.max() / len(labels))

@@ -14,7 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from pyarrow.parquet import ParquetFile
 
-from mnist_localization.data.boxes import BOX_COLUMNS, INPUT_BOX_COLUMNS, SIZE_COLUMNS
+from mnist_localization.data.boxes import (
+    BOX_COLUMNS,
+    INPUT_BOX_COLUMNS,
+    SIZE_COLUMNS,
+    FloatArray,
+)
 from mnist_localization.errors import ImageError
 
 ANNOTATIONS = "annotations.parquet"
@@ -156,8 +161,15 @@ class ImageStore:
     @cached_property
     def input_boxes(self) -> npt.NDArray[np.float32]:
         """Annotated corners, relative to the images as stored, `[n, 4]`."""
-        fitted = INPUT_BOX_COLUMNS[0] in self._columns
-        return self._values(INPUT_BOX_COLUMNS, np.float32) if fitted else self.boxes
+        return self._values(self._input_columns, np.float32)
+
+    def read_input_corners(self) -> FloatArray:
+        """Read `input_boxes` in the precision of the annotations."""
+        return self._values(self._input_columns, np.float64)
+
+    @property
+    def _input_columns(self) -> Sequence[str]:
+        return INPUT_BOX_COLUMNS if INPUT_BOX_COLUMNS[0] in self._columns else BOX_COLUMNS
 
     @cached_property
     def resized(self) -> bool:

@@ -142,8 +142,8 @@ def write_store(spec: SplitSpec, folder: Path, existing: Sequence[Path] = ()) ->
     remove(folder / MANIFEST)
     annotations = spec.annotations[list(ANNOTATION_COLUMNS)].reset_index(drop=True)
     fingerprint = _annotation_digest(annotations)
-    shards, bad = _write_shards(spec, folder, existing)
-    sizes = _hash_images(spec, folder, shards, fingerprint)
+    shards, bad = _write_shards(spec, folder, existing, fingerprint)
+    sizes = _read_sizes(spec, folder, shards)
     annotations = annotations.drop(index=bad).reset_index(drop=True)
     if spec.image.letterbox:
         fingerprint.update(sizes.tobytes())
@@ -163,9 +163,12 @@ def write_store(spec: SplitSpec, folder: Path, existing: Sequence[Path] = ()) ->
 
 
 def _write_shards(
-    spec: SplitSpec, folder: Path, existing: Sequence[Path]
+    spec: SplitSpec, folder: Path, existing: Sequence[Path], fingerprint: "hashlib._Hash"
 ) -> tuple[list[Shard], list[int]]:
-    """Return the shards of a split, and the rows of images that cannot be used."""
+    """Return the shards of a split, and the rows of images that cannot be used.
+
+    The pixels are added to the fingerprint.
+    """
     files = spec.annotations["file"].tolist()
     rows = max(1, int(spec.shard_mb * _MEBIBYTE) // int(np.prod(spec.image.shape)))
     shards: list[Shard] = []
@@ -173,11 +176,13 @@ def _write_shards(
     for start in range(0, len(files), rows):
         names = files[start : start + rows]
         path = folder / f"{_shard_key(spec, names)}{SHARD_SUFFIX}"
-        if not any(_take(each / path.name, path, spec, names) for each in (folder, *existing)):
+        if any(_take(each / path.name, path, spec, names) for each in (folder, *existing)):
+            _hash_pixels(spec, path, len(names), fingerprint)
+        else:
             label = f"decode {spec.split}"
             if len(files) > rows:
                 label += f" {start // rows + 1}/{-(-len(files) // rows)}"
-            reasons = _write_shard(spec, path, names, label)
+            reasons = _write_shard(spec, path, names, label, fingerprint)
             bad |= {start + row: reason for row, reason in reasons.items()}
         size = path.stat().st_size
         images = (size - HEADER_BYTES) // (int(np.prod(spec.image.shape)) + _SIZE_BYTES)
@@ -216,7 +221,9 @@ def _take(source: Path, path: Path, spec: SplitSpec, names: Sequence[str]) -> bo
     return True
 
 
-def _write_shard(spec: SplitSpec, path: Path, names: Sequence[str], label: str) -> dict[int, str]:
+def _write_shard(
+    spec: SplitSpec, path: Path, names: Sequence[str], label: str, fingerprint: "hashlib._Hash"
+) -> dict[int, str]:
     """Decode images into a shard; return the rows that cannot be decoded with the reasons."""
     image, sizes, bad = spec.image, [], {}
 
@@ -235,7 +242,9 @@ def _write_shard(spec: SplitSpec, path: Path, names: Sequence[str], label: str) 
                 bad[row] = str(result)
                 continue
             pixels, size = result
-            file.write(pixels.tobytes())
+            content = pixels.tobytes()
+            file.write(content)
+            fingerprint.update(content)
             sizes.append(size)
         file.write(np.array(sizes, dtype="<i8").tobytes())
         if bad:
@@ -252,19 +261,22 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
         raise RuntimeError(f"the header of a NumPy file has {file.tell()} bytes")
 
 
-def _hash_images(
-    spec: SplitSpec, folder: Path, shards: Sequence[Shard], fingerprint: "hashlib._Hash"
-) -> npt.NDArray[np.int64]:
-    """Add the pixels to the fingerprint, and return height and width of each image file."""
+def _hash_pixels(spec: SplitSpec, path: Path, images: int, fingerprint: "hashlib._Hash") -> None:
+    """Add the pixels of an existing shard to the fingerprint."""
+    with path.open("rb") as file:
+        file.seek(HEADER_BYTES)
+        remaining = images * int(np.prod(spec.image.shape))
+        while block := file.read(min(_BLOCK, remaining)):
+            fingerprint.update(block)
+            remaining -= len(block)
+
+
+def _read_sizes(spec: SplitSpec, folder: Path, shards: Sequence[Shard]) -> npt.NDArray[np.int64]:
+    """Return height and width of each image file, `[n, 2]`, from the ends of the shards."""
     sizes = []
     for shard in shards:
         with (folder / shard.file).open("rb") as file:
-            file.seek(HEADER_BYTES)
-            remaining = shard.images * int(np.prod(spec.image.shape))
-            while remaining:
-                block = file.read(min(_BLOCK, remaining))
-                fingerprint.update(block)
-                remaining -= len(block)
+            file.seek(HEADER_BYTES + shard.images * int(np.prod(spec.image.shape)))
             sizes.append(np.frombuffer(file.read(), dtype="<i8").reshape(-1, 2))
     return np.concatenate(sizes).astype(np.int64) if sizes else np.empty((0, 2), np.int64)
 
