@@ -9,10 +9,10 @@ ARGS ?=
 BASE_URL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow fuzz coverage docs bench scale viz notebook lint format lock clean distclean install install-dev
+.PHONY: help run test test-slow fuzz coverage docs bench bench-annotations scale viz notebook lint format lock clean distclean install install-dev
 
 help: ## List the targets.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 run: install ## Set up the environment if necessary, then execute `kedro run $(ARGS)`.
 	@$(BIN)/kedro run $(ARGS)
@@ -47,6 +47,9 @@ bench: install ## Measure the speed; BASE_URL=<folder or URL of the four dataset
 
 scale: install ## Measure time and memory for 600,000 and 2,000,000 generated images (hours).
 	@$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-annotations: install ## Measure time and memory to read 1,000,000 annotation rows.
+	@$(BIN)/python -m benchmarks.annotations $(ARGS)
 
 lint: install-dev ## Check style, types and import rules.
 	@$(BIN)/ruff check .
