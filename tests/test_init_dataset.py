@@ -186,6 +186,24 @@ def test_folders_that_are_named_as_sets_are_sets(project, dataset, is_nested):
     assert folder["test_annotations"] == ""
 
 
+def test_a_test_set_without_annotations_is_not_used(project, dataset, caplog):
+    for number, file in enumerate(FILES):
+        name = "test" if number % 3 == 0 else "train"
+        (dataset / name).mkdir(exist_ok=True)
+        (dataset / "images" / file).rename(dataset / name / file)
+    rows = ["image_id,bbox"]
+    rows += [f'{file},"[10, 5, 40, 25]"' for file in FILES[1::3] + FILES[2::3]]
+    (dataset / "train.csv").write_text("\n".join(rows))
+    (dataset / "sample_submission.csv").write_text("image_id,PredictionString\n0.png,1 0 0 9 9\n")
+    result = init(project, dataset)
+    assert result.exit_code == 0, result.output
+    assert "Images:      6 with one object, in train" in result.output
+    assert "The test images have no annotations and are not used." in caplog.text
+    parameters = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    folder = parameters["fetch"]["folder"]
+    assert (folder["train_annotations"], folder["test_annotations"]) == ("train.csv", "")
+
+
 def test_a_class_that_is_named_as_a_set_is_no_set(project, dataset):
     rows = []
     for number, file in enumerate(FILES):

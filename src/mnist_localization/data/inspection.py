@@ -1,6 +1,7 @@
 """Inspection of a folder with images and annotations, for a first configuration."""
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from mnist_localization.data.images.decode import has_image_suffix, read_header
 from mnist_localization.errors import AnnotationError, ImageError, UnreadableError
 from mnist_localization.files import files_below
 from mnist_localization.registry import module_names
+
+logger = logging.getLogger(__name__)
 
 # Names of folders and files, and the set of images that each means.
 _SETS = {
@@ -144,15 +147,19 @@ def _find_sets(
     of_set: dict[str, list[str]] = {}
     for picture in pictures:
         of_set.setdefault(_set_of(PurePosixPath(picture).parent), []).append(picture)
-    if "train" not in of_set or "" in of_set or len(of_set) == 1:
-        return {"train": (_common_folder(pictures), _find_annotations(folder, names))}
-    return {
-        name: (
-            _common_folder(of_set[name]),
-            _find_annotations(folder, [each for each in names if _set_of(each) == name]),
-        )
+    found = {
+        name: _matching(folder, [each for each in names if _set_of(each) == name])
         for name in dict.fromkeys(_SETS.values())
         if name in of_set
+    }
+    if "" in of_set or not found.get("train"):
+        return {"train": (_common_folder(pictures), _only(folder, _matching(folder, names)))}
+    for name in (name for name, matching in found.items() if not matching):
+        logger.warning("The %s images have no annotations and are not used.", name)
+    return {
+        name: (_common_folder(of_set[name]), _only(folder, matching))
+        for name, matching in found.items()
+        if matching
     }
 
 
@@ -173,8 +180,8 @@ def _common_folder(names: Sequence[str]) -> str:
     return "/".join(common) or "."
 
 
-def _find_annotations(folder: Path, names: Sequence[str]) -> str:
-    """Return the only file or folder of annotations."""
+def _matching(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the files and folders that are annotations of a known format."""
     matching: list[str] = []
     for suffix in _ANNOTATION_SUFFIXES:
         files = [name for name in names if name.lower().endswith(suffix)]
@@ -183,7 +190,10 @@ def _find_annotations(folder: Path, names: Sequence[str]) -> str:
             matching.append(common)
         elif len(files) == 1 or (suffix == ".json" and len(files) <= _FEW_DOCUMENTS):
             matching += [name for name in files if _is_known(folder / name)]
-    matching = list(dict.fromkeys(matching))
+    return list(dict.fromkeys(matching))
+
+
+def _only(folder: Path, matching: Sequence[str]) -> str:
     if len(matching) != 1:
         known = ", ".join(module_names("data/annotations/formats"))
         listed = ", ".join(matching[:9]) or f"none of the formats {known}"
