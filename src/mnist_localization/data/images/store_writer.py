@@ -235,17 +235,20 @@ def _write_shard(
         size = header.height, header.width
         return fit_into_input(pixels, image.height, image.width, image.background, size), size
 
+    block = bytearray()
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         _write_header(file, (len(names), *image.shape))
         for row, result in enumerate(map_in_threads(read, names, label)):
             if isinstance(result, ImageError):
                 bad[row] = str(result)
-                continue
-            pixels, size = result
-            content = pixels.tobytes()
-            file.write(content)
-            fingerprint.update(content)
-            sizes.append(size)
+            else:
+                block += result[0].tobytes()
+                sizes.append(result[1])
+            # Few large writes, because after each one the interpreter is busy with decoding.
+            if len(block) >= _BLOCK or row == len(names) - 1:
+                file.write(block)
+                fingerprint.update(block)
+                block.clear()
         file.write(np.array(sizes, dtype="<i8").tobytes())
         if bad:
             file.seek(0)
