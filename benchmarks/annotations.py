@@ -79,7 +79,7 @@ def measure(path: Path, images: Path) -> tuple[int, float, float]:
     settings["annotations"] |= {"format": kind, "csv_boxes": "xyxy"}
     dataset = DatasetSettings.model_validate(settings)
     started = time.perf_counter()
-    with patch(_READ_HEADER, return_value=_HEADER):
+    with patch(_READ_HEADER, lambda _: _HEADER):
         annotations = read_annotations(path, images, dataset)
     seconds = time.perf_counter() - started
     if annotations.bad_rows:

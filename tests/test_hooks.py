@@ -27,6 +27,8 @@ def test_a_fetch_ends_with_the_dataset():
     assert lines({"dataset_card": make_card(source="folder", test_images=0)}) == [
         "Dataset: folder, 60,000 images, part of them for the test split"
     ]
+    given = make_card(validation_images=5000)
+    assert given.counts_text() == "60,000 training, 5,000 validation and 10,000 test images"
 
 
 def test_an_evaluation_ends_with_scores_and_source():

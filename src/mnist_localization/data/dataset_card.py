@@ -57,11 +57,13 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
 
     def counts_text(self) -> str:
         """Return the number of images of each set as text."""
-        counts = {"training": self.train_images, "validation": self.validation_images}
-        shown = [f"{count:,} {name}" for name, count in counts.items() if count]
+        train = f"{self.train_images:,}"
+        validation = f"{self.validation_images:,} validation" if self.validation_images else ""
         if self.test_images:
-            return f"{', '.join(shown)} and {self.test_images:,} test images"
-        return f"{' and '.join(shown)} images, part of the training images for the test split"
+            others = f", {validation}" if validation else ""
+            return f"{train} training{others} and {self.test_images:,} test images"
+        others = f", and {validation} images" if validation else ""
+        return f"{train} images, part of them for the test split{others}"
 
     def images_sha256(self, split: str) -> str:
         """Return the hash that identifies the images of a split."""
