@@ -186,6 +186,42 @@ def test_folders_that_are_named_as_sets_are_sets(project, dataset, is_nested):
     assert folder["test_annotations"] == ""
 
 
+def test_lists_of_images_next_to_the_folders_of_yolo_are_no_annotations(project, dataset):
+    for number, file in enumerate(FILES):
+        name = ("train2017", "val2017")[number % 2]
+        for kind in ("images", "labels"):
+            (dataset / kind / name).mkdir(parents=True, exist_ok=True)
+        (dataset / "images" / file).rename(dataset / "images" / name / file)
+        label = (dataset / "labels" / name / file).with_suffix(".txt")
+        label.write_text("0 0.5 0.5 0.2 0.2\n")
+        with (dataset / f"{name}.txt").open("a") as listing:
+            listing.write(f"./images/{name}/{file}\n")
+    assert "Images:      9 with one object" in init(project, dataset).output
+    parameters = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    folder = parameters["fetch"]["folder"]
+    assert folder["train_annotations"] == "labels/train2017"
+    assert folder["validation_annotations"] == "labels/val2017"
+
+
+def test_an_unknown_column_of_labels_is_mentioned(project, dataset, caplog):
+    rows = ["filename,species,xmin,ymin,xmax,ymax", *(f"{file},ant,10,5,50,30" for file in FILES)]
+    (dataset / "boxes.csv").write_text("\n".join(rows))
+    assert init(project, dataset).exit_code == 0
+    assert "no column of the labels is known (species)" in caplog.text
+
+
+def test_sets_that_share_their_annotations_are_mentioned(project, dataset, caplog):
+    rows = []
+    for number, file in enumerate(FILES):
+        name = ("train", "test")[number % 2]
+        (dataset / "images" / name).mkdir(exist_ok=True)
+        (dataset / "images" / file).rename(dataset / "images" / name / file)
+        rows.append(f"{name}/{file},ant,10,10,30,30")
+    (dataset / "boxes.csv").write_text("\n".join(rows))
+    assert init(project, dataset).exit_code == 0
+    assert "The folders of the sets test, train are not used as sets" in caplog.text
+
+
 def test_a_test_set_without_annotations_is_not_used(project, dataset, caplog):
     for number, file in enumerate(FILES):
         name = "test" if number % 3 == 0 else "train"

@@ -142,6 +142,15 @@ def test_a_validation_set_must_be_given_to_be_used(caplog):
     assert "The validation images of the dataset are not used" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_given_set_without_objects_is_an_error(name):
+    tables = {each: table([n % 10 for n in range(50)]) for each in SETS}
+    tables[name] = tables[name][:0]
+    settings = section("split", validation={"source": "given"})
+    with pytest.raises(AnnotationError, match=f"the {name} set has no annotated object; run"):
+        divide_rows(settings, section("dataset"), 0, tables)
+
+
 @pytest.mark.parametrize("validation_source", ["train", "test", "given"])
 def test_the_images_of_each_split_come_from_the_folder_of_its_rows(tmp_path, validation_source):
     tables = {}

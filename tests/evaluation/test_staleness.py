@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from mnist_localization.evaluation.staleness import (
     handle_stale,
     stale_card,
     stale_model,
+    stale_names,
     stale_predictions,
     with_fingerprints,
 )
@@ -79,3 +81,13 @@ def test_mismatches_are_a_warning_or_an_error_as_configured(
     with pytest.raises(StaleError, match=r"this is old; so is that .*on_stale"):
         handle_stale(["this is old", "so is that"], "error")
     handle_stale([], "error")
+
+
+def test_class_names_of_splits_and_model_are_compared() -> None:
+    test = replace(meta("test", "a"), class_names=("cat", "dog"))
+    known = Provenance(class_names=("cat", "dog"))
+    assert stale_names(("cat", "dog"), known, test) == []
+    assert stale_names(("cat", "dog"), Provenance(), meta("test", "a")) == []
+    first, second = stale_names(("ant", "cat"), known, test)
+    assert "test_split is of the classes ['cat', 'dog'], but class_names is ['ant', 'cat']" in first
+    assert "localizer is of the classes" in second

@@ -4,6 +4,7 @@ import re
 import pandas as pd
 import pytest
 
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
@@ -76,10 +77,12 @@ def card(trained, scored, settings):
     predictions, metrics = scored
 
     def write(data=None, robustness=NO_ROBUSTNESS, document=CARD, predictions=predictions):
+        facts = data or dataset("small", "large")
         return write_model_card(
             settings(model_card=TEXTS),
-            data or dataset("small", "large"),
+            facts,
             evaluation(),
+            ClassNames(facts.class_names),
             localizer,
             test,
             predictions,

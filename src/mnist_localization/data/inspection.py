@@ -95,7 +95,7 @@ def inspect_folder(folder: Path, base: DatasetSettings, annotations: str = "") -
     name, form = choose_format("auto", places[0][0])
     files, rows = _raw_rows(form, places, base)
     settings: dict[str, Any] = {
-        "class_names": _class_names(rows, [path for path, _ in places]),
+        "class_names": _class_names(rows, [path for path, _ in places], form.has_numbers),
         "image": _image_settings(folder, pictures),
         "whole_pixel_boxes": False,
         "annotations": {"format": name, **_csv_settings(rows, files, form.box_format is None)},
@@ -153,6 +153,12 @@ def _find_sets(
         if name in of_set
     }
     if "" in of_set or not found.get("train"):
+        if len(of_set) > 1:
+            logger.warning(
+                "The folders of the sets %s are not used as sets, because other folders hold "
+                "images as well, or no annotations belong to the training images alone.",
+                ", ".join(filter(None, of_set)),
+            )
         return {"train": (_common_folder(pictures), _only(folder, _matching(folder, names)))}
     for name in (name for name, matching in found.items() if not matching):
         logger.warning("The %s images have no annotations and are not used.", name)
@@ -185,6 +191,9 @@ def _matching(folder: Path, names: Sequence[str]) -> list[str]:
     matching: list[str] = []
     for suffix in _ANNOTATION_SUFFIXES:
         files = [name for name in names if name.lower().endswith(suffix)]
+        if suffix == ".txt":
+            # Lists of images or classes are next to the folders with one file per image.
+            files = [name for name in files if "/" in name] or files
         common = _common_folder(files)
         if len(files) > 1 and _is_known(folder / common):
             matching.append(common)
@@ -214,9 +223,11 @@ def _is_known(path: Path) -> bool:
     return True
 
 
-def _class_names(rows: Sequence[RawRow], paths: Sequence[Path]) -> list[str]:
+def _class_names(rows: Sequence[RawRow], paths: Sequence[Path], has_numbers: bool) -> list[str]:
     labels = {row.label for row in rows}
-    return [_ONLY_CLASS] if labels == {""} else list(find_class_names(labels, paths))
+    if labels == {""}:
+        return [_ONLY_CLASS]
+    return list(find_class_names(labels, paths, has_numbers=has_numbers))
 
 
 def _csv_settings(rows: Sequence[RawRow], files: set[str], is_csv: bool) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def split_dataset(
     tables = {"train": train_annotations} | {
         name: table for name, table in given.items() if name in dataset_card.splits
     }
-    rows = divide_rows(settings, dataset.with_class_names(class_names.root), seed, tables)
+    dataset = dataset.with_class_names(class_names.root)
+    rows = divide_rows(settings, dataset, seed, tables)
 
     def decode(split: str, drawn_from: str) -> DecodedSplit:
         files = drawn_from if drawn_from in dataset_card.splits else "train"
@@ -72,6 +73,7 @@ def split_dataset(
             max_image_mb=settings.max_image_mb,
             drops_bad_images=settings.on_bad_images == "drop",
             shard_mb=settings.shard_mb,
+            class_names=dataset.class_names,
         )
         return decode_split(spec, split_stores)
 
@@ -104,7 +106,7 @@ def divide_rows(
         train, test = stratified_holdout(train, settings.test_share, seed, "split.test_share")
         _warn_of_missing_classes("test", test, dataset)
     else:
-        test = _with_objects(tables["test"])
+        test = _given(tables, "test")
     if settings.validation.source == "test":
         validation = test
         logger.warning("The validation split is the test split, so metrics on both are optimistic.")
@@ -134,7 +136,16 @@ def _given_validation(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "fetch.folder.validation_images and validation_annotations and run "
             "`kedro run --pipelines=fetch,annotate,split`, or set the source to 'train'"
         )
-    return _with_objects(tables["validation"])
+    return _given(tables, "validation")
+
+
+def _given(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    rows = _with_objects(tables[name])
+    if rows.empty:
+        raise AnnotationError(
+            f"the {name} set has no annotated object; run `kedro run --pipelines=annotate,split`"
+        )
+    return rows
 
 
 def _with_objects(annotations: pd.DataFrame) -> pd.DataFrame:

@@ -67,6 +67,25 @@ def stale_model(provenance: Provenance, splits: Sequence[SplitMetadata]) -> list
     ]
 
 
+def stale_names(
+    class_names: Sequence[str], provenance: Provenance | None, *splits: SplitMetadata
+) -> list[str]:
+    """Compare the class names of the annotations with those of splits and of a model.
+
+    Returns:
+        One sentence per mismatch; empty if all match or nothing is known.
+    """
+    others = {f"{meta.split}_split": meta.class_names for meta in splits}
+    if provenance is not None:
+        others["localizer"] = provenance.class_names
+    return [
+        f"{name} is of the classes {list(names)}, but class_names is {list(class_names)}; run "
+        "`kedro run --pipelines=split,train,evaluate,publish`"
+        for name, names in others.items()
+        if names and tuple(names) != tuple(class_names)
+    ]
+
+
 def stale_card(dataset_card: DatasetCard, split: SplitMetadata) -> list[str]:
     """Compare the dataset card with a split on disk.
 

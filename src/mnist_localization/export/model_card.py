@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mnist_localization.config.data import DatasetSettings
 from mnist_localization.config.results import EvaluateSettings, ExportSettings
+from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
@@ -28,6 +29,7 @@ def write_model_card(
     settings: ExportSettings,
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
+    class_names: ClassNames,
     localizer: Any,
     test_split: SplitDataset,
     predictions: pd.DataFrame,
@@ -44,6 +46,7 @@ def write_model_card(
         settings: Section `export`.
         dataset: Section `dataset`.
         evaluate: Section `evaluate`, for the reaction to predictions of another model.
+        class_names: Name of each class.
         localizer: Keras model.
         test_split: Test split that the predictions belong to.
         predictions: Table `predictions`.
@@ -58,6 +61,7 @@ def write_model_card(
     """
     from mnist_localization.models.saving import provenance
 
+    dataset = dataset.with_class_names(class_names.root)
     meta = test_split.store.meta
     handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
     text = _template().render(

@@ -218,7 +218,8 @@ def _check_folders(pattern: Path, root: Path) -> None:
     """Check that all folders of a pattern can be listed, because `glob` leaves others out."""
     for name in glob.glob(str(pattern), root_dir=root, recursive=True):  # noqa: PTH207
         folder = root / name
-        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+        effective = os.access in os.supports_effective_ids
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=effective):
             raise ImageError(f"predict.images: {folder}: permission denied; make it readable")
 
 

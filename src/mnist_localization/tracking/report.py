@@ -66,8 +66,7 @@ def task_text(names: Sequence[str], card: DatasetCard) -> str:
         "Each image shows one object. The model predicts its class and a box around it; the box "
         "is scored by its intersection over union (IoU) with the annotated one.\n\n"
         f"{len(names)} classes: {listed}{more}.\n\n"
-        f"Dataset: source {_code(card.source)}, {card.train_images} training and "
-        f"{card.test_images} test images."
+        f"Dataset: source {_code(card.source)}, {card.counts_text()}."
     )
     if card.source == "synthetic":
         text += (

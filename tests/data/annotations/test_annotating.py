@@ -127,14 +127,21 @@ def write_sets(root: Path, annotations_format: str, labels: dict[str, list[str]]
             path.write_text(json.dumps(document), "utf-8")
 
 
-def read_sets(root: Path, annotations_format: str, labels: dict[str, list[str]]) -> tuple:
+def read_sets(
+    root: Path,
+    annotations_format: str,
+    labels: dict[str, list[str]],
+    class_names: str | list[str] = "auto",
+) -> tuple:
     write_sets(root, annotations_format, labels)
     splits = {
         name: {"annotations": f"{name}.csv", "archive": "train.zip", "images": name}
         for name in labels
     }
     card = make_card(folder=".", splits=splits)
-    settings = section("dataset", class_names="auto", annotations={"format": annotations_format})
+    settings = section(
+        "dataset", class_names=class_names, annotations={"format": annotations_format}
+    )
     return read_dataset(settings, card, root, "error")
 
 
@@ -158,18 +165,48 @@ def test_auto_takes_the_names_of_numbers_from_a_list_next_to_the_annotations(tmp
     assert annotations["test"].table["label"].tolist() == [1]
 
 
-@pytest.mark.parametrize("annotations_format", ["csv", "yolo"])
-def test_auto_keeps_numbers_that_have_no_names(tmp_path, annotations_format):
-    dataset, annotations = read_sets(tmp_path, annotations_format, {"train": ["3", "1"]})
+def test_auto_keeps_numbers_that_have_no_names(tmp_path):
+    dataset, annotations = read_sets(tmp_path, "yolo", {"train": ["3", "1"]})
     assert dataset.class_names == ("0", "1", "2", "3")
     assert annotations["train"].table["label"].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("annotations_format", ["csv", "coco"])
+def test_auto_takes_numbers_as_names_if_the_format_has_names(tmp_path, annotations_format):
+    labels = ["120", "30", "050", "2019"]
+    dataset, annotations = read_sets(tmp_path, annotations_format, {"train": labels})
+    assert dataset.class_names == ("30", "050", "120", "2019")
+    assert annotations["train"].table["label"].tolist() == [2, 0, 1, 3]
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["0", "1", "10", "2"], ["no", "1.0", "yes"]])
+@pytest.mark.parametrize("is_auto", [True, False])
+def test_a_number_of_yolo_is_a_place_in_the_list_whatever_the_names(tmp_path, names, is_auto):
+    (tmp_path / "data.yaml").write_text(f"names: [{', '.join(names)}]", "utf-8")
+    labels = [str(number) for number in range(len(names))]
+    found = "auto" if is_auto else names
+    dataset, annotations = read_sets(tmp_path, "yolo", {"train": labels}, found)
+    assert dataset.class_names == tuple(names)
+    assert annotations["train"].table["label"].tolist() == list(range(len(names)))
+
+
+def test_one_odd_label_does_not_change_the_classes(tmp_path):
+    (tmp_path / "classes.txt").write_text("dog\nant\n", "utf-8")
+    dataset, annotations = read_sets(tmp_path, "yolo", {"train": ["0", "1", "cat", "-1"]})
+    assert dataset.class_names == ("dog", "ant")
+    assert [bad.fault for bad in annotations["train"].bad_rows] == ["unknown label"] * 2
+
+
+def test_auto_refuses_a_list_with_a_name_twice(tmp_path):
+    (tmp_path / "classes.txt").write_text("cat\ndog\ncat\n", "utf-8")
+    with pytest.raises(AnnotationError, match=r"classes\.txt: lists a class twice"):
+        read_sets(tmp_path, "yolo", {"train": ["0", "1"]})
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["ant", ""], "the objects have no labels"),
-        (["1000"], "1001 classes are more than 1000"),
+        (["", ""], "the objects have no labels"),
         ([f"name {number}" for number in range(1001)], "1001 classes are more than 1000"),
     ],
 )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mnist_localization.data.images import store_writer
 from mnist_localization.data.images.decode import read_image
-from mnist_localization.data.images.store import ImageStore
+from mnist_localization.data.images.store import ANNOTATIONS, ImageStore
 from mnist_localization.data.images.store_writer import SplitSpec, decode_split, write_store
 from mnist_localization.datasets import ImageSplitDataset
 from mnist_localization.errors import ImageError
@@ -183,6 +183,17 @@ def test_the_order_of_an_epoch_does_not_depend_on_the_first_epoch(spec, tmp_path
 def break_images(spec, *numbers):
     for number in numbers:
         (spec.images / f"{number}.png").write_bytes(b"no image")
+
+
+def test_a_damaged_table_is_an_error_that_names_it(spec, tmp_path):
+    write_store(spec, tmp_path / "store")
+    path = tmp_path / "store" / ANNOTATIONS
+    content = bytearray(path.read_bytes())
+    content[4:60] = b"\xff" * 56
+    path.write_bytes(content)
+    for read in (lambda store: store.labels, lambda store: store.annotations):
+        with pytest.raises(ImageError, match=r"annotations\.parquet: damaged(.|\n)*--pipelines=split"):
+            read(ImageStore(tmp_path / "store"))
 
 
 def test_all_images_that_cannot_be_used_are_listed_at_once(spec, tmp_path):

@@ -1,5 +1,6 @@
 """Labels in annotation files: names of classes, or their numbers."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import yaml
 from pydantic import RootModel
 
 from mnist_localization.errors import AnnotationError, UnreadableError
+
+logger = logging.getLogger(__name__)
 
 _LIST_FILES = ("classes.txt", "obj.names", "obj.names.txt", "data.yaml", "dataset.yaml")
 _MAX_BYTES = 2**20
@@ -59,38 +62,49 @@ def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path
             )
 
 
-def find_class_names(labels: Collection[str], paths: Sequence[Path]) -> tuple[str, ...]:
+def find_class_names(
+    labels: Collection[str], paths: Sequence[Path], *, has_numbers: bool
+) -> tuple[str, ...]:
     """Return the names of the classes of a dataset that does not configure them.
 
     Args:
         labels: All labels of the annotations.
         paths: Annotation file or folder of each split.
+        has_numbers: Whether the labels of the format are numbers of classes.
 
     Returns:
-        The labels, sorted, if they are names. Numbers are named by the first list of classes next
-        to the annotations, or name themselves, from 0 to the largest.
+        If all labels are numbers, the first list of classes next to the annotations. Without a
+        list, the numbers of a format that has numbers name themselves, from 0 to the largest. All
+        other labels are names, and sorted.
 
     Raises:
-        AnnotationError: There are no labels, or too many.
+        AnnotationError: There are no labels, or too many, or a list has a name twice.
     """
-    numbers = [_whole_number(label) for label in labels]
-    if not numbers or "" in labels:
+    found = {label: _whole_number(label) for label in labels if label}
+    if has_numbers:
+        found = {label: number for label, number in found.items() if number is not None}
+    if not found:
         raise AnnotationError(
             f"{paths[0]}: the objects have no labels, so dataset.class_names cannot be 'auto'; if "
             "all objects are of one class, set it to a list with one name"
         )
-    count = len(labels) if None in numbers else max(number or 0 for number in numbers) + 1
+    numbers = [number for number in found.values() if number is not None]
+    lists = (each for path in paths for each in class_lists(path))
+    file, listed = next(lists, (paths[0], [])) if len(numbers) == len(found) else (paths[0], [])
+    if len(set(listed)) < len(listed):
+        raise AnnotationError(f"{file}: lists a class twice; each class needs its own name")
+    count = len(listed) or (max(numbers) + 1 if has_numbers else len(found))
     if count > _MAX_CLASSES:
         raise AnnotationError(
             f"{paths[0]}: {count} classes are more than {_MAX_CLASSES}; correct "
             "dataset.annotations, or list the classes in dataset.class_names"
         )
-    if None in numbers:
-        return tuple(sorted(labels))
-    for path in paths:
-        for _, names in class_lists(path):
-            return tuple(names)
-    return tuple(str(number) for number in range(count))
+    if listed:
+        logger.info("Names of the classes: %s", file)
+        return tuple(listed)
+    if has_numbers:
+        return tuple(str(number) for number in range(count))
+    return tuple(sorted(found, key=lambda label: (found[label] or 0, label)))
 
 
 def _whole_number(text: str) -> int | None:
@@ -134,11 +148,12 @@ def _names_of(file: Path, text: str) -> list[str]:
     if file.suffix != ".yaml":
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
+        # All values are texts: a class may be named `no` or `1.0`.
+        document = yaml.load(text, yaml.BaseLoader)  # noqa: S506  # creates texts only
+    except (yaml.YAMLError, ValueError, RecursionError):
         return []
     names = document.get("names") if isinstance(document, dict) else None
     if isinstance(names, dict):
-        counted = [names.get(key, names.get(str(key))) for key in range(len(names))]
+        counted = [names.get(str(key)) for key in range(len(names))]
         names = None if None in counted else counted
     return [str(name) for name in names] if isinstance(names, list) else []

@@ -78,9 +78,11 @@ def with_class_names(
     labels: set[str] = set()
     for path, images in places:
         context = ReadContext(frozenset(files_below(images)), dataset.annotations, ())
-        rows = _format_of(path, dataset).read(path, context)
+        annotation_format = _format_of(path, dataset)
+        rows = annotation_format.read(path, context)
         labels.update(row.label for row in rows if isinstance(row, RawRow) and row.box)
-    names = find_class_names(labels, [path for path, _ in places])
+    paths = [path for path, _ in places]
+    names = find_class_names(labels, paths, has_numbers=annotation_format.has_numbers)
     logger.info("Classes of the annotations: %s", ", ".join(names))
     return dataset.with_class_names(names)
 
@@ -104,7 +106,7 @@ def read_annotations(
     annotation_format = _format_of(path, dataset)
     files = frozenset(files_below(images))
     context = ReadContext(files, dataset.annotations, dataset.class_names)
-    reader = _Reader(images, ImageNames(files), dataset)
+    reader = _Reader(images, ImageNames(files), dataset, annotation_format.has_numbers)
     for found in annotation_format.read(path, context):
         reader.add(found)
     check_numbers(reader.numbers, dataset.class_names, path)
@@ -134,8 +136,11 @@ class _Reader:
         decisions: What was done with other parts of the annotations.
     """
 
-    def __init__(self, images: Path, names: ImageNames, dataset: DatasetSettings) -> None:
+    def __init__(
+        self, images: Path, names: ImageNames, dataset: DatasetSettings, has_numbers: bool
+    ) -> None:
         self._images = images
+        self._has_numbers = has_numbers
         self._names = names
         self._labels = {name: label for label, name in enumerate(dataset.class_names)}
         self._rows: list[tuple[RawRow, int, tuple[float, ...]]] = []
@@ -209,7 +214,9 @@ class _Reader:
         if not text and len(self._labels) == 1:
             (text,) = self._labels
             self.decisions.append(Decision("object without a label is of the only class", row.file))
-        label, is_number = parse_label(text, self._labels)
+        label, is_number = parse_label(text, {} if self._has_numbers else self._labels)
+        if label is None and self._has_numbers:
+            label = self._labels.get(text)
         if is_number and label is not None:
             self.numbers.append(label)
         if label is None or label >= len(self._labels):

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import FileIO
@@ -55,6 +56,7 @@ class SplitMetadata:
         spec_key: `SplitSpec.key` of the spec that the store was made from.
         shape: Height, width, channels of each image.
         shards: Files of the images, in order.
+        class_names: Name of each class, in the order of the labels.
     """
 
     split: str
@@ -64,6 +66,7 @@ class SplitMetadata:
     spec_key: str
     shape: tuple[int, int, int] = (0, 0, 0)
     shards: tuple[Shard, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 class ImageStore:
@@ -115,7 +118,8 @@ class ImageStore:
         `SIZE_COLUMNS` and `PLACEMENT_COLUMNS`. Training takes only labels and boxes, because the
         names of millions of images need much memory.
         """
-        return pd.read_parquet(self._table)
+        with self._readable():
+            return pd.read_parquet(self._table)
 
     def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Read the images of the given rows.
@@ -182,7 +186,7 @@ class ImageStore:
         """Read columns of the annotations in parts, `[n, columns]`, as a read-only array."""
         values: npt.NDArray[Any] = np.empty((len(self), len(columns)), kind)
         start = 0
-        with ParquetFile(self._table) as table:
+        with self._readable(), ParquetFile(self._table) as table:
             for part in table.iter_batches(columns=list(columns)):
                 end = start + part.num_rows
                 for number, column in enumerate(columns):
@@ -190,6 +194,16 @@ class ImageStore:
                 start = end
         values.flags.writeable = False
         return values
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise ImageError(
+                f"{self._table}: damaged ({error}); remove its folder, and run "
+                "`kedro run --pipelines=split`"
+            ) from error
 
 
 def _read_into(pixels: memoryview, file: FileIO, offset: int) -> int:
@@ -216,4 +230,6 @@ def read_manifest(folder: Path) -> SplitMetadata:
     content: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
     shards = tuple(Shard(*shard) for shard in content.pop("shards"))
     height, width, channels = content.pop("shape")
-    return SplitMetadata(**content, shape=(height, width, channels), shards=shards)
+    names = tuple(content.pop("class_names", ()))
+    shape = (height, width, channels)
+    return SplitMetadata(**content, shape=shape, shards=shards, class_names=names)

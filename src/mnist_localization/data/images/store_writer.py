@@ -50,8 +50,9 @@ _BLOCK = 2**22
 _VERSION = 1
 # Height and width of a file, two whole numbers of 8 bytes, are behind the images of a shard.
 _SIZE_BYTES = 16
-# Images that cannot be used, listed in a message.
+# Rows of the annotations that are hashed at once.
 _HASHED_ROWS = 100_000
+# Images that cannot be used, listed in a message.
 _LISTED = 20
 
 
@@ -62,7 +63,8 @@ class SplitSpec:
     Attributes:
         split: `train`, `validation` or `test`.
         source: Source of the dataset.
-        drawn_from: Annotations that its rows were drawn from, `train` or `test`.
+        drawn_from: Annotations that its rows were drawn from, `train`, `validation` or
+            `test`.
         annotations: One row per image, columns `ANNOTATION_COLUMNS`.
         images: Folder of the image files.
         images_key: Identifier of the content of that folder, such as the hash of its archive.
@@ -70,6 +72,7 @@ class SplitSpec:
         max_image_mb: Size in MiB above which an image is refused before it is decoded.
         drops_bad_images: Whether images that cannot be decoded are left out.
         shard_mb: Size of a file with images in MiB, at most.
+        class_names: Name of each class, in the order of the labels.
     """
 
     split: str
@@ -82,12 +85,13 @@ class SplitSpec:
     max_image_mb: float
     drops_bad_images: bool = False
     shard_mb: float = 256.0
+    class_names: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Return a digest; equal specs give equal stores."""
         digest = _annotation_digest(self.annotations)
-        parts = [self.split, self.source, self.drawn_from, self.images_key]
+        parts = [self.split, self.source, self.drawn_from, self.images_key, *self.class_names]
         parts += ["drop"] if self.drops_bad_images else []
         digest.update(json.dumps([*parts, self.image.model_dump()]).encode())
         return digest.hexdigest()
@@ -157,6 +161,7 @@ def write_store(spec: SplitSpec, folder: Path, existing: Sequence[Path] = ()) ->
         spec_key=spec.key,
         shape=spec.image.shape,
         shards=tuple(shards),
+        class_names=spec.class_names,
     )
     _remove_others(folder, {shard.file for shard in shards})
     write_json(folder / MANIFEST, asdict(metadata))

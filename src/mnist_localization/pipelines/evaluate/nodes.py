@@ -22,6 +22,7 @@ from mnist_localization.evaluation.staleness import (
     model_fingerprint,
     stale_card,
     stale_model,
+    stale_names,
     stale_predictions,
     with_fingerprints,
 )
@@ -80,11 +81,12 @@ def score_predictions(
     from mnist_localization.models.saving import provenance
 
     meta = test_split.store.meta
+    known = provenance(localizer)
     mismatches = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
+    mismatches += stale_names(class_names.root, known, meta)
     handle_stale(mismatches, settings.on_stale)
     applicable = dict(list(baseline_predictions.groupby("baseline")))
     baselines = {name: applicable.get(name) for name in BASELINES}
-    known = provenance(localizer)
     scored = ScoredSplit(
         # The source of the split, because the dataset card may be that of a later fetch.
         source=meta.source,

@@ -29,6 +29,7 @@ def create_pipeline() -> Pipeline:
                     "params:export",
                     "params:dataset",
                     "params:evaluate",
+                    "class_names",
                     "localizer",
                     "test_split",
                     "predictions",

@@ -8,7 +8,7 @@ from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.scores import Metrics
-from mnist_localization.evaluation.staleness import handle_stale, stale_predictions
+from mnist_localization.evaluation.staleness import handle_stale, stale_names, stale_predictions
 from mnist_localization.reporting.charts import ChartData
 from mnist_localization.reporting.gallery import collect
 from mnist_localization.reporting.html.report import render_page
@@ -45,7 +45,9 @@ def publish_results(
     """
     dataset = dataset.with_class_names(class_names.root)
     store, names = test_split.store, dataset.class_names
-    handle_stale(stale_predictions(predictions, localizer, store.meta), evaluate.on_stale)
+    mismatches = stale_predictions(predictions, localizer, store.meta)
+    mismatches += stale_names(names, None, store.meta)
+    handle_stale(mismatches, evaluate.on_stale)
     gallery = collect(predictions, store, settings.gallery, names, seed)
     data = ChartData(metrics, predictions, baseline_predictions, dataset)
     page = render_page(data, gallery, training_history, dataset_card)

@@ -13,6 +13,7 @@ from mnist_localization.config.train import ResolvedTrainSettings, TrainSettings
 from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import ImageStore, SplitDataset
+from mnist_localization.evaluation.staleness import handle_stale, stale_names
 from mnist_localization.inference import describe_images
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.storage import Folder
@@ -56,6 +57,7 @@ def train_localizer(
 
     dataset = dataset.with_class_names(class_names.root)
     train, validation = train_split.store, validation_split.store
+    handle_stale(stale_names(class_names.root, None, train.meta, validation.meta), "error")
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
     resolved = resolve_settings(settings)

@@ -150,6 +150,7 @@ class AnnotationFormat:
             the class names and the shape of the images: texts by file name, or a JSON document.
         matches: Returns whether a file or folder is of the format, for the format `auto`.
         is_general: Whether files of other formats match as well, which then take precedence.
+        has_numbers: Whether labels are numbers of classes, also if a class has a number as name.
     """
 
     box_format: str | None
@@ -157,6 +158,7 @@ class AnnotationFormat:
     write: Callable[[pd.DataFrame, Sequence[str], ImageSettings], Any]
     matches: Callable[[Path], bool] | None = None
     is_general: bool = False
+    has_numbers: bool = False
 
 
 def load_format(name: str) -> AnnotationFormat:

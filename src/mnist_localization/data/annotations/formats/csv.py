@@ -1,6 +1,7 @@
 """CSV with one row per object: columns by name, by number, or in a usual order."""
 
 import csv
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from mnist_localization.data.annotations.formats import (
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS, BOX_COLUMNS
 from mnist_localization.data.images.decode import has_image_suffix
 from mnist_localization.errors import AnnotationError, UnreadableError
+
+logger = logging.getLogger(__name__)
 
 # Usual names of the columns, in lower case and without other characters than letters and digits.
 _NAMES = {
@@ -212,6 +215,14 @@ def _find_columns(path: Path, rows: Sequence[Sequence[str]], context: ReadContex
     if configured:
         return _configured(path, first, configured)
     if found := _named(first, context.settings.csv_boxes, has_label=has_label):
+        others = [cell for cell in first if _role(cell) is None]
+        if found.label is None and others and not context.class_names:
+            logger.warning(
+                "%s: no column of the labels is known (%s), so all objects are of one class; if "
+                "there is one, name the columns in dataset.annotations.csv.columns.",
+                path,
+                ", ".join(others),
+            )
         return found
     if _is_header_with_other_names(first):
         raise AnnotationError(
@@ -247,7 +258,7 @@ def _named(first: Sequence[str], csv_boxes: str, *, has_label: bool) -> _Columns
     """Return the columns of a header with usual names, or `None`."""
     at: dict[str, int] = {}
     for position, cell in enumerate(first):
-        role = _ROLES.get(re.sub(r"[^a-z0-9]", "", cell.lower()))
+        role = _role(cell)
         if role is not None:
             at.setdefault(role, position)
     if {"x", "y"} <= at.keys() and "w" not in at:
@@ -270,6 +281,11 @@ def _named(first: Sequence[str], csv_boxes: str, *, has_label: bool) -> _Columns
         has_header=True,
         order=_Columns.order if is_default else ",".join(first),
     )
+
+
+def _role(name: str) -> str | None:
+    """Return the role of a column with a usual name."""
+    return _ROLES.get(re.sub(r"[^a-z0-9]", "", name.lower()))
 
 
 def _ordered(rows: Sequence[Sequence[str]], csv_boxes: str, *, has_label: bool) -> _Columns:

@@ -67,5 +67,9 @@ def write_predictions(
 
 
 FORMAT = AnnotationFormat(
-    box_format=_BOX_FORMAT, read=read_rows, write=write_predictions, matches=matches
+    box_format=_BOX_FORMAT,
+    read=read_rows,
+    write=write_predictions,
+    matches=matches,
+    has_numbers=True,
 )

@@ -141,5 +141,9 @@ def _objects(lines: list[list[str]], source: str, image: str) -> Iterator[Found]
 
 
 FORMAT = AnnotationFormat(
-    box_format=_BOX_FORMAT, read=read_rows, write=write_predictions, matches=matches
+    box_format=_BOX_FORMAT,
+    read=read_rows,
+    write=write_predictions,
+    matches=matches,
+    has_numbers=True,
 )
