@@ -186,6 +186,7 @@ def write_yolo_sets(folder: Path, counts: dict[str, int]) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_given_sets_and_class_names_of_the_annotations_reach_all_stages(tmp_path):
     project = Project.make(tmp_path / "project", env="mine")
     folder = project.path / "data" / "yolo"
