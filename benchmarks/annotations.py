@@ -80,7 +80,7 @@ def measure(path: Path, images: Path) -> tuple[int, float, float]:
     dataset = DatasetSettings.model_validate(settings)
     started = time.perf_counter()
     with patch(_READ_HEADER, lambda _: _HEADER):
-        annotations = read_annotations(path, images, dataset)
+        annotations = read_annotations(path, images, images.parent, dataset)
     seconds = time.perf_counter() - started
     if annotations.bad_rows:
         raise RuntimeError(str(annotations.bad_rows[0]))

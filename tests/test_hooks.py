@@ -29,6 +29,9 @@ def test_a_fetch_ends_with_the_dataset():
     ]
     given = make_card(validation_images=5000)
     assert given.counts_text() == "60,000 training, 5,000 validation and 10,000 test images"
+    one_folder = {"annotations": "a.csv", "archive": "images", "images": "images"}
+    shared = make_card(splits={"train": one_folder, "test": one_folder})
+    assert shared.counts_text() == "images of 2 sets, of which some share a folder"
 
 
 def test_an_evaluation_ends_with_scores_and_source():

@@ -82,7 +82,7 @@ def read_back(project, name="mine"):
     settings = DatasetSettings.model_validate(parameters["dataset"])
     root = project / folder["path"]
     return settings, read_annotations(
-        root / folder["train_annotations"], root / folder["train_images"], settings
+        root / folder["train_annotations"], root / folder["train_images"], root, settings
     )
 
 
@@ -184,6 +184,25 @@ def test_folders_that_are_named_as_sets_are_sets(project, dataset, is_nested):
     for setting in ("validation_images", "validation_annotations"):
         assert "val" in folder[setting]
     assert folder["test_annotations"] == ""
+
+
+def test_a_set_without_objects_is_not_used(project, dataset, caplog):
+    for number, file in enumerate(FILES):
+        name = ("train", "valid")[number % 2]
+        (dataset / name).mkdir(exist_ok=True)
+        (dataset / "images" / file).rename(dataset / name / file)
+    for number, name in enumerate(("train", "valid")):
+        document = json.loads(coco_text(FILES[number::2], "ant"))
+        if name == "valid":
+            document["annotations"] = []
+        (dataset / name / "coco.json").write_text(json.dumps(document), "utf-8")
+    result = init(project, dataset)
+    assert result.exit_code == 0, result.output
+    assert "The annotations of the validation images have no boxes" in caplog.text
+    parameters = yaml.safe_load((project / "conf/mine/parameters.yml").read_text("utf-8"))
+    assert parameters["split"]["validation"]["source"] == "train"
+    assert parameters["fetch"]["folder"]["train_annotations"] == "train/coco.json"
+    assert parameters["dataset"]["class_names"] == ["ant"]
 
 
 def test_lists_of_images_next_to_the_folders_of_yolo_are_no_annotations(project, dataset):

@@ -40,7 +40,9 @@ class UnreadableError(AnnotationError):
     def __init__(self, path: object, error: OSError) -> None:
         """State the path, the cause and the remedy."""
         cause = (error.strerror or str(error)).lower()
-        super().__init__(f"{path}: {cause}; make the file readable")
+        is_locked = isinstance(error, PermissionError)
+        remedy = "make the file readable" if is_locked else "replace it with a readable file"
+        super().__init__(f"{path}: {cause}; {remedy}")
 
 
 class ImageError(LocalizationError):

@@ -291,7 +291,7 @@ def test_predictions_can_be_corrected_elsewhere_and_read_back(model, photos, tmp
     names = Localizer.from_model(model).class_names
     dataset = section("dataset", class_names=names, annotations={"format": "auto"})
     path = files[0] if len(files) == 1 else folder
-    table = read_annotations(path, photos, dataset).table.set_index("file")
+    table = read_annotations(path, photos, photos, dataset).table.set_index("file")
     table = table.loc[["a.png", "b.png", "more/c.png"]]
     assert table["label"].tolist() == predicted[0]["class_id"].tolist()
     sizes = predicted[0][["width", "height", "width", "height"]].to_numpy()

@@ -36,7 +36,7 @@ def annotation_settings(**changes: Any) -> AnnotationSettings:
 def read(path: Path, images: Path, **changes: Any) -> Annotations:
     """Read annotations of the classes `NAMES`, with changes of `dataset.annotations`."""
     return read_annotations(
-        path, images, section("dataset", class_names=NAMES, annotations=changes)
+        path, images, images.parent, section("dataset", class_names=NAMES, annotations=changes)
     )
 
 

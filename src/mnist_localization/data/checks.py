@@ -49,7 +49,7 @@ class Finding(NamedTuple):
     Attributes:
         level: `problem`, `note` or `fact`.
         check: What was checked, or the kind of fault.
-        split: `train` or `test`.
+        split: `train`, `validation` or `test`.
         file: Name of the image, relative to the folder of the split's images; empty for facts.
         name: What is counted or measured, such as a class.
         value: Its number, if there is one.
@@ -76,7 +76,8 @@ class Picture(NamedTuple):
         height: Rows, pixels; 0 if it cannot be read.
         width: Columns, pixels; 0 if it cannot be read.
         channels: Channels in its header.
-        digest: Hash of its pixels, equal for the same picture in another file format.
+        digest: Hash of its pixels, equal for the same picture in another file format, unless one
+            is a large JPEG, which is decoded with fewer pixels.
         faults: Why the stage `split` refuses it, by kind of fault.
     """
 
@@ -93,7 +94,7 @@ class _Split:
     """Annotations and decoded images of one split.
 
     Attributes:
-        name: `train` or `test`.
+        name: `train`, `validation` or `test`.
         annotations: Its annotations.
         pictures: One row per image, columns `Picture._fields`; label and corners are NaN for
             images without a good annotation.

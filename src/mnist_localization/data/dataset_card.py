@@ -35,6 +35,7 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
         requested_source: The configured source; differs from `source` after a fallback.
         fallback_reason: Why the stand-in was made instead of the configured source, or `None`.
         folder: Folder of the source, relative to the raw folder.
+        root: Folder of the whole dataset, relative to the folder of the source.
         files: Raw files by name.
         splits: `train` and, if the dataset has such sets, `validation` and `test`.
         train_images: Number of training images.
@@ -48,6 +49,7 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
     requested_source: str
     fallback_reason: str | None = None
     folder: str
+    root: str = "."
     files: dict[str, FileEntry]
     splits: dict[str, SplitFiles]
     train_images: int
@@ -58,6 +60,8 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
     def counts_text(self) -> str:
         """Return the number of images of each set as text."""
         train = f"{self.train_images:,}"
+        if len(self.splits) > len({files.images for files in self.splits.values()}):
+            return f"images of {len(self.splits)} sets, of which some share a folder"
         validation = f"{self.validation_images:,} validation" if self.validation_images else ""
         if self.test_images:
             others = f", {validation}" if validation else ""

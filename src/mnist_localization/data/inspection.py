@@ -91,17 +91,18 @@ def inspect_folder(folder: Path, base: DatasetSettings, annotations: str = "") -
         sets = {"train": (_common_folder(pictures), annotations)}
     else:
         sets = _find_sets(folder, names, pictures)
+    name, form = choose_format("auto", folder / sets["train"][1])
+    sets, rows = _sets_with_boxes(folder, form, sets, base)
     places = [(folder / found, folder / images) for images, found in sets.values()]
-    name, form = choose_format("auto", places[0][0])
-    files, rows = _raw_rows(form, places, base)
+    files = {file for _, images in places for file in files_below(images)}
     settings: dict[str, Any] = {
-        "class_names": _class_names(rows, [path for path, _ in places], form.has_numbers),
+        "class_names": _class_names(rows, [path for path, _ in places], folder, form.has_numbers),
         "image": _image_settings(folder, pictures),
         "whole_pixel_boxes": False,
         "annotations": {"format": name, **_csv_settings(rows, files, form.box_format is None)},
     }
     dataset = _merged(base, settings)
-    read = [read_annotations(*place, dataset, "drop_image") for place in places]
+    read = [read_annotations(*place, folder, dataset, "drop_image") for place in places]
     several = "image with several objects left out"
     return Proposal(
         sets,
@@ -112,21 +113,24 @@ def inspect_folder(folder: Path, base: DatasetSettings, annotations: str = "") -
     )
 
 
-def _raw_rows(
-    form: AnnotationFormat, places: Sequence[tuple[Path, Path]], base: DatasetSettings
-) -> tuple[set[str], list[RawRow]]:
-    """Return the names of all files in the folders of images, and the objects of all sets."""
-    all_files: set[str] = set()
+def _sets_with_boxes(
+    folder: Path, form: AnnotationFormat, sets: dict[str, tuple[str, str]], base: DatasetSettings
+) -> tuple[dict[str, tuple[str, str]], list[RawRow]]:
+    """Return the sets with objects, and the objects of all of them."""
+    kept: dict[str, tuple[str, str]] = {}
     rows: list[RawRow] = []
-    for path, images in places:
-        files = frozenset(files_below(images))
-        found = form.read(path, ReadContext(files, base.annotations, ()))
+    for name, (images, annotations) in sets.items():
+        context = ReadContext(frozenset(files_below(folder / images)), base.annotations, ())
+        found = form.read(folder / annotations, context)
         objects = [row for row in found if isinstance(row, RawRow) and row.box]
-        if not objects:
-            raise AnnotationError(f"{path}: contains no boxes; name other annotations")
-        all_files |= files
-        rows += objects
-    return all_files, rows
+        if objects:
+            kept[name] = images, annotations
+            rows += objects
+        elif name == "train":
+            raise AnnotationError(f"{folder / annotations}: contains no boxes; name other ones")
+        else:
+            logger.warning("The annotations of the %s images have no boxes; not used.", name)
+    return kept, rows
 
 
 def _merged(base: DatasetSettings, settings: dict[str, Any]) -> DatasetSettings:
@@ -207,8 +211,8 @@ def _only(folder: Path, matching: Sequence[str]) -> str:
         known = ", ".join(module_names("data/annotations/formats"))
         listed = ", ".join(matching[:9]) or f"none of the formats {known}"
         raise AnnotationError(
-            f"{folder}: expected one annotation file or folder, found {listed}; name it "
-            "with --annotations"
+            f"{folder}: expected one annotation file or folder, found {listed}; remove "
+            "the others, or name one for all images with --annotations"
         )
     return matching[0]
 
@@ -223,11 +227,13 @@ def _is_known(path: Path) -> bool:
     return True
 
 
-def _class_names(rows: Sequence[RawRow], paths: Sequence[Path], has_numbers: bool) -> list[str]:
+def _class_names(
+    rows: Sequence[RawRow], paths: Sequence[Path], folder: Path, has_numbers: bool
+) -> list[str]:
     labels = {row.label for row in rows}
     if labels == {""}:
         return [_ONLY_CLASS]
-    return list(find_class_names(labels, paths, has_numbers=has_numbers))
+    return list(find_class_names(labels, paths, folder, has_numbers=has_numbers))
 
 
 def _csv_settings(rows: Sequence[RawRow], files: set[str], is_csv: bool) -> dict[str, Any]:

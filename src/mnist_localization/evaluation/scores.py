@@ -40,7 +40,8 @@ class ScoredSplit(Result):
         split: Name of the split.
         images: Number of images.
         fingerprint: SHA-256 of the split.
-        validated_on: Split whose images chose the best epoch (`train` or `test`), if known.
+        validated_on: Set of the images that chose the best epoch (`train`, `validation` or
+            `test`), if known.
     """
 
     source: str

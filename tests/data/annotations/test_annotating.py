@@ -165,6 +165,23 @@ def test_auto_takes_the_names_of_numbers_from_a_list_next_to_the_annotations(tmp
     assert annotations["test"].table["label"].tolist() == [1]
 
 
+@pytest.mark.parametrize("file", ["classes.txt", "data.yaml"])
+def test_a_list_outside_the_folder_of_the_dataset_is_of_another_dataset(tmp_path, file):
+    text = "cow\nhen\n" if file == "classes.txt" else "names: [cow, hen]"
+    (tmp_path / file).write_text(text, "utf-8")
+    own = tmp_path / "own"
+    own.mkdir()
+    dataset, _ = read_sets(own, "yolo", {"train": ["1", "0"]})
+    assert dataset.class_names == ("0", "1")
+
+
+def test_auto_takes_a_list_of_any_length(tmp_path):
+    names = tuple(f"name {number}" for number in range(1203))
+    (tmp_path / "classes.txt").write_text("\n".join(names), "utf-8")
+    dataset, _ = read_sets(tmp_path, "yolo", {"train": ["1202", "0"]})
+    assert dataset.class_names == names
+
+
 def test_auto_keeps_numbers_that_have_no_names(tmp_path):
     dataset, annotations = read_sets(tmp_path, "yolo", {"train": ["3", "1"]})
     assert dataset.class_names == ("0", "1", "2", "3")

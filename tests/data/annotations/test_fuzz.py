@@ -83,7 +83,7 @@ def test_damage_never_crashes_a_reader_or_spreads(images, tmp_path, name):
     for file, content in files.items():
         (tmp_path / file).write_bytes(content)
     path = tmp_path if len(files) > 1 else tmp_path / next(iter(files))
-    original = read_annotations(path, images, dataset)
+    original = read_annotations(path, images, images.parent, dataset)
     assert len(original.table) == ROWS
     random = np.random.default_rng(1)
     for number in range(MUTATIONS):
@@ -92,7 +92,7 @@ def test_damage_never_crashes_a_reader_or_spreads(images, tmp_path, name):
         (tmp_path / file).write_bytes(damaged)
         started = time.monotonic()
         try:
-            found = read_annotations(path, images, dataset)
+            found = read_annotations(path, images, images.parent, dataset)
         except AnnotationError:
             pass  # one message for the whole file
         else:

@@ -58,7 +58,9 @@ def test_a_label_is_a_class_name_or_else_a_number(images):
     annotations = read_csv(images, "a.png,bee,0,0,1,1\nb.png,2,0,0,1,1\n")
     assert annotations.table["label"].tolist() == [1, 2]
     path = images.parent / "rows.csv"
-    numbered = read_annotations(path, images, section("dataset", class_names=("2", "bee", "0")))
+    numbered = read_annotations(
+        path, images, images.parent, section("dataset", class_names=("2", "bee", "0"))
+    )
     assert numbered.table["label"].tolist() == [1, 0]
 
 
@@ -184,7 +186,8 @@ SEVERAL = f"{GOOD}\na.png,1,0,0,0.9,0.9\nb.png,1,0,0,1,1\n"
 def several(images, on_several):
     path = images.parent / "rows.csv"
     path.write_text(SEVERAL, "utf-8")
-    return read_annotations(path, images, section("dataset", class_names=NAMES), on_several)
+    dataset = section("dataset", class_names=NAMES)
+    return read_annotations(path, images, images.parent, dataset, on_several)
 
 
 def test_an_image_with_several_objects_is_bad_by_default(images):

@@ -36,7 +36,7 @@ def test_images_of_a_bucket_are_read_like_those_of_a_folder(tmp_path, url):
     root = tmp_path / "raw" / card.folder
     files = card.splits["train"]
     annotations = read_annotations(
-        root / files.annotations, root / files.images, section("dataset")
+        root / files.annotations, root / files.images, root, section("dataset")
     )
     assert annotations.table["label"].tolist() == [0, 1, 2]
 

@@ -14,15 +14,15 @@ from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.annotations.formats import Fault
 from mnist_localization.data.annotations.reading import (
     Annotations,
+    name_classes,
     read_annotations,
-    with_class_names,
 )
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import AnnotationError
 
 logger = logging.getLogger(__name__)
 
-# Files and folders of each set of a dataset, in the order of the outputs of `annotate_dataset`.
+# Sets of images, in the order of the tables that `annotate_dataset` returns.
 _SETS = ("train", "validation", "test")
 # More rows than this, and more than half of all, show that the configuration is wrong.
 _FEW = 10
@@ -133,9 +133,10 @@ def read_dataset(
         name: (folder / files.annotations, folder / files.images)
         for name, files in dataset_card.splits.items()
     }
-    dataset = with_class_names(dataset, list(places.values()))
+    root = folder / dataset_card.root
+    dataset = name_classes(dataset, list(places.values()), root)
     return dataset, {
-        name: read_annotations(*place, dataset, on_several) for name, place in places.items()
+        name: read_annotations(*place, root, dataset, on_several) for name, place in places.items()
     }
 
 

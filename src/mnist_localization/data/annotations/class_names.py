@@ -35,13 +35,16 @@ def parse_label(text: str, labels: Mapping[str, int]) -> tuple[int | None, bool]
     return (int(number), True) if 0 <= number < 10**9 and number.is_integer() else (None, False)
 
 
-def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path) -> None:
+def check_numbers(
+    numbers: Sequence[int], class_names: Sequence[str], path: Path, root: Path
+) -> None:
     """Check that the numbers of the classes mean the classes of the configuration.
 
     Args:
         numbers: All class numbers of an annotation file; empty if it has names.
         class_names: Name of each class, in the order of the labels.
         path: The annotation file or folder.
+        root: Folder of the dataset.
 
     Raises:
         AnnotationError: The numbers start at 1, or a list of classes next to the annotations has
@@ -54,22 +57,24 @@ def check_numbers(numbers: Sequence[int], class_names: Sequence[str], path: Path
             f"{path}: the class numbers are 1 to {len(class_names)}, but numbering starts at 0; "
             "write the names of the classes, or subtract 1 from each number"
         )
-    for file, names in class_lists(path):
+    for file, names in class_lists(path, root):
         if list(names) != list(class_names):
             raise AnnotationError(
                 f"{path}: class numbers follow the order of {file}, which is {list(names)}, but "
-                f"dataset.class_names is {list(class_names)}; correct dataset.class_names"
+                f"dataset.class_names is {list(class_names)}; correct dataset.class_names "
+                "or the list"
             )
 
 
 def find_class_names(
-    labels: Collection[str], paths: Sequence[Path], *, has_numbers: bool
+    labels: Collection[str], paths: Sequence[Path], root: Path, *, has_numbers: bool
 ) -> tuple[str, ...]:
     """Return the names of the classes of a dataset that does not configure them.
 
     Args:
         labels: All labels of the annotations.
         paths: Annotation file or folder of each split.
+        root: Folder of the dataset.
         has_numbers: Whether the labels of the format are numbers of classes.
 
     Returns:
@@ -89,12 +94,12 @@ def find_class_names(
             "all objects are of one class, set it to a list with one name"
         )
     numbers = [number for number in found.values() if number is not None]
-    lists = (each for path in paths for each in class_lists(path))
+    lists = (each for path in paths for each in class_lists(path, root))
     file, listed = next(lists, (paths[0], [])) if len(numbers) == len(found) else (paths[0], [])
     if len(set(listed)) < len(listed):
         raise AnnotationError(f"{file}: lists a class twice; each class needs its own name")
     count = len(listed) or (max(numbers) + 1 if has_numbers else len(found))
-    if count > _MAX_CLASSES:
+    if count > _MAX_CLASSES and not listed:
         raise AnnotationError(
             f"{paths[0]}: {count} classes are more than {_MAX_CLASSES}; correct "
             "dataset.annotations, or list the classes in dataset.class_names"
@@ -115,15 +120,15 @@ def _whole_number(text: str) -> int | None:
     return int(number) if number.is_integer() and number >= 0 else None
 
 
-def class_lists(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield the lists of class names near the annotations, those in their folder first.
+def class_lists(path: Path, root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the lists of class names of a dataset, those in the folder of the annotations first.
 
-    A YAML file may be two folders above, as that of `train/labels` and `valid/labels`.
+    The folders from the annotations up to the folder of the dataset are searched.
     """
+    path, root = path.resolve(), root.resolve()
     folder = path if path.is_dir() else path.parent
-    files = [each / name for each in (folder, folder.parent) for name in _LIST_FILES]
-    files += [folder.parent.parent / name for name in _LIST_FILES if name.endswith(".yaml")]
-    for file in files:
+    folders = [folder, *(each for each in folder.parents if each.is_relative_to(root))]
+    for file in (each / name for each in folders for name in _LIST_FILES):
         if not _is_small_file(file):
             continue
         try:

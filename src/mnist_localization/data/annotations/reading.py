@@ -61,14 +61,15 @@ class Annotations:
         return dict(Counter(decision.kind for decision in self.decisions))
 
 
-def with_class_names(
-    dataset: DatasetSettings, places: Sequence[tuple[Path, Path]]
+def name_classes(
+    dataset: DatasetSettings, places: Sequence[tuple[Path, Path]], root: Path
 ) -> DatasetSettings:
     """Return the settings with the names of the classes, which `auto` takes from the annotations.
 
     Args:
         dataset: The section `dataset`.
         places: Annotation file or folder, and folder of the images, of each split.
+        root: Folder of the dataset.
 
     Raises:
         AnnotationError: A file is missing or not of its format, or has no labels.
@@ -82,19 +83,24 @@ def with_class_names(
         rows = annotation_format.read(path, context)
         labels.update(row.label for row in rows if isinstance(row, RawRow) and row.box)
     paths = [path for path, _ in places]
-    names = find_class_names(labels, paths, has_numbers=annotation_format.has_numbers)
+    names = find_class_names(labels, paths, root, has_numbers=annotation_format.has_numbers)
     logger.info("Classes of the annotations: %s", ", ".join(names))
     return dataset.with_class_names(names)
 
 
 def read_annotations(
-    path: Path, images: Path, dataset: DatasetSettings, on_several: OnSeveral = "error"
+    path: Path,
+    images: Path,
+    root: Path,
+    dataset: DatasetSettings,
+    on_several: OnSeveral = "error",
 ) -> Annotations:
     """Read and validate the annotations of one split.
 
     Args:
         path: Annotation file or folder, of the format that the settings name.
         images: Folder of the images that it names.
+        root: Folder of the dataset, in which lists of classes are searched.
         dataset: The section `dataset`. A label is the name of a class or, if no class has that
             name, its number.
         on_several: What to do with an image of several objects.
@@ -109,7 +115,7 @@ def read_annotations(
     reader = _Reader(images, ImageNames(files), dataset, annotation_format.has_numbers)
     for found in annotation_format.read(path, context):
         reader.add(found)
-    check_numbers(reader.numbers, dataset.class_names, path)
+    check_numbers(reader.numbers, dataset.class_names, path, root)
     reader.fit(annotation_format.box_format or dataset.annotations.csv_boxes, path)
     good, negatives = reader.one_per_image(on_several)
     table = pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS))

@@ -245,8 +245,10 @@ def _opened(source: ImageSource, name: str = "", max_mb: float = math.inf) -> It
     shown = name or ("the image" if isinstance(source, Image.Image) else printable(str(source)))
     try:
         with _open(source) as image:
-            _check_size(image, max_mb, shown)
+            _check_size(image, max_mb)
             yield image
+    except ImageError as error:
+        raise ImageError(f"{shown}: {error}") from error.__cause__
     except FileNotFoundError as error:
         raise ImageError(
             f"{shown}: the image is missing; run the stage `fetch` again, or correct the annotation"
@@ -306,12 +308,12 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _TRANSPOSE else 1
 
 
-def _check_size(image: Image.Image, max_mb: float, name: str) -> None:
+def _check_size(image: Image.Image, max_mb: float) -> None:
     sample_bytes = _SAMPLE_BYTES.get(image.mode, 1)
     size_mb = image.width * image.height * len(image.getbands()) * sample_bytes / _MEBIBYTE
     if size_mb > max_mb:
         raise ImageError(
-            f"{name}: {image.width}x{image.height} pixels would take {size_mb:.0f} MiB, more than "
+            f"{image.width}x{image.height} pixels would take {size_mb:.0f} MiB, more than "
             f"the limit of {max_mb:g} MiB (split.max_image_mb)"
         )
 
@@ -351,8 +353,9 @@ def _to_8_bit(image: Image.Image, sample_bits: int | None) -> Image.Image:
     samples = np.asarray(image).astype(np.int64).clip(min=0)
     largest = samples.max(initial=0)
     if sample_bits is not None and largest >= 2**sample_bits:
-        raise ValueError(
-            f"a sample is {largest}, more than dataset.image.sample_bits = {sample_bits} allows"
+        raise ImageError(
+            f"a sample is {largest}, more than dataset.image.sample_bits = {sample_bits} allows; "
+            "correct the parameter, or replace the image"
         )
     bits = sample_bits or next(bits for bits in (8, 12, 16, 32) if largest < 2**bits)
     if sample_bits is None and bits != _SAMPLE_BITS:

@@ -62,7 +62,8 @@ def fetch_local_folder(
                 archive=archive,
                 images=_card_path(path, folder.path, own),
             )
-    return source.card("folder", files, splits, counts)
+        card_root = _card_path(root, folder.path, own)
+    return source.card("folder", files, splits, counts).model_copy(update={"root": card_root})
 
 
 def _root(own: FolderSettings, project_folder: Path) -> Path:

@@ -169,5 +169,5 @@ def _log_summary(metrics: Metrics) -> None:
     if metrics.dataset.validated_on == "test":
         logger.warning(
             "The model was validated on the test split, so no score on it is unbiased; set "
-            "split.validation.source to train."
+            "split.validation.source to train or given."
         )

@@ -221,4 +221,4 @@ def test_the_only_class_needs_no_column(images):
     path = images.parent / "rows.csv"
     path.write_text("a.png,0.1,0.2,0.3,0.4\n", "utf-8")
     dataset = section("dataset", class_names=("plate",))
-    assert read_annotations(path, images, dataset).table["label"].tolist() == [0]
+    assert read_annotations(path, images, images.parent, dataset).table["label"].tolist() == [0]

@@ -76,7 +76,7 @@ def test_predictions_are_read_back(predictions, tmp_path, name):
     written = load_format(name).write(predictions, NAMES, IMAGE)
     path = save(written, tmp_path / name)
     settings = section("dataset", class_names=NAMES, annotations={"format": name})
-    annotations = read_annotations(path, tmp_path / "images", settings)
+    annotations = read_annotations(path, tmp_path / "images", tmp_path, settings)
     assert annotations.bad_rows == ()
     table = annotations.table.set_index("file").loc[FILES]
     assert table["label"].tolist() == predictions["predicted_label"].tolist()
@@ -94,7 +94,7 @@ def test_a_written_format_is_detected(predictions, tmp_path, name, caplog):
     path = save(written, tmp_path / name)
     assert choose_format("auto", path) == (name, load_format(name))
     settings = section("dataset", class_names=NAMES, annotations={"format": "auto"})
-    assert len(read_annotations(path, tmp_path / "images", settings).table) == len(FILES)
+    assert len(read_annotations(path, tmp_path / "images", tmp_path, settings).table) == len(FILES)
     assert f"format {name}: {path}" in caplog.text
 
 
@@ -130,7 +130,7 @@ def test_unexpected_json_gives_bad_rows_or_one_error(tmp_path, name, text):
     (tmp_path / "a.json").write_text(text, "utf-8", errors="surrogatepass")
     settings = section("dataset", class_names=NAMES, annotations={"format": name})
     with suppress(AnnotationError):
-        annotations = read_annotations(tmp_path / "a.json", tmp_path / "images", settings)
+        annotations = read_annotations(tmp_path / "a.json", tmp_path / "images", tmp_path, settings)
         assert annotations.table.empty
 
 
