@@ -29,6 +29,9 @@ class Images:
 
     annotations = pd.DataFrame({"file": ["a.png", "b.png", "c.png", "d.png"]})
 
+    def read_annotations(self, indices):
+        return self.annotations.iloc[list(indices)]
+
     def read(self, indices):
         return np.repeat(np.array(indices, np.uint8), 24).reshape(len(indices), 4, 6, 1)
 
@@ -190,7 +193,9 @@ def predict_wrong_way(images):
 
 
 def test_the_dataset_images_have_only_true_boxes_in_the_frame_of_the_file(letterbox_store):
-    images = annotated_images(letterbox_store.annotations, letterbox_store)
+    images = annotated_images(
+        letterbox_store.annotations, letterbox_store, range(len(letterbox_store))
+    )
     for image, size in zip(images, [(40, 40), (20, 80), (60, 30)], strict=True):
         assert image.size == size
         assert image.image.shape[1] / image.image.shape[0] == pytest.approx(size[1] / size[0])

@@ -64,6 +64,9 @@ class _Images:
         self.annotations = annotations
         self._pixels = pixels
 
+    def read_annotations(self, indices):
+        return self.annotations.iloc[list(indices)]
+
     def read(self, indices):
         return self._pixels[list(indices)]
 

@@ -150,10 +150,11 @@ def _given(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
 
 def _with_objects(annotations: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with an object, because the model cannot learn that there is none."""
-    rows = annotations.dropna(subset="label")
-    if len(rows) < len(annotations):
-        logger.info("%d images without an object are not used.", len(annotations) - len(rows))
-    return rows.reset_index(drop=True).astype({"label": np.int64})
+    has_object = annotations["label"].notna()
+    if not has_object.all():
+        logger.info("%d images without an object are not used.", (~has_object).sum())
+        annotations = annotations[has_object]
+    return annotations.reset_index(drop=True).astype({"label": np.int64})
 
 
 def stratified_holdout(

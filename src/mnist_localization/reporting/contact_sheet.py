@@ -66,7 +66,8 @@ def annotation_sample(
     """Draw a random sample of the training split with its true boxes as a Matplotlib figure."""
     store = train_split.store
     rows = store.sample(settings.contact_sheet, seed)
-    images = validate(annotated_images(store.annotations.iloc[rows], store), class_names.root)
+    annotations = store.read_annotations(rows)
+    images = validate(annotated_images(annotations, store, rows.tolist()), class_names.root)
     title = (
         f"{len(rows)} of {len(store):,} images of the {store.meta.split} split (source: "
         f"{store.meta.source}), random sample with true boxes"

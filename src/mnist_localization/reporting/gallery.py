@@ -62,6 +62,10 @@ class ImageSource(Protocol):
         """Return one row per image with the column `file`; see `ImageStore`."""
         ...
 
+    def read_annotations(self, indices: Sequence[int], /) -> pd.DataFrame:
+        """Return the given rows of `annotations`."""
+        ...
+
     def read(self, indices: Sequence[int], /) -> npt.NDArray[np.uint8]:
         """Return the pixels of the given rows, uint8 0..255, `[n, height, width, channels]`."""
         ...
@@ -123,30 +127,30 @@ def collect(
     """
     chosen = choose_rows(predictions, settings, seed)
     table = predictions.iloc[list(chosen)]
-    annotated = validate(annotated_images(table, images), class_names)
+    positions = _positions(table, images)
+    annotated = validate(annotated_images(table, images, positions), class_names)
     outcomes = table[["label", "predicted_label", "confidence", "iou"]].itertuples(index=False)
-    rows = zip(annotated, chosen.values(), _positions(table, images), outcomes, strict=True)
+    rows = zip(annotated, chosen.values(), positions, outcomes, strict=True)
     return [
         GalleryItem(image, reasons, position, *outcome)
         for image, reasons, position, outcome in rows
     ]
 
 
-def annotated_images(table: pd.DataFrame, images: ImageSource) -> list[AnnotatedImage]:
+def annotated_images(
+    table: pd.DataFrame, images: ImageSource, positions: Sequence[int]
+) -> list[AnnotatedImage]:
     """Return images as in their files, without padding, and their boxes.
 
     Args:
         table: One row per image, with columns `file, label` and `BOX_COLUMNS`, and the columns
             of the table `predictions` if predicted boxes are wanted.
         images: The split that holds the files.
-
-    Raises:
-        StaleError: A file is not in the split.
+        positions: Row of each file in the split.
     """
-    positions = _positions(table, images)
     pixels = list(images.read(positions))
     sizes: Sequence[tuple[int, int] | None] = [None] * len(pixels)
-    placed = images.annotations.iloc[positions]
+    placed = images.read_annotations(positions)
     if PLACEMENT_COLUMNS[0] in placed:
         placements = placed[list(PLACEMENT_COLUMNS)].to_numpy()
         pixels = [crop_padding(*pair) for pair in zip(pixels, placements, strict=True)]
@@ -179,13 +183,13 @@ class EpochSample:
         """
         outputs = predictor(self._store.read(self._rows))
         label, bbox = np.asarray(outputs["label"]), np.asarray(outputs["bbox"])
-        annotations = self._store.annotations.iloc[self._rows]
+        annotations = self._store.read_annotations(self._rows)
         table = prediction_table(annotations, label.argmax(axis=1), label.max(axis=1), bbox, bbox)
         return [
             replace(
                 image, box_layers={name: image.box_layers[name] for name in self._settings.sets}
             )
-            for image in annotated_images(table, self._store)
+            for image in annotated_images(table, self._store, self._rows.tolist())
         ]
 
 

@@ -121,6 +121,19 @@ class ImageStore:
         with self._readable():
             return pd.read_parquet(self._table)
 
+    def read_annotations(
+        self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]
+    ) -> pd.DataFrame:
+        """Read the given rows of `annotations`, which is not loaded."""
+        indices = np.asarray(indices, dtype=np.int64)
+        parts, start = [], 0
+        with self._readable(), ParquetFile(self._table) as table:
+            for part in table.iter_batches():
+                chosen = indices[(indices >= start) & (indices < start + part.num_rows)]
+                parts.append(part.take(chosen - start).to_pandas().set_index(chosen))
+                start += part.num_rows
+        return pd.concat(parts).loc[indices]
+
     def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Read the images of the given rows.
 

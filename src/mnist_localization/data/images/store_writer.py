@@ -50,8 +50,8 @@ _BLOCK = 2**22
 _VERSION = 1
 # Height and width of a file, two whole numbers of 8 bytes, are behind the images of a shard.
 _SIZE_BYTES = 16
-# Rows of the annotations that are hashed at once.
-_HASHED_ROWS = 100_000
+# Rows of the annotations that are hashed, or written, at once, which bounds the memory.
+_ROWS = 100_000
 # Images that cannot be used, listed in a message.
 _LISTED = 20
 
@@ -152,7 +152,7 @@ def write_store(spec: SplitSpec, folder: Path, existing: Sequence[Path] = ()) ->
     if spec.image.letterbox:
         fingerprint.update(sizes.tobytes())
         annotations = _with_input_columns(annotations, sizes, spec.image)
-    annotations.to_parquet(folder / ANNOTATIONS, index=False)
+    annotations.to_parquet(folder / ANNOTATIONS, index=False, row_group_size=_ROWS)
     metadata = SplitMetadata(
         split=spec.split,
         source=spec.source,
@@ -174,12 +174,13 @@ def _write_shards(
 
     The pixels are added to the fingerprint.
     """
-    files = spec.annotations["file"].tolist()
+    files = spec.annotations["file"]
     rows = max(1, int(spec.shard_mb * _MEBIBYTE) // int(np.prod(spec.image.shape)))
     shards: list[Shard] = []
     bad: dict[int, str] = {}
     for start in range(0, len(files), rows):
-        names = files[start : start + rows]
+        # Only the names of one shard, because a list of millions needs much memory.
+        names = files[start : start + rows].tolist()
         path = folder / f"{_shard_key(spec, names)}{SHARD_SUFFIX}"
         if any(_take(each / path.name, path, spec, names) for each in (folder, *existing)):
             _hash_pixels(spec, path, len(names), fingerprint)
@@ -335,7 +336,7 @@ def _is_made_from(spec: SplitSpec, folder: Path) -> bool:
 def _annotation_digest(annotations: pd.DataFrame) -> "hashlib._Hash":
     """Return the hash of the rows as CSV, made in parts to bound the memory."""
     digest = hashlib.sha256()
-    for start in range(0, max(1, len(annotations)), _HASHED_ROWS):
-        part = annotations[list(ANNOTATION_COLUMNS)][start : start + _HASHED_ROWS]
+    for start in range(0, max(1, len(annotations)), _ROWS):
+        part = annotations[list(ANNOTATION_COLUMNS)][start : start + _ROWS]
         digest.update(part.to_csv(index=False, header=start == 0).encode())
     return digest
