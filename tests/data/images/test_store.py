@@ -55,6 +55,16 @@ def test_a_store_returns_the_pixels_and_annotations_it_was_made_from(spec, tmp_p
     pd.testing.assert_frame_equal(store.annotations, spec.annotations)
 
 
+@pytest.mark.parametrize("rows", [[], [3], [5, 0, 3, 2]])
+def test_single_rows_of_the_annotations_are_read_in_the_given_order(
+    spec, tmp_path, rows, monkeypatch
+):
+    monkeypatch.setattr(store_writer, "_ROWS", 2)
+    write_store(spec, tmp_path / "store")
+    store = ImageStore(tmp_path / "store")
+    pd.testing.assert_frame_equal(store.read_annotations(rows), store.annotations.iloc[rows])
+
+
 def test_the_fingerprint_depends_on_the_pixels(spec, tmp_path):
     write_store(spec, tmp_path / "a")
     write_store(spec, tmp_path / "b")

@@ -132,7 +132,8 @@ class ImageStore:
                 chosen = indices[(indices >= start) & (indices < start + part.num_rows)]
                 parts.append(part.take(chosen - start).to_pandas().set_index(chosen))
                 start += part.num_rows
-        return pd.concat(parts).loc[indices]
+        rows: pd.DataFrame = pd.concat(parts).loc[indices]
+        return rows
 
     def read(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Read the images of the given rows.
