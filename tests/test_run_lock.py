@@ -7,8 +7,9 @@ import pytest
 
 from mnist_localization import run_lock
 from mnist_localization.errors import LocalizationError
+from mnist_localization.folder import Folder
 from mnist_localization.run_lock import RunLock
-from mnist_localization.storage import Folder, Store
+from mnist_localization.storage import Store
 from support.object_store import s3_bucket
 
 
@@ -48,7 +49,7 @@ def test_a_lock_can_be_taken_again(folder):
 def test_a_killed_run_leaves_no_lock_on_a_disk(tmp_path):
     code = (
         "import os; from pathlib import Path; from mnist_localization.run_lock import RunLock;"
-        "from mnist_localization.storage import Folder;"
+        "from mnist_localization.folder import Folder;"
         f"RunLock(Folder(Path({str(tmp_path)!r})), '').acquire(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

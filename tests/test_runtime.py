@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from mnist_localization.hooks import ThreadHooks
+from mnist_localization.hooks import ProcessHooks
 from mnist_localization.runtime import git_state, thread_variables, versions
 
 
@@ -15,7 +15,7 @@ def test_an_operation_uses_half_of_the_cores(monkeypatch, cores, threads):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     assert thread_variables() == {"TF_NUM_INTRAOP_THREADS": threads}
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    ThreadHooks().before_pipeline_run()
+    ProcessHooks().before_pipeline_run()
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == threads
 
 

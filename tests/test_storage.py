@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_localization.errors import StorageError
-from mnist_localization.storage import Folder, Store, is_stored
+from mnist_localization.folder import Folder
+from mnist_localization.storage import Store, is_stored
 from support.object_store import s3_bucket
 
 

@@ -19,6 +19,7 @@ from kedro.validation.exceptions import ParameterValidationError
 
 from mnist_localization.errors import LocalizationError, causes
 from mnist_localization.init_dataset import init_dataset
+from mnist_localization.runs_command import runs
 
 # Errors whose message is sufficient; all others keep their traceback.
 _USER_ERRORS = (
@@ -85,6 +86,12 @@ def _check_names(options: dict[str, Any]) -> None:
             "a W&B run belongs to one process, so ParallelRunner cannot be used; leave it out, or "
             "use ThreadRunner",
             param_hint="--runner",
+        )
+    if options["load_versions"]:
+        raise click.BadParameter(
+            "no dataset has versions; choose a model with --params evaluate.model=NAME, see "
+            "`kedro runs list`",
+            param_hint="--load-versions",
         )
     if not set(pipelines):
         return  # outside of a project, for which Kedro has a message
@@ -174,3 +181,4 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(init_dataset)
+cli.add_command(runs)

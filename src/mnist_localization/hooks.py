@@ -27,7 +27,7 @@ from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.scores import Metrics, baseline_remarks
 from mnist_localization.run_lock import RunLock
-from mnist_localization.runtime import thread_variables
+from mnist_localization.runtime import release_freed_memory, thread_variables
 from mnist_localization.tracking import Receipt, RunContext
 from mnist_localization.tracking.run_context import job_type_of
 
@@ -75,13 +75,14 @@ class ProgressHooks:
             self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + passed
 
 
-class ThreadHooks:
-    """Hooks that set the number of TensorFlow threads before any stage imports TensorFlow."""
+class ProcessHooks:
+    """Hooks that set up threads and memory before any stage imports TensorFlow."""
 
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Set the variables for this process and its child processes."""
         os.environ.update(thread_variables())
+        release_freed_memory()
 
 
 class StorageHooks:
@@ -297,4 +298,4 @@ def _exit(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-HOOKS = (StorageHooks(), SummaryHooks(), TrackingHooks(), ProgressHooks(), ThreadHooks())
+HOOKS = (StorageHooks(), SummaryHooks(), TrackingHooks(), ProgressHooks(), ProcessHooks())

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 from mnist_localization.errors import LocalizationError
 from mnist_localization.files import try_lock
-from mnist_localization.storage import Folder, Store
+from mnist_localization.folder import Folder
+from mnist_localization.storage import Store
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pyarrow
+
 _PACKAGES = ("mnist-localization", "kedro", "keras", "tensorflow", "numpy", "pandas", "wandb")
 _GIT_TIMEOUT_S = 5.0
 _INTRA_OP_THREADS = "TF_NUM_INTRAOP_THREADS"
@@ -21,6 +23,14 @@ def thread_variables() -> dict[str, str]:
     """
     default = str(max(1, usable_cores() // 2))
     return {_INTRA_OP_THREADS: os.environ.get(_INTRA_OP_THREADS, default)}
+
+
+def release_freed_memory() -> None:
+    """Return memory that Arrow frees to the operating system at once.
+
+    Its own allocators keep the memory of each table that was read or written.
+    """
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
 def usable_cores() -> int:

@@ -33,6 +33,7 @@ def dataset(image: ImageSettings) -> DatasetSettings:
 @pytest.fixture
 def settings() -> EvaluateSettings:
     return EvaluateSettings(
+        model="latest",
         batch_size=8,
         on_stale="warn",
         bootstrap_resamples=200,

@@ -30,9 +30,9 @@ def record(architecture: str, mean_iou: float, minute: int, **training: Any) -> 
     return run_record(metrics, provenance, "f" * 64, f"2026-01-01T00:{minute:02}:00+00:00")
 
 
-def test_a_run_is_named_by_its_content_and_not_by_its_time() -> None:
-    assert record("a", 0.5, minute=1).run == record("a", 0.5, minute=2).run
-    assert record("a", 0.5, minute=1).run != record("a", 0.6, minute=1).run
+def test_a_run_is_named_by_its_training_and_not_by_scores_and_time() -> None:
+    assert record("a", 0.5, minute=1).run == record("a", 0.6, minute=2).run
+    assert record("a", 0.5, minute=1).run != record("a", 0.5, minute=1, source="x").run
     assert record("a", 0.5, minute=1).run.startswith("a-")
 
 

@@ -34,13 +34,14 @@ def evaluated(
     predictions: pd.DataFrame,
     settings: EvaluateSettings,
     dataset: DatasetSettings,
-    baselines: Mapping[str, pd.DataFrame | None] | None = None,
+    baselines: Mapping[str, pd.DataFrame] | None = None,
 ) -> Metrics:
     scored = ScoredSplit(
         source="synthetic", split="test", images=len(predictions), fingerprint="f" * 64
     )
+    tables = (baselines or {}).items()
     return evaluate_predictions(
-        predictions, baselines or {}, settings, dataset, 1, scored=scored, training={"seed": 1}
+        predictions, tables, settings, dataset, 1, scored=scored, training={"seed": 1}
     )
 
 
@@ -89,7 +90,7 @@ def test_scores_agree_with_plain_counting(
 def test_metrics_document_has_every_key_and_loads_back_to_the_same_metrics(
     random_predictions: pd.DataFrame, settings: EvaluateSettings, dataset: DatasetSettings
 ) -> None:
-    baselines = {"mean_box": random_predictions, "center_of_mass": None}
+    baselines = {"mean_box": random_predictions, "center_of_mass": random_predictions[:0]}
     metrics = evaluated(random_predictions, settings, dataset, baselines)
     text = json.dumps(metrics.model_dump(mode="json"), allow_nan=False)
     document = json.loads(text)

@@ -5,6 +5,7 @@ import pytest
 from mnist_localization.export import export_localizer
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.registry import module_names
+from support.kept_runs import runs_with
 from support.settings import section
 from support.small_models import trained_localizer
 from support.small_stores import make_store
@@ -37,7 +38,9 @@ def export(trained):
     _, train, test = trained
 
     def exported(options, folder, localizer=trained[0]):
-        return export_localizer(options, section("evaluate"), 1, localizer, train, test, folder)
+        return export_localizer(
+            options, section("evaluate"), 1, runs_with(localizer), train, test, folder
+        )
 
     return exported
 

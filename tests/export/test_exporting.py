@@ -17,6 +17,7 @@ from mnist_localization.export.exporting import compare_outputs
 from mnist_localization.export.formats import export_format
 from mnist_localization.models.architecture import BoxStatistics, ModelSpec, build_network
 from mnist_localization.registry import module_names
+from support.kept_runs import runs_with
 from support.settings import section
 from support.small_stores import CLASS_SIDES, SIDE, make_store
 
@@ -119,7 +120,9 @@ def test_the_training_split_of_another_model_is_an_error(trained, settings, tmp_
 
     def run(on_stale):
         evaluate = section("evaluate", on_stale=on_stale)
-        return export_localizer(options, evaluate, 1, localizer, other, test, tmp_path / "exported")
+        return export_localizer(
+            options, evaluate, 1, runs_with(localizer), other, test, tmp_path / "exported"
+        )
 
     with pytest.raises(StaleError, match=f"train split {train.store.meta.fingerprint[:12]}"):
         run("error")

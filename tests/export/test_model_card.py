@@ -9,10 +9,12 @@ from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.predictions import predict_store
 from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS
 from mnist_localization.evaluation.scores import ScoredSplit, evaluate_predictions
-from mnist_localization.evaluation.staleness import model_fingerprint, with_fingerprints
+from mnist_localization.evaluation.staleness import with_fingerprints
 from mnist_localization.export import REPORT_COLUMNS, write_model_card
 from mnist_localization.export.model_card import escape
+from mnist_localization.models.provenance import model_fingerprint
 from support.dataset_cards import make_card
+from support.kept_runs import runs_with
 from support.settings import section
 from support.small_stores import SIDE
 
@@ -60,7 +62,7 @@ def scored(trained):
     )
     metrics = evaluate_predictions(
         predictions,
-        {"mean_box": predictions},
+        [("mean_box", predictions)],
         evaluation(),
         data,
         1,
@@ -83,7 +85,7 @@ def card(trained, scored, settings):
             facts,
             evaluation(),
             ClassNames(facts.class_names),
-            localizer,
+            runs_with(localizer),
             test,
             predictions,
             metrics,

@@ -12,7 +12,6 @@ from PIL import Image
 
 from mnist_localization.data.annotations.reading import read_annotations
 from mnist_localization.errors import ImageError, LocalizationError
-from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.inference.image_files import (
     draw_overlay,
     find_images,
@@ -20,7 +19,8 @@ from mnist_localization.inference.image_files import (
     write_predictions,
 )
 from mnist_localization.inference.localizer import Box, Localizer
-from mnist_localization.models.saving import load_localizer
+from mnist_localization.models.provenance import model_fingerprint
+from mnist_localization.models.saving import load_localizer, run_of
 from mnist_localization.registry import module_names
 from support.privileges import open_folder, without_root
 from support.settings import section
@@ -191,6 +191,7 @@ def test_tables_json_and_overlays_are_written(model, predicted, tmp_path):
     assert len(pd.read_csv(out / "failures.csv")) == 2
     document = json.loads((out / "predictions.json").read_text("utf-8"))
     assert document["model"] == {
+        "run": run_of(model),
         "architecture": model.name,
         "fingerprint": model_fingerprint(model),
     }

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from mnist_localization.folder import Folder
 from mnist_localization.run_lock import RunLock
-from mnist_localization.storage import Folder
 from support.project import KEDRO, ROOT, Project, clean_environment
 from support.servers import refusing_url
 from support.small_publications import merged, records_of

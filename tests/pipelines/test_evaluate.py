@@ -18,6 +18,7 @@ from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.evaluate import create_pipeline
 from support.dataset_cards import make_card
+from support.kept_runs import runs_with
 from support.settings import image_settings, section
 from support.small_stores import SIDE, make_store
 
@@ -64,6 +65,7 @@ def localizer(stores: dict[str, ImageStore]) -> keras.Model:
 def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Model) -> DataCatalog:
     image = image_settings(height=SIDE, width=SIDE, channels=1)
     settings = EvaluateSettings(
+        model="latest",
         batch_size=8,
         on_stale="warn",
         bootstrap_resamples=50,
@@ -79,7 +81,7 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         ),
         "params:seed": 7,
         "class_names": ClassNames(("small", "large")),
-        "localizer": localizer,
+        "runs": runs_with(localizer),
         "dataset_card": make_card(source="synthetic"),
         "tracker": ScoreKeeper(),
         **{f"{name}_split": batches(store, 8) for name, store in stores.items()},
@@ -89,7 +91,10 @@ def catalog(tmp_path: Path, stores: dict[str, ImageStore], localizer: keras.Mode
         name: AtomicParquetDataset(filepath=str(tmp_path / f"{name}.parquet"))
         for name in ("predictions", "baseline_predictions", "robustness")
     }
-    figures = {name: MemoryDataset(copy_mode="assign") for name in (*FIGURES, "run_history")}
+    figures = {
+        name: MemoryDataset(copy_mode="assign")
+        for name in (*FIGURES, "run_history", "run_predictions")
+    }
     metrics = {
         "metrics": TypedJSONDataset(
             filepath=str(tmp_path / "metrics.json"),
@@ -128,7 +133,12 @@ def test_the_stage_saves_predictions_metrics_and_charts(
     assert catalog.load("tracker").scores == metrics
     assert all(catalog.load(name) is not None for name in FIGURES)
     ((name, record),) = catalog.load("run_history").items()
-    assert name.startswith("report2020-")
+    assert name == f"{metrics.run}/{stores['test'].meta.fingerprint[:12]}"
+    assert metrics.run.startswith("report2020-")
+    assert predictions.attrs["run"] == record.run == metrics.run
+    ((kept, table),) = catalog.load("run_predictions").items()
+    assert kept == name
+    pd.testing.assert_frame_equal(table, predictions)
     assert record.scores["mean_iou"] == metrics.scores["mean_iou"]
     assert catalog.load("robustness").empty  # not asked for
     assert "21 images): label accuracy" in caplog.text
@@ -149,7 +159,7 @@ def test_predictions_of_another_model_are_a_warning_or_an_error(
     scoring = create_pipeline().only_nodes("score_predictions")
     SequentialRunner().run(create_pipeline(), catalog)
     retrained = keras.models.clone_model(localizer)
-    catalog["localizer"] = MemoryDataset(retrained, copy_mode="assign")
+    catalog["runs"] = MemoryDataset(runs_with(retrained), copy_mode="assign")
     SequentialRunner().run(scoring, catalog)
     assert "Stale: the predictions were made from the localizer" in caplog.text
     strict = catalog.load("params:evaluate").model_copy(update={"on_stale": "error"})

@@ -12,6 +12,7 @@ from mnist_localization.errors import StaleError
 from mnist_localization.evaluation.staleness import with_fingerprints
 from mnist_localization.pipelines.publish.nodes import publish_results
 from mnist_localization.tracking import Receipt
+from support.kept_runs import runs_with
 from support.sample_report import evaluate_settings, sample_report
 from support.settings import section
 from support.small_publications import SmallLocalizer
@@ -63,7 +64,7 @@ def results(dataset, store, predictions, weight=1.0, on_stale="error"):
         rest.metrics,
         rest.history,
         rest.card,
-        SmallLocalizer(weight),
+        runs_with(SmallLocalizer(weight)),
         SimpleNamespace(store=store),
     ]
 

@@ -128,7 +128,7 @@ def _mean_box(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _metrics(table: pd.DataFrame, constant: pd.DataFrame, dataset: DatasetSettings) -> Metrics:
-    baselines = {"mean_box": constant, "center_of_mass": None}
+    baselines = {"mean_box": constant, "center_of_mass": constant[:0]}
     scored = ScoredSplit(
         source="upstream",
         split="test",
@@ -150,8 +150,9 @@ def _metrics(table: pd.DataFrame, constant: pd.DataFrame, dataset: DatasetSettin
             },
         )
     )
+    tables, settings = baselines.items(), evaluate_settings()
     return evaluate_predictions(
-        table, baselines, evaluate_settings(), dataset, 0, scored=scored, training=training
+        table, tables, settings, dataset, 0, scored=scored, training=training
     )
 
 

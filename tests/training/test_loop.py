@@ -6,13 +6,14 @@ from mnist_localization import backend  # noqa: F401  # isort: skip
 import keras
 
 from mnist_localization.errors import ModelError
+from mnist_localization.folder import Folder
 from mnist_localization.models.architecture import ModelSpec, build_network
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.pipelines.train.nodes import forget_checkpoint
-from mnist_localization.storage import Folder
 from mnist_localization.training.callbacks import EpochRecorder
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
 from mnist_localization.training.loop import fit_network, make_repeatable, training_key
+from support.kept_runs import runs_with
 from support.small_models import train_settings
 from support.small_stores import CLASS_SIDES, SIDE, make_store
 
@@ -98,7 +99,9 @@ def test_a_training_starts_again_after_its_model_was_saved(stores, tmp_path):
     history, seen = train(stores, tmp_path).history, []
     history.attrs["checkpoint"] = "x"
     history.to_parquet(tmp_path / "history.parquet")
-    forget_checkpoint(pd.read_parquet(tmp_path / "history.parquet"), Folder(tmp_path))
+    forget_checkpoint(
+        pd.read_parquet(tmp_path / "history.parquet"), Folder(tmp_path), runs_with(None)
+    )
     train(stores, tmp_path, on_epoch=seen.append)
     assert seen == [1, 2, 3, 4]
 

@@ -41,12 +41,15 @@ def _path_text(value: object) -> str:
 Count = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 PathText = Annotated[str, BeforeValidator(_path_text)]
+# Run, `latest`, `best` or path; see `models.runs.Runs`.
+ModelReference = Annotated[PathText, Field(min_length=1)]
 FormatName = Annotated[str, registered_name(_EXPORT_FORMATS)]
 
 
 class EvaluateSettings(Settings):
     """The section `evaluate`."""
 
+    model: ModelReference
     batch_size: PositiveInt
     on_stale: Literal["warn", "error"]
     bootstrap_resamples: PositiveInt
@@ -91,6 +94,7 @@ class PublishSettings(Settings):
 class PredictSettings(Settings):
     """The section `predict`."""
 
+    model: ModelReference
     images: PathText
     output: Annotated[PathText, Field(min_length=1)]
     batch_size: PositiveInt
@@ -120,6 +124,7 @@ class ModelCardSettings(Settings):
 class ExportSettings(Settings):
     """The section `export`."""
 
+    model: ModelReference
     formats: Annotated[tuple[FormatName, ...], Field(min_length=1)]
     checked_images: Count
     batch_size: PositiveInt

@@ -12,6 +12,7 @@ _MODULES = {
     "ImageSplitDataset": "folders",
     "TrackerDataset": "folders",
     "LocalizerDataset": "localizer",
+    "RunsDataset": "runs",
 }
 
 

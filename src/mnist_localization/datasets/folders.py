@@ -16,7 +16,8 @@ from mnist_localization.data.images.store import (
 from mnist_localization.data.images.store_writer import DecodedSplit
 from mnist_localization.errors import ImageError
 from mnist_localization.files import atomic_path
-from mnist_localization.storage import Folder, Store
+from mnist_localization.folder import Folder
+from mnist_localization.storage import Store
 from mnist_localization.tracking import RunContext, Tracker
 
 

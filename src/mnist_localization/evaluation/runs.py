@@ -1,9 +1,8 @@
 """Records of evaluated runs, and their comparison."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,7 @@ from mnist_localization.config.results import CompareSettings
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.breakdowns import Result
 from mnist_localization.evaluation.scores import Metrics, ScoredSplit
-from mnist_localization.models.provenance import Provenance
+from mnist_localization.models.provenance import Provenance, run_name
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class RunRecord(Result):
     """The record that is kept of one evaluation.
 
     Attributes:
-        run: Name made of architecture and content; equal evaluations have equal names.
+        run: Name of the run that trained the model.
         evaluated_at: Time of the evaluation, ISO 8601.
         model_fingerprint: SHA-256 of the model's weights.
         scores: Key of a metric to its value, and the number of `images`.
@@ -45,6 +44,11 @@ class RunRecord(Result):
     dataset: ScoredSplit
     training: Provenance
 
+    @property
+    def key(self) -> str:
+        """Return the name of the record: a run is evaluated once on each test split."""
+        return f"{self.run}/{self.dataset.fingerprint[:12]}"
+
 
 def run_record(
     metrics: Metrics, provenance: Provenance, model_fingerprint: str, evaluated_at: str
@@ -57,19 +61,11 @@ def run_record(
         model_fingerprint: SHA-256 of the model's weights.
         evaluated_at: Time of the evaluation, ISO 8601.
     """
-    scores = {**metrics.scores, "images": metrics.images}
-    content = [
-        model_fingerprint,
-        scores,
-        metrics.dataset.model_dump(mode="json"),
-        provenance.to_json(),
-    ]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return RunRecord(
-        run=f"{provenance.architecture or 'model'}-{digest}",
+        run=run_name(provenance, model_fingerprint),
         evaluated_at=evaluated_at,
         model_fingerprint=model_fingerprint,
-        scores=scores,
+        scores={**metrics.scores, "images": metrics.images},
         dataset=metrics.dataset,
         training=provenance,
     )
@@ -102,11 +98,23 @@ def compare_runs(
     Returns:
         The dataset `run_comparison`, see `comparison`.
     """
-    # Names with a leading dot are temporary files of a killed save.
-    records = [load() for name, load in run_history.items() if not name.startswith(".")]
+    # The last evaluation of each run.
+    records = list({record.run: record for record in load_records(run_history)}.values())
     table = comparison(chosen_records(records, settings.runs, settings.latest))
     logger.info("Comparison of runs:\n%s", table.to_string(index=False))
     return table
+
+
+def load_records(run_history: Mapping[str, Callable[[], RunRecord]]) -> list[RunRecord]:
+    """Load all records in the order of their evaluations.
+
+    Args:
+        run_history: Name of a record to the function that loads it.
+    """
+    # Names with a leading dot are temporary files of a killed save.
+    is_complete = {name: not PurePosixPath(name).name.startswith(".") for name in run_history}
+    records = [load() for name, load in run_history.items() if is_complete[name]]
+    return sorted(records, key=lambda record: record.evaluated_at)
 
 
 def chosen_records(

@@ -1,6 +1,6 @@
 """The dataset `metrics`: scores, intervals, breakdowns and baselines of one evaluation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class Metrics(Result):
         baselines: Baseline to its scores and `images`, or `None` if it does not apply.
         dataset: The images that were scored.
         training: How the model was trained, as flat names and values.
+        run: Name of the run that trained the model.
     """
 
     scores: dict[str, float]
@@ -85,6 +86,7 @@ class Metrics(Result):
     baselines: dict[str, dict[str, float | int] | None]
     dataset: ScoredSplit
     training: dict[str, Any]
+    run: str = ""
 
     @property
     def known_metrics(self) -> tuple[Metric, ...]:
@@ -126,7 +128,7 @@ class Metrics(Result):
 
 def evaluate_predictions(
     predictions: pd.DataFrame,
-    baselines: Mapping[str, pd.DataFrame | None],
+    baselines: Iterable[tuple[str, pd.DataFrame]],
     settings: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
@@ -138,7 +140,8 @@ def evaluate_predictions(
 
     Args:
         predictions: One row per image, columns of the table `predictions`.
-        baselines: Name to the same table of a baseline; `None` if it does not apply.
+        baselines: Name of each baseline and the same table of it, without rows if it does not
+            apply. An iterator of them needs the memory of one.
         settings: The section `evaluate`.
         dataset: The section `dataset`.
         seed: Seed of the bootstrap.
@@ -166,9 +169,9 @@ def evaluate_predictions(
         confusion_matrix=confusion_matrix(outcomes),
         baselines={
             name: None
-            if table is None
+            if table.empty
             else {**score(Outcomes(table, image, classes)), "images": len(table)}
-            for name, table in baselines.items()
+            for name, table in baselines
         },
         dataset=scored,
         training=dict(training),

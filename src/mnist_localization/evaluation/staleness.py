@@ -1,47 +1,31 @@
 """Checks that model, splits, predictions and dataset card belong together."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-import numpy.typing as npt
 import pandas as pd
 
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitMetadata
 from mnist_localization.errors import StaleError
-from mnist_localization.models.provenance import Provenance
+from mnist_localization.models.provenance import Localizer, Provenance, model_fingerprint
 
 logger = logging.getLogger(__name__)
 
 # Keys of `predictions.attrs`, which Parquet stores with the table.
+RUN = "run"
 MODEL_FINGERPRINT = "model_fingerprint"
 SPLIT_FINGERPRINT = "split_fingerprint"
 
 
-class Localizer(Protocol):
-    """Model whose weights are fingerprinted."""
-
-    def get_weights(self) -> list[npt.NDArray[Any]]:
-        """Return all weights, in order."""
-
-
-def model_fingerprint(localizer: Localizer) -> str:
-    """Return the SHA-256 of a model's weights, which is the same before and after saving."""
-    digest = hashlib.sha256()
-    for weight in localizer.get_weights():
-        digest.update(f"{weight.dtype}{weight.shape}".encode())
-        digest.update(weight.tobytes())
-    return digest.hexdigest()
-
-
 def with_fingerprints(
-    predictions: pd.DataFrame, localizer: Localizer, test: SplitMetadata
+    predictions: pd.DataFrame, localizer: Localizer, test: SplitMetadata, run: str = ""
 ) -> pd.DataFrame:
-    """Return the predictions with the fingerprints of model and test split in their `attrs`."""
+    """Return the predictions with run, model and test split in their `attrs`."""
     result = predictions.copy(deep=False)
     result.attrs = {
+        RUN: run,
         MODEL_FINGERPRINT: model_fingerprint(localizer),
         SPLIT_FINGERPRINT: test.fingerprint,
     }

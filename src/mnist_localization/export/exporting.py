@@ -7,7 +7,6 @@ import timeit
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from mnist_localization.evaluation.predictions import finite_outputs, in_batches
 from mnist_localization.evaluation.staleness import handle_stale, stale_model
 from mnist_localization.export.formats import Predictor, export_format
 from mnist_localization.files import atomic_path, remove
+from mnist_localization.models.runs import Runs
 from mnist_localization.registry import module_names
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def export_localizer(
     settings: ExportSettings,
     evaluate: EvaluateSettings,
     seed: int,
-    localizer: Any,
+    runs: Runs,
     train_split: SplitDataset,
     test_split: SplitDataset,
     exported_models: Path,
@@ -96,7 +96,7 @@ def export_localizer(
         settings: Section `export`.
         evaluate: Section `evaluate`, for the reaction to a model of another split.
         seed: Seed of the choice of images.
-        localizer: Keras model: images 0..255 to `label` and `bbox`.
+        runs: Kept runs, of which `export.model` is exported.
         train_split: Source of the representative images that set quantization ranges.
         test_split: Source of the images of the parity check.
         exported_models: Folder of the exported files. It contains nothing else.
@@ -111,6 +111,7 @@ def export_localizer(
     from mnist_localization.models.saving import computed_in_float32, provenance
 
     train, test = train_split.store, test_split.store
+    localizer = runs.load(settings.model)
     handle_stale(stale_model(provenance(localizer), [train.meta, test.meta]), evaluate.on_stale)
     localizer = computed_in_float32(localizer)
     samples = train.read(train.sample(settings.representative_images, seed))

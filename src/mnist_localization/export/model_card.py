@@ -14,11 +14,9 @@ from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.baselines import BASELINES
 from mnist_localization.evaluation.scores import Metrics
-from mnist_localization.evaluation.staleness import (
-    handle_stale,
-    model_fingerprint,
-    stale_predictions,
-)
+from mnist_localization.evaluation.staleness import handle_stale, stale_predictions
+from mnist_localization.models.provenance import model_fingerprint
+from mnist_localization.models.runs import Runs
 from mnist_localization.runtime import versions
 
 # Characters that Markdown, or HTML inside it, would interpret.
@@ -30,7 +28,7 @@ def write_model_card(
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
     class_names: ClassNames,
-    localizer: Any,
+    runs: Runs,
     test_split: SplitDataset,
     predictions: pd.DataFrame,
     metrics: Metrics,
@@ -47,7 +45,7 @@ def write_model_card(
         dataset: Section `dataset`.
         evaluate: Section `evaluate`, for the reaction to predictions of another model.
         class_names: Name of each class.
-        localizer: Keras model.
+        runs: Kept runs, of which `export.model` is described.
         test_split: Test split that the predictions belong to.
         predictions: Table `predictions`.
         metrics: Scores of the predictions.
@@ -59,8 +57,9 @@ def write_model_card(
         StaleError: The predictions belong to another model or split, and `evaluate.on_stale` is
             `error`.
     """
-    from mnist_localization.models.saving import provenance
+    from mnist_localization.models.saving import provenance, run_of
 
+    localizer = runs.load(settings.model)
     dataset = dataset.with_class_names(class_names.root)
     meta = test_split.store.meta
     handle_stale(stale_predictions(predictions, localizer, meta), evaluate.on_stale)
@@ -68,6 +67,7 @@ def write_model_card(
         settings=settings.model_card,
         dataset=dataset,
         model=localizer,
+        run=run_of(localizer),
         fingerprint=model_fingerprint(localizer),
         provenance=provenance(localizer),
         metrics=metrics,

@@ -19,9 +19,9 @@ from mnist_localization.data.boxes import PREDICTED_BOX_COLUMNS, SIZE_COLUMNS
 from mnist_localization.data.images.decode import decode_image, printable
 from mnist_localization.errors import ImageError, LocalizationError
 from mnist_localization.evaluation.predictions import in_batches
-from mnist_localization.evaluation.staleness import model_fingerprint
 from mnist_localization.files import atomic_path, files_below, write_text
 from mnist_localization.inference.localizer import Box, Localizer, ModelInput
+from mnist_localization.models.provenance import model_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -229,12 +229,18 @@ def _output_folder(settings: PredictSettings, project_folder: Path) -> Path:
 
 def _json_text(table: pd.DataFrame, localizer: Any) -> str:
     """Return the predictions and what they were made with as JSON."""
+    from mnist_localization.models.saving import run_of
+
     corners = list(Box._fields)
     images = table.drop(columns=corners)
     images["box"] = pd.Series(table[corners].to_dict("records"), images.index)
     document = {
         "made_by": _MADE_BY,
-        "model": {"architecture": localizer.name, "fingerprint": model_fingerprint(localizer)},
+        "model": {
+            "run": run_of(localizer),
+            "architecture": localizer.name,
+            "fingerprint": model_fingerprint(localizer),
+        },
         "images": images.to_dict("records"),
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

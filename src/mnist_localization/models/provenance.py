@@ -1,9 +1,12 @@
 """Training facts that a saved model carries. Importing this module does not import Keras."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 logger = logging.getLogger(__name__)
@@ -91,3 +94,34 @@ class Provenance(BaseModel):
         """Return the fingerprint of a split, or `None` if the model does not know it."""
         known = {"train": self.train_fingerprint, "validation": self.validation_fingerprint}
         return known.get(split)
+
+
+class Localizer(Protocol):
+    """Model whose weights are fingerprinted."""
+
+    def get_weights(self) -> list[npt.NDArray[Any]]:
+        """Return all weights, in order."""
+
+
+def model_fingerprint(localizer: Localizer) -> str:
+    """Return the SHA-256 of a model's weights, which is the same before and after saving."""
+    digest = hashlib.sha256()
+    for weight in localizer.get_weights():
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+def run_name(provenance: Provenance, fingerprint: str) -> str:
+    """Return the name of the run that trained a model.
+
+    It is made of the architecture and a hash of the facts about the training and of the weights,
+    so that equal trainings have equal names, and all outputs can name the run of their model.
+
+    Args:
+        provenance: Facts about the training that the model carries.
+        fingerprint: Result of `model_fingerprint`.
+    """
+    content = json.dumps([provenance.to_json(), fingerprint], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"{provenance.architecture or 'model'}-{digest[:8]}"

@@ -14,7 +14,7 @@ from mnist_localization.errors import ModelError
 from mnist_localization.models import architecture, losses
 from mnist_localization.models.architecture import BBOX, BBOX_CONFIDENCE, LABEL, PRESENCE, RAW_BOX
 from mnist_localization.models.layers import ImageInput
-from mnist_localization.models.provenance import Provenance
+from mnist_localization.models.provenance import Provenance, model_fingerprint, run_name
 from mnist_localization.registry import load_modules
 
 _LONGEST_REASON = 300  # characters
@@ -33,6 +33,11 @@ def provenance(localizer: keras.Model) -> Provenance:
         if isinstance(layer, ImageInput):
             return Provenance.from_json(layer.provenance)
     return Provenance()
+
+
+def run_of(localizer: keras.Model) -> str:
+    """Return the name of the run that trained a model."""
+    return run_name(provenance(localizer), model_fingerprint(localizer))
 
 
 def prediction_model(localizer: keras.Model) -> keras.Model:

@@ -15,7 +15,7 @@ from mnist_localization.config.results import WANDB_MAX_IMAGES
 from mnist_localization.data.annotated_image import GROUND_TRUTH, PREDICTIONS, AnnotatedImage, Box
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.evaluation.scores import Metrics
-from mnist_localization.evaluation.staleness import model_fingerprint
+from mnist_localization.models.provenance import model_fingerprint
 from mnist_localization.reporting.gallery import GalleryItem
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Settings of the W&B run of one `kedro run`: mode, names, the command to publish, redaction."""
 
+import json
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.dataset_card import DatasetCard
@@ -116,8 +118,34 @@ class RunContext:
             words.append("--params=" + ",".join(f"{key}={value}" for key, value in params.items()))
         return "WANDB_API_KEY=<your key> " + shlex.join(words)
 
+    def repeat_command(self) -> str:
+        """Return the command that repeats the stages up to the evaluation."""
+        words = ["kedro", "run", "--pipelines=fetch,annotate,split,train,evaluate"]
+        if self.env:
+            words.append(f"--env={self.env}")
+        params = [
+            f"{name}={_parameter_text(value)}"
+            for name, value in flattened(self.runtime_params).items()
+        ]
+        if params:
+            words.append("--params=" + ",".join(params))
+        return shlex.join(words)
+
     def _configured(self, name: str, variable: str) -> str:
         return getattr(self.settings, name, "") or os.environ.get(variable, "").strip()
+
+
+def _parameter_text(value: Any) -> str:
+    """Return a value as `--params` parses it: as YAML, in which a text may need quotes."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        is_plain = yaml.safe_load(value) == value
+    except yaml.YAMLError:
+        is_plain = False
+    return value if is_plain else json.dumps(value)
 
 
 def job_type_of(tags: set[str]) -> str | None:

@@ -79,6 +79,13 @@ class Tracker:
         """Return whether nothing is recorded."""
         return self._context.mode == "disabled"
 
+    def run_facts(self) -> dict[str, Any]:
+        """Return parameters, command and commit of the `kedro run`, without secrets."""
+        context = self._context
+        facts = {"parameters": context.parameters, "command": context.repeat_command()}
+        cleaned: dict[str, Any] = self._client.redactor.value(facts)
+        return cleaned | git_state(context.project_path)
+
     @_protected("start the run of the training")
     def start_training(self, card: DatasetCard, provenance: Provenance, key: str = "") -> None:
         """Open the run of a training; its runs, also in later processes, share a group.

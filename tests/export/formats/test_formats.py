@@ -86,6 +86,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from mnist_localization.export import export_localizer
 from mnist_localization.models.provenance import Provenance
+from support.kept_runs import runs_with
 from support.settings import section
 from support.small_models import trained_localizer
 from support.small_stores import make_store
@@ -95,7 +96,7 @@ stores = make_store(folder, 32, 0), make_store(folder, 8, 1, "test")
 localizer = trained_localizer(stores[0], Provenance(), epochs=1)
 splits = [SimpleNamespace(store=store) for store in stores]
 settings = section("export", formats=["text"], latency_runs=1)
-report = export_localizer(settings, section("evaluate"), 1, localizer, *splits, folder / "exported")
+report = export_localizer(settings, section("evaluate"), 1, runs_with(localizer), *splits, folder / "exported")
 print(report.to_csv(index=False))
 """
 

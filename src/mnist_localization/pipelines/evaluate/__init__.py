@@ -27,7 +27,7 @@ def _scoring() -> list[Node]:
     return [
         Node(
             func=predict_test_split,
-            inputs=["params:evaluate", "localizer", *splits],
+            inputs=["params:evaluate", "runs", *splits],
             outputs="predictions",
             name="predict_test_split",
         ),
@@ -43,7 +43,7 @@ def _scoring() -> list[Node]:
                 *_SETTINGS,
                 "class_names",
                 *_TABLES,
-                "localizer",
+                "runs",
                 "test_split",
                 "dataset_card",
                 "tracker",
@@ -53,13 +53,13 @@ def _scoring() -> list[Node]:
         ),
         Node(
             func=record_run,
-            inputs=["metrics", "localizer"],
-            outputs="run_history",
+            inputs=["params:evaluate", "metrics", "predictions", "runs"],
+            outputs=["run_history", "run_predictions"],
             name="record_run",
         ),
         Node(
             func=measure_robustness,
-            inputs=[*_SETTINGS, "localizer", "train_split", "test_split"],
+            inputs=[*_SETTINGS, "runs", "train_split", "test_split"],
             outputs="robustness",
             name="measure_robustness",
         ),

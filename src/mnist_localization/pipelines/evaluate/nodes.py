@@ -1,7 +1,6 @@
 """Nodes of the stage `evaluate`."""
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -17,15 +16,15 @@ from mnist_localization.evaluation.robustness import ROBUSTNESS_COLUMNS, robustn
 from mnist_localization.evaluation.runs import RunRecord, run_record, training_facts
 from mnist_localization.evaluation.scores import Metrics, ScoredSplit, evaluate_predictions
 from mnist_localization.evaluation.staleness import (
-    Localizer,
     handle_stale,
-    model_fingerprint,
     stale_card,
     stale_model,
     stale_names,
     stale_predictions,
     with_fingerprints,
 )
+from mnist_localization.models.provenance import model_fingerprint
+from mnist_localization.models.runs import Runs, now
 from mnist_localization.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 def predict_test_split(
     settings: EvaluateSettings,
-    localizer: Localizer,
+    runs: Runs,
     train_split: SplitDataset,
     validation_split: SplitDataset,
     test_split: SplitDataset,
@@ -41,17 +40,19 @@ def predict_test_split(
     """Predict every test image, after a check that the model belongs to the splits on disk.
 
     Returns:
-        The table `predictions`; its `attrs` hold the fingerprints of model and test split.
+        The table `predictions`; its `attrs` hold the run, and the fingerprints of model and
+        test split.
     """
-    from mnist_localization.models.saving import prediction_model, provenance
+    from mnist_localization.models.saving import prediction_model, provenance, run_of
 
+    localizer = runs.load(settings.model)
+    known = provenance(localizer)
     splits = [train_split.store.meta, validation_split.store.meta]
-    handle_stale(stale_model(provenance(localizer), splits), settings.on_stale)
+    handle_stale(stale_model(known, splits), settings.on_stale)
     test = test_split.store
     predictor = prediction_model(localizer).predict_on_batch
-    return with_fingerprints(
-        predict_store(predictor, test, settings.batch_size), localizer, test.meta
-    )
+    table = predict_store(predictor, test, settings.batch_size)
+    return with_fingerprints(table, localizer, test.meta, run_of(localizer))
 
 
 def predict_test_baselines(
@@ -68,7 +69,7 @@ def score_predictions(
     class_names: ClassNames,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
-    localizer: Localizer,
+    runs: Runs,
     test_split: SplitDataset,
     dataset_card: DatasetCard,
     tracker: Tracker,
@@ -78,15 +79,16 @@ def score_predictions(
     Returns:
         The dataset `metrics`.
     """
-    from mnist_localization.models.saving import provenance
+    from mnist_localization.models.saving import provenance, run_of
 
-    meta = test_split.store.meta
+    meta, localizer = test_split.store.meta, runs.load(settings.model)
     known = provenance(localizer)
     mismatches = stale_predictions(predictions, localizer, meta) + stale_card(dataset_card, meta)
     mismatches += stale_names(class_names.root, known, meta)
     handle_stale(mismatches, settings.on_stale)
-    applicable = dict(list(baseline_predictions.groupby("baseline")))
-    baselines = {name: applicable.get(name) for name in BASELINES}
+    baselines = (
+        (name, baseline_predictions[baseline_predictions["baseline"] == name]) for name in BASELINES
+    )
     scored = ScoredSplit(
         # The source of the split, because the dataset card may be that of a later fetch.
         source=meta.source,
@@ -99,31 +101,33 @@ def score_predictions(
     dataset = dataset.with_class_names(class_names.root)
     metrics = evaluate_predictions(
         predictions, baselines, settings, dataset, seed, scored=scored, training=facts
-    )
+    ).model_copy(update={"run": run_of(localizer)})
     _log_summary(metrics)
     tracker.log_scores(metrics)
     return metrics
 
 
-def record_run(metrics: Metrics, localizer: Localizer) -> dict[str, RunRecord]:
+def record_run(
+    settings: EvaluateSettings, metrics: Metrics, predictions: pd.DataFrame, runs: Runs
+) -> tuple[dict[str, RunRecord], dict[str, pd.DataFrame]]:
     """Record this evaluation for later comparisons.
 
     Returns:
-        One partition of `run_history`: the name of the run and its record.
+        One partition of `run_history`, and one of `run_predictions`.
     """
     from mnist_localization.models.saving import provenance
 
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now)
-    logger.info("Recorded as run %s (kedro run --pipelines=compare).", record.run)
-    return {record.run: record}
+    localizer = runs.load(settings.model)
+    record = run_record(metrics, provenance(localizer), model_fingerprint(localizer), now())
+    logger.info("Evaluated run %s (kedro runs list).", record.run)
+    return {record.key: record}, {record.key: predictions}
 
 
 def measure_robustness(
     settings: EvaluateSettings,
     dataset: DatasetSettings,
     seed: int,
-    localizer: Localizer,
+    runs: Runs,
     train_split: SplitDataset,
     test_split: SplitDataset,
 ) -> pd.DataFrame:
@@ -137,7 +141,7 @@ def measure_robustness(
     from mnist_localization.models.saving import prediction_model
 
     table = robustness_table(
-        prediction_model(localizer).predict_on_batch,
+        prediction_model(runs.load(settings.model)).predict_on_batch,
         train_split.store,
         test_split.store,
         whole_pixel_boxes=dataset.whole_pixel_boxes,

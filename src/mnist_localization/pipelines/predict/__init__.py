@@ -1,7 +1,6 @@
 """Stage `predict`: localize objects on a user's image files."""
 
 from pathlib import Path
-from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
@@ -12,6 +11,7 @@ from mnist_localization.inference.image_files import (
     predict_images,
     write_predictions,
 )
+from mnist_localization.models.runs import Runs
 
 
 def create_pipeline() -> Pipeline:
@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=predict_image_files,
-                inputs=["params:predict", "params:split", "project_folder", "localizer"],
+                inputs=["params:predict", "params:split", "project_folder", "runs"],
                 outputs=None,
                 name="predict_image_files",
             ),
@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
 
 
 def predict_image_files(
-    settings: PredictSettings, split: SplitSettings, project_folder: Path, localizer: Any
+    settings: PredictSettings, split: SplitSettings, project_folder: Path, runs: Runs
 ) -> None:
     """Predict image files of the user, and write the results.
 
@@ -38,5 +38,6 @@ def predict_image_files(
     several runs may predict at the same time.
     """
     files = find_images(settings, project_folder)
+    localizer = runs.load(settings.model)
     predictions, failures = predict_images(settings, split, localizer, files)
     write_predictions(settings, split, project_folder, localizer, predictions, failures)

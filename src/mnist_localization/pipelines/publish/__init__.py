@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
                     "metrics",
                     "training_history",
                     "dataset_card",
-                    "localizer",
+                    "runs",
                     "test_split",
                     "tracker",
                 ],

@@ -9,11 +9,11 @@ from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import SplitDataset
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.evaluation.staleness import handle_stale, stale_names, stale_predictions
+from mnist_localization.models.runs import LATEST, Runs
 from mnist_localization.reporting.charts import ChartData
 from mnist_localization.reporting.gallery import collect
 from mnist_localization.reporting.html.report import render_page
 from mnist_localization.tracking import Publication, Receipt, Tracker
-from mnist_localization.tracking.publication import Localizer
 
 
 def publish_results(
@@ -27,7 +27,7 @@ def publish_results(
     metrics: Metrics,
     training_history: pd.DataFrame,
     dataset_card: DatasetCard,
-    localizer: Localizer,
+    runs: Runs,
     test_split: SplitDataset,
     tracker: Tracker,
 ) -> tuple[str, Receipt]:
@@ -44,19 +44,22 @@ def publish_results(
         RecordError: A predicted box cannot be drawn.
     """
     dataset = dataset.with_class_names(class_names.root)
+    localizer, is_latest = runs.load(evaluate.model), evaluate.model == LATEST
+    # The history of the last training is a dataset; those of other runs are in their folders.
+    history = training_history if is_latest else runs.history(evaluate.model)
     store, names = test_split.store, dataset.class_names
     mismatches = stale_predictions(predictions, localizer, store.meta)
     mismatches += stale_names(names, None, store.meta)
     handle_stale(mismatches, evaluate.on_stale)
     gallery = collect(predictions, store, settings.gallery, names, seed)
     data = ChartData(metrics, predictions, baseline_predictions, dataset)
-    page = render_page(data, gallery, training_history, dataset_card)
+    page = render_page(data, gallery, history, dataset_card)
     publication = Publication(
         class_names=names,
         gallery=gallery,
         predictions=predictions,
         metrics=metrics,
-        history=training_history,
+        history=history,
         dataset_card=dataset_card,
         localizer=localizer,
         page=page,

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from mnist_localization.pipelines.train.nodes import (
     draw_architecture,
     forget_checkpoint,
+    keep_run,
     plot_learning_curves,
     summarize_localizer,
     train_localizer,
@@ -33,8 +34,15 @@ def create_pipeline() -> Pipeline:
                 name="train_localizer",
             ),
             Node(
+                func=keep_run,
+                inputs=["localizer", "training_history", "tracker"],
+                outputs="runs",
+                name="keep_run",
+            ),
+            Node(
                 func=forget_checkpoint,
-                inputs=["training_history", "training_checkpoints"],
+                # The run is an input, so that it is kept before the checkpoint is removed.
+                inputs=["training_history", "training_checkpoints", "runs"],
                 outputs=None,
                 name="forget_checkpoint",
             ),

@@ -14,9 +14,10 @@ from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.data.images.store import ImageStore, SplitDataset
 from mnist_localization.evaluation.staleness import handle_stale, stale_names
+from mnist_localization.folder import Folder
 from mnist_localization.inference import describe_images
-from mnist_localization.models.provenance import Provenance
-from mnist_localization.storage import Folder
+from mnist_localization.models.provenance import Provenance, model_fingerprint
+from mnist_localization.models.runs import NewRun, RunFacts, Runs, now
 from mnist_localization.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -87,7 +88,25 @@ def train_localizer(
     return result.localizer, result.history
 
 
-def forget_checkpoint(training_history: pd.DataFrame, training_checkpoints: Folder) -> None:
+def keep_run(localizer: Any, training_history: pd.DataFrame, tracker: Tracker) -> NewRun:
+    """Name the training, and keep it with what is needed to repeat it."""
+    from mnist_localization.models.saving import provenance, run_of
+
+    facts = RunFacts(
+        run=run_of(localizer),
+        trained_at=now(),
+        epochs=len(training_history),
+        model_fingerprint=model_fingerprint(localizer),
+        training=provenance(localizer),
+        **tracker.run_facts(),
+    )
+    logger.info("Trained run %s (kedro runs show %s).", facts.run, facts.run)
+    return NewRun(facts, localizer, training_history)
+
+
+def forget_checkpoint(
+    training_history: pd.DataFrame, training_checkpoints: Folder, _runs: Runs
+) -> None:
     """Remove the checkpoint of a training whose results are saved.
 
     A training that is killed between its last epoch and this node resumes from the checkpoint.
