@@ -72,7 +72,7 @@ def list_runs(catalog: DataCatalog) -> None:
             "images": facts.training.train_images,
             "epochs": facts.epochs,
             **{metric.title: scores.get(facts.run, {}).get(metric.key) for metric in metrics},
-            "MiB": round(kept.size(facts.run) / _MEBIBYTE, 1),
+            "MiB": f"{kept.size(facts.run) / _MEBIBYTE:.1f}",
             "": marks.get(facts.run, ""),
         }
         for facts in kept.all_facts()

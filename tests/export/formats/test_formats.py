@@ -96,7 +96,8 @@ stores = make_store(folder, 32, 0), make_store(folder, 8, 1, "test")
 localizer = trained_localizer(stores[0], Provenance(), epochs=1)
 splits = [SimpleNamespace(store=store) for store in stores]
 settings = section("export", formats=["text"], latency_runs=1)
-report = export_localizer(settings, section("evaluate"), 1, runs_with(localizer), *splits, folder / "exported")
+runs = runs_with(localizer)
+report = export_localizer(settings, section("evaluate"), 1, runs, *splits, folder / "exported")
 print(report.to_csv(index=False))
 """
 
