@@ -1,7 +1,7 @@
 """Command `kedro runs`: list, show, promote and remove kept runs."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def _command(function: Callable[..., None]) -> click.Command:
 def list_runs(catalog: DataCatalog) -> None:
     """List the kept runs, the last training at the end, and the disk use."""
     kept: Runs = catalog.load("runs")
-    scores = _latest_scores(catalog)
+    scores = {record.run: record.scores for record in _records(catalog)}
     metrics = [metric for metric in all_metrics() if metric.headline]
     marks = {kept.latest(): "latest"}
     best = kept.promotion().run
@@ -92,8 +92,7 @@ def show_runs(catalog: DataCatalog, name: str) -> None:
     facts = kept.facts(name)
     for key, value in _described(facts):
         click.echo(f"{key + ':':<22}{value}")
-    records = [each for each in load_records(catalog.load("run_history")) if each.run == facts.run]
-    for record in records:
+    for record in (each for each in _records(catalog) if each.run == facts.run):
         click.echo(f"Scores on {record.dataset.split} split {record.dataset.fingerprint:.12}:")
         for metric in all_metrics():
             if metric.key in record.scores:
@@ -158,9 +157,10 @@ def _described(facts: RunFacts) -> Iterator[tuple[str, Any]]:
     yield "Weights", facts.model_fingerprint
 
 
-def _latest_scores(catalog: DataCatalog) -> Mapping[str, Mapping[str, float | int]]:
-    records: list[RunRecord] = load_records(catalog.load("run_history"))
-    return {record.run: record.scores for record in records}
+def _records(catalog: DataCatalog) -> list[RunRecord]:
+    """Return the evaluations of all runs, the last one at the end."""
+    is_there = catalog.exists("run_history")
+    return load_records(catalog.load("run_history")) if is_there else []
 
 
 def _disk_use(catalog: DataCatalog) -> str:

@@ -108,7 +108,7 @@ class Localizer:
         ```python
         from mnist_localization import Localizer
 
-        localizer = Localizer.load("data/06_models/localizer.keras")
+        localizer = Localizer.load("latest")
         for detection in localizer.predict(["photo.jpg", "scan.png"], invert="auto"):
             print(detection.label, detection.confidence, detection.box)
         ```
@@ -167,20 +167,30 @@ class Localizer:
         return cls(model, provenance(model), max_image_mb)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_image_mb: float = 256.0) -> "Localizer":
-        """Load a localizer from a `.keras` file in Keras' safe mode.
+    def load(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        data: str | os.PathLike[str] = "data",
+        max_image_mb: float = 256.0,
+    ) -> "Localizer":
+        """Load a localizer in Keras' safe mode.
 
         Args:
-            path: File written by the stage `train`.
+            model: Path or URL of a `.keras` file, or the name of a kept run, `latest` or `best`.
+            data: Folder or URL of the data of the runs.
             max_image_mb: Maximum size of a decoded image in MiB. It does not apply to arrays.
 
         Raises:
-            ModelError: The file is missing or damaged, is not a localizer, or would run code
-                when loaded.
+            ModelError: The file or run is missing or damaged, is not a localizer, or would run
+                code when loaded.
         """
+        from mnist_localization.models.runs import runs_below
         from mnist_localization.models.saving import load_localizer
 
-        return cls.from_model(load_localizer(Path(path)), max_image_mb=max_image_mb)
+        if Path(model).is_file():
+            return cls.from_model(load_localizer(Path(model)), max_image_mb=max_image_mb)
+        return cls.from_model(runs_below(data).load(os.fspath(model)), max_image_mb=max_image_mb)
 
     def predict(
         self, images: AnyImage | Iterable[AnyImage], *, invert: Invert = False, batch_size: int = 32

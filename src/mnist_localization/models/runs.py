@@ -1,6 +1,7 @@
 """Kept runs: for each training a folder with its model, its history and its facts."""
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -155,18 +156,11 @@ class Runs:
         Raises:
             ModelError: There is no such run or file, or its model cannot be loaded.
         """
-        from mnist_localization.models.saving import load_localizer
-
         if reference == LATEST:
             return self._load_latest()
-        if not _is_path(reference):
-            return load_localizer(self._path(reference) / MODEL_FILE)
-        if not is_stored(reference):
-            return load_localizer(self._project / Path(reference).expanduser())
-        parent, _, name = reference.rpartition("/")
-        with tempfile.TemporaryDirectory() as folder:
-            Store(parent).get(name, Path(folder) / MODEL_FILE)
-            return load_localizer(Path(folder) / MODEL_FILE)
+        if _is_path(reference):
+            return _load_file(reference, self._project)
+        return _load_file(str(self._path(reference) / MODEL_FILE), self._project)
 
     def history(self, reference: str) -> pd.DataFrame:
         """Return the history of a run; no rows for the path of a model, whose history is unknown.
@@ -261,6 +255,26 @@ class Runs:
 
     def _write(self, name: str, value: BaseModel) -> None:
         self._folder.write(name, value.model_dump_json(indent=2))
+
+
+def runs_below(data: str | os.PathLike[str]) -> Runs:
+    """Return the runs of a data folder or URL, for use outside of a Kedro project."""
+    place = f"{os.fspath(data).rstrip('/')}/06_models"
+    folder = Folder.at(f"{place}/runs", Path(tempfile.gettempdir()) / "mnist-localization")
+    latest = f"{place}/{MODEL_FILE}"
+    return Runs(folder, Path(), lambda: _load_file(latest, Path()))
+
+
+def _load_file(reference: str, project: Path) -> Any:
+    """Load the Keras model of a path or URL."""
+    from mnist_localization.models.saving import load_localizer
+
+    if not is_stored(reference):
+        return load_localizer(project / Path(reference).expanduser())
+    parent, _, name = reference.rpartition("/")
+    with tempfile.TemporaryDirectory() as folder:
+        Store(parent).get(name, Path(folder) / MODEL_FILE)
+        return load_localizer(Path(folder) / MODEL_FILE)
 
 
 def now() -> str:
