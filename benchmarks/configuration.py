@@ -44,9 +44,11 @@ class Configuration:
     @cached_property
     def train(self) -> ResolvedTrainSettings:
         """Return the section `train` with the defaults of its architecture."""
+        from mnist_localization.data.images.store import ImageStore
         from mnist_localization.models.architecture import resolve_settings
 
-        return resolve_settings(TrainSettings.model_validate(self._parameters["train"]))
+        settings = TrainSettings.model_validate(self._parameters["train"])
+        return resolve_settings(settings, len(ImageStore(self.split("train"))))
 
     @cached_property
     def spec(self) -> "ModelSpec":

@@ -28,13 +28,13 @@ NOTEBOOK = {
 OWN = {"architecture": "glimpse", "epochs": 11, "batch_size": 128, "bbox_loss": "pixel"}
 
 
-def resolved(environment: str, **runtime: Any) -> ResolvedTrainSettings:
+def resolved(environment: str, images: int = 54_000, **runtime: Any) -> ResolvedTrainSettings:
     """Return the section `train` as `kedro run --env=<environment> --params=...` resolves it."""
     arguments: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
     loader = OmegaConfigLoader(
         str(ROOT / "conf"), env=environment, runtime_params={"train": runtime}, **arguments
     )
-    return resolve_settings(TrainSettings.model_validate(loader["parameters"]["train"]))
+    return resolve_settings(TrainSettings.model_validate(loader["parameters"]["train"]), images)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,27 @@ def test_null_keys_take_the_defaults_of_the_architecture() -> None:
     assert {key: base[key] for key in OWN} == OWN
     assert {key: notebook[key] for key in NOTEBOOK} == NOTEBOOK
     assert notebook["augmentation"]["share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "batch_size"),
+    [(100, 53, 16), (1600, 27, 32), (7200, 18, 64), (54_000, 11, 128), (10**7, 3, 128)],
+)
+def test_length_and_batch_size_follow_the_number_of_images(
+    images: int, epochs: int, batch_size: int
+) -> None:
+    settings = resolved("base", images)
+    assert (settings.epochs, settings.batch_size) == (epochs, batch_size)
+    assert settings.learning_rate == pytest.approx(0.008 * batch_size / 128)
+    # The notebook of 2020 is the same for all numbers.
+    assert resolved("report2020", images).epochs == resolved("report2020").epochs
+
+
+def test_the_learning_rate_follows_the_batch_size_unless_it_is_set() -> None:
+    assert resolved("base", batch_size=32).learning_rate == pytest.approx(0.002)
+    assert resolved("base", batch_size=512).learning_rate == pytest.approx(0.016)
+    assert resolved("base", batch_size=32, learning_rate=0.5).learning_rate == 0.5
+    assert resolved("base", 7200, epochs=3).planned_epochs == 3
 
 
 def test_parameters_override_single_defaults_at_any_depth() -> None:

@@ -34,7 +34,7 @@ from support.settings import section
 from support.small_stores import SIDE, make_store
 
 folder = Path(sys.argv[1])
-settings = resolve_settings(section("train", architecture="tiny", epochs=2))
+settings = resolve_settings(section("train", architecture="tiny", epochs=2), 8)
 assert settings.of_architecture == {"units": 8}
 assert (settings.epochs, settings.batch_size, settings.bbox_loss) == (2, 16, "giou")
 train, validation = make_store(folder, 48, 0), make_store(folder, 16, 1, "validation")
@@ -88,7 +88,7 @@ def test_an_architecture_is_one_file_that_can_be_configured_trained_and_loaded(t
 
 @pytest.mark.parametrize("name", module_names("models/architectures"))
 def test_each_registered_architecture_fulfills_the_contract(name):
-    settings = resolve_settings(section("train", architecture=name))
+    settings = resolve_settings(section("train", architecture=name), 100)
     spec = ModelSpec(40, 60, 3, 4, True)
     network = build_network(name, settings.of_architecture, spec)
     images = np.random.default_rng(0).integers(0, 256, (2, 40, 60, 3), np.uint8)
@@ -105,7 +105,7 @@ def test_each_registered_architecture_fulfills_the_contract(name):
 
 @pytest.mark.parametrize("name", module_names("models/architectures"))
 def test_saved_models_have_no_weights_that_are_not_trained(name):
-    settings = resolve_settings(section("train", architecture=name))
+    settings = resolve_settings(section("train", architecture=name), 100)
     network = build_network(name, settings.of_architecture, ModelSpec(40, 40, 1, 2, True))
     trained = {id(weight) for weight in network.trainable.weights}
     assert {id(weight) for weight in network.localizer.weights} <= trained

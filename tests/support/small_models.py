@@ -53,7 +53,7 @@ def train_settings(**changes: Any) -> ResolvedTrainSettings:
     """Return the section `train` for small and fast models, with changes."""
     architectures = _SMALL_ARCHITECTURES | changes.pop("architectures", {})
     given = {**_SMALL_TRAINING, "architectures": architectures, **changes}
-    return resolve_settings(section("train", **given))
+    return resolve_settings(section("train", **given), 54_000)
 
 
 def trained_localizer(store: ImageStore, provenance: Provenance, epochs: int = 12) -> keras.Model:

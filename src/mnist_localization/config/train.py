@@ -15,6 +15,7 @@ from mnist_localization.config import (
 )
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+_SMALLEST_BATCH = 16
 ArchitectureName = Annotated[str, registered_name("models/architectures")]
 
 
@@ -65,6 +66,41 @@ class TrainingDefaults(Settings):
     loss_weights: LossWeights
     augmentation: AugmentationSettings
     early_stopping: EarlyStoppingSettings
+
+    def scaled(self, reference_images: int, train_images: int) -> "TrainingDefaults":
+        """Return the defaults for another number of training images.
+
+        A smaller dataset gets more epochs, and smaller batches, so that the number of steps falls
+        more slowly than the number of images. A larger dataset gets fewer epochs of the same
+        batches.
+
+        Args:
+            reference_images: Number of training images that these values are for.
+            train_images: Number of training images.
+        """
+        ratio = reference_images / train_images
+        batch_size = self.batch_size
+        while batch_size > _SMALLEST_BATCH and batch_size > 1.4 * self.batch_size / ratio ** (
+            1 / 3
+        ):
+            batch_size //= 2
+        return self.model_copy(
+            update={
+                "epochs": max(1, round(self.epochs * ratio**0.25)),
+                "batch_size": batch_size,
+                "learning_rate": self.rate_for(batch_size),
+            }
+        )
+
+    def rate_for(self, batch_size: int) -> float:
+        """Return the learning rate for another batch size.
+
+        It is proportional to a smaller size, and to the square root of a larger one, because a
+        large rate makes the first epochs unstable.
+        """
+        ratio = batch_size / self.batch_size
+        factor: float = min(ratio, ratio**0.5)
+        return self.learning_rate * factor
 
 
 class _CommonSettings(Settings):
@@ -143,6 +179,8 @@ class TrainSettings(_CommonSettings, _NullableDefaults):
         """
         given = self.model_dump(exclude={"architectures"}, exclude_none=True)
         values = _merge(defaults.model_dump(), given)
+        if "learning_rate" not in given:
+            values["learning_rate"] = defaults.rate_for(values["batch_size"])
         return ResolvedTrainSettings(**values, of_architecture=dict(of_architecture))
 
 

@@ -153,6 +153,8 @@ class Architecture(Generic[AnySettings]):
             defaults, the section may be missing.
         build: Function from settings and properties of the data to a network with new weights.
         training_defaults: Values for the keys of the section `train` that are null.
+        reference_images: Number of training images that the defaults are for; they are scaled for
+            other numbers. `None`: they are the same for all numbers.
 
     Example:
         ```python
@@ -163,6 +165,13 @@ class Architecture(Generic[AnySettings]):
     settings: type[AnySettings]
     build: Callable[[AnySettings, ModelSpec], Network]
     training_defaults: TrainingDefaults
+    reference_images: int | None = None
+
+    def defaults_for(self, train_images: int) -> TrainingDefaults:
+        """Return the training defaults for a number of training images."""
+        if self.reference_images is None:
+            return self.training_defaults
+        return self.training_defaults.scaled(self.reference_images, train_images)
 
     def validate(self, name: str, settings: Mapping[str, Any]) -> AnySettings:
         """Validate the section of the architecture.
@@ -190,8 +199,12 @@ def load_architecture(name: str) -> Architecture[Any]:
     return architecture
 
 
-def resolve_settings(settings: TrainSettings) -> ResolvedTrainSettings:
+def resolve_settings(settings: TrainSettings, train_images: int) -> ResolvedTrainSettings:
     """Fill the null keys of the section `train` with the defaults of its architecture.
+
+    Args:
+        settings: The section `train`.
+        train_images: Number of training images.
 
     Raises:
         ModelError: The section of the architecture is not valid.
@@ -199,7 +212,7 @@ def resolve_settings(settings: TrainSettings) -> ResolvedTrainSettings:
     name = settings.architecture
     architecture = load_architecture(name)
     section = architecture.validate(name, settings.architectures.get(name) or {})
-    return settings.with_defaults(architecture.training_defaults, section.model_dump())
+    return settings.with_defaults(architecture.defaults_for(train_images), section.model_dump())
 
 
 def build_network(name: str, settings: Mapping[str, Any], spec: ModelSpec) -> Network:

@@ -33,6 +33,7 @@ from mnist_localization.training.callbacks import (
     is_patience_over,
 )
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
+from mnist_localization.training.schedule import learning_rate
 
 logger = logging.getLogger(__name__)
 
@@ -129,11 +130,15 @@ def fit_network(
     """
     _check_monitor(network, settings.early_stopping.monitor)
     logger.info(
-        "Training %s (%s parameters) on %d images, validating on %d.",
+        "Training %s (%s parameters) on %d images, validating on %d: at most %d epochs, batch size "
+        "%d, learning rate %g.",
         settings.architecture,
         f"{network.localizer.count_params():,}",
         len(train),
         len(validation),
+        settings.planned_epochs,
+        settings.batch_size,
+        settings.learning_rate,
     )
     checkpoint = Checkpoint(checkpoint_folder)
     if not settings.resume:
@@ -313,24 +318,7 @@ def _optimizer(
 ) -> keras.Optimizer:
     """Create AdamW (Loshchilov and Hutter, 2019), or Adam if there is no weight decay."""
     optimizer = keras.optimizers.Adam(
-        _learning_rate(settings, phase, steps), weight_decay=settings.weight_decay or None
+        learning_rate(settings, phase, steps), weight_decay=settings.weight_decay or None
     )
     optimizer.exclude_from_weight_decay(var_names=list(network.undecayed_weights))
     return optimizer
-
-
-def _learning_rate(
-    settings: ResolvedTrainSettings, phase: PhaseSettings, steps: int
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    peak = phase.learning_rate or settings.learning_rate
-    if settings.schedule == "constant":
-        return peak
-    total = steps * phase.epochs
-    warmup = min(steps, total // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / 25,
-        decay_steps=max(1, total - warmup),
-        alpha=0.001,
-        warmup_target=peak,
-        warmup_steps=warmup,
-    )

@@ -61,7 +61,7 @@ def train_localizer(
     handle_stale(stale_names(class_names.root, None, train.meta, validation.meta), "error")
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
-    resolved = resolve_settings(settings)
+    resolved = resolve_settings(settings, len(train))
     provenance = _provenance(resolved, dataset, seed, train, validation)
     key = training_key(provenance)
     checkpoint = training_checkpoints / key

@@ -274,4 +274,5 @@ ARCHITECTURE = Architecture(
             monitor="val_loss", mode="min", patience=10, min_delta=0.0
         ),
     ),
+    reference_images=54_000,
 )
