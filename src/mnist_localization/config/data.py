@@ -3,10 +3,11 @@
 Meaning and default of each key are in `conf/base/parameters*.yml`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
 from mnist_localization.config import (
     FileName,
@@ -41,6 +42,7 @@ class CsvSettings(Settings):
     """Columns and delimiter of an annotation CSV."""
 
     columns: tuple[str, ...]
+    group: str = ""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
     file: Annotated[str, Field(pattern=r"\{file\}")]
 
@@ -225,11 +227,29 @@ class ValidationSettings(Settings):
         return self
 
 
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from None
+    return text
+
+
+def _fold(text: str) -> str:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if text and not (found and 1 <= int(found[1]) <= int(found[2]) and int(found[2]) >= 2):
+        raise ValueError("must be empty, or fold/folds such as 1/5, counted from 1")
+    return text
+
+
 class SplitSettings(Settings):
     """The section `split`."""
 
     validation: ValidationSettings
     test_share: Share
+    group_by: Annotated[str, AfterValidator(_regular_expression)]
+    fold: Annotated[str, AfterValidator(_fold)]
+    fold_seed: int
     max_image_mb: PositiveFloat
     on_bad_images: Literal["error", "drop"]
     shard_mb: PositiveFloat

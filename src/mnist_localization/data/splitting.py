@@ -11,6 +11,12 @@ import pandas as pd
 from mnist_localization.config.data import DatasetSettings, SplitSettings
 from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.data.grouping import (
+    check_groups,
+    group_names,
+    hold_out_groups,
+    stratified_folds,
+)
 from mnist_localization.data.images.store_writer import DecodedSplit, SplitSpec, decode_split
 from mnist_localization.errors import AnnotationError
 
@@ -102,8 +108,11 @@ def divide_rows(
             although the settings ask for it.
     """
     train = _with_objects(tables["train"])
-    if "test" not in tables:
-        train, test = stratified_holdout(train, settings.test_share, seed, "split.test_share")
+    if settings.fold:
+        train, test = _fold(train, settings)
+        _warn_of_missing_classes("test", test, dataset)
+    elif "test" not in tables:
+        train, test = _hold_out(train, settings.test_share, settings, seed, "split.test_share")
         _warn_of_missing_classes("test", test, dataset)
     else:
         test = _given(tables, "test")
@@ -118,15 +127,65 @@ def divide_rows(
                 "The validation images of the dataset are not used; set split.validation.source to "
                 "'given' to use them."
             )
-        train, validation = stratified_holdout(
-            train, settings.validation.share, seed, "split.validation.share"
+        train, validation = _hold_out(
+            train, settings.validation.share, settings, seed, "split.validation.share"
         )
         _warn_of_missing_classes("validation", validation, dataset)
+    if settings.group_by:
+        _check_groups(settings, {"train": train, "validation": validation, "test": test})
     logger.info(
         "Split: %d training, %d validation, %d test images.",
         *(len(train), len(validation), len(test)),
     )
     return {"train": train, "validation": validation, "test": test}
+
+
+def _fold(train: pd.DataFrame, settings: SplitSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the other folds, and the fold that is the test split."""
+    fold, count = map(int, settings.fold.split("/"))
+    groups = _group_numbers(train, settings.group_by) if settings.group_by else None
+    folds = stratified_folds(train["label"].to_numpy(), count, settings.fold_seed, groups)
+    logger.info("The test split is fold %d of %d of the training images.", fold, count)
+    return train[folds != fold - 1], train[folds == fold - 1]
+
+
+def _hold_out(
+    rows: pd.DataFrame, share: float, settings: SplitSettings, seed: int, setting: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hold out a share of the rows, in whole groups if groups are configured."""
+    if not settings.group_by:
+        return stratified_holdout(rows, share, seed, setting)
+    groups = _group_numbers(rows, settings.group_by)
+    held_out = hold_out_groups(rows["label"].to_numpy(), groups, share, seed)
+    found = held_out.mean()
+    logger.info(
+        "%s: held out %d of %d groups, %.1f %% of the images.",
+        setting,
+        len(np.unique(groups[held_out])),
+        groups.max() + 1,
+        100 * found,
+    )
+    if not 0.5 * share <= found <= 1.5 * share:
+        logger.warning(
+            "%s is %g, but %.3f of the images are held out, because groups are not divided.",
+            setting,
+            share,
+            found,
+        )
+    return rows[~held_out], rows[held_out]
+
+
+def _group_numbers(rows: pd.DataFrame, group_by: str) -> npt.NDArray[np.int64]:
+    numbers, _ = pd.factorize(group_names(rows, group_by), sort=True)
+    return numbers.astype(np.int64)
+
+
+def _check_groups(settings: SplitSettings, splits: Mapping[str, pd.DataFrame]) -> None:
+    """Raise an error if a group is in two splits, as in sets that the dataset gives."""
+    names = {name: group_names(rows, settings.group_by) for name, rows in splits.items()}
+    check_groups({name: names[name] for name in ("train", "validation", "test")})
+    if settings.validation.source != "test":
+        check_groups({name: names[name] for name in ("validation", "test")})
 
 
 def _given_validation(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from mnist_localization.data.annotations.formats import (
 )
 from mnist_localization.data.annotations.image_names import ImageNames, UnknownImageError
 from mnist_localization.data.boxes import ANNOTATION_COLUMNS
+from mnist_localization.data.grouping import GROUP
 from mnist_localization.data.images.decode import has_image_suffix, printable
 from mnist_localization.errors import AnnotationError
 from mnist_localization.files import files_below
@@ -119,6 +120,8 @@ def read_annotations(
     reader.fit(annotation_format.box_format or dataset.annotations.csv_boxes, path)
     good, negatives = reader.one_per_image(on_several)
     table = pd.DataFrame(good, columns=list(ANNOTATION_COLUMNS))
+    if reader.groups:
+        table[GROUP] = table["file"].map(reader.groups)
     unannotated = sum(map(has_image_suffix, files.difference(table["file"], negatives)))
     bad = sorted(reader.bad, key=lambda row: (row.source, row.line))
     return Annotations(table, tuple(bad), unannotated, negatives, tuple(reader.decisions))
@@ -138,6 +141,7 @@ class _Reader:
 
     Attributes:
         numbers: Labels that were written as numbers.
+        groups: Name of the group of each image, if the annotations state it.
         bad: Rows that cannot be used.
         decisions: What was done with other parts of the annotations.
     """
@@ -153,6 +157,7 @@ class _Reader:
         self._fitted: dict[str, list[tuple[RawRow, int, tuple[float, ...]]]] = {}
         self._negatives: dict[str, RawRow] = {}
         self.numbers: list[int] = []
+        self.groups: dict[str, str] = {}
         self.bad: list[BadRow] = []
         self.decisions: list[Decision] = []
 
@@ -230,7 +235,10 @@ class _Reader:
             reason = f"unknown label {row.label!r}; dataset.class_names has {count} names"
             raise RowError("unknown label", reason)
         box = parse_box(row.box)
-        self._rows.append((self._find(row), label, box))
+        found = self._find(row)
+        if found.group:
+            self.groups[found.file] = found.group
+        self._rows.append((found, label, box))
 
     def _find(self, row: RawRow) -> RawRow:
         """Return the row with the name of its image as it is in the folder."""

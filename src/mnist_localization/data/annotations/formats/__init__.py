@@ -49,6 +49,7 @@ class RawRow:
         size: Width and height of the image, if the file states them.
         other_file: A second name of the image, if the file has one.
         box_format: Format of this box, if the file states it.
+        group: Name of the group of the image, if the file has one.
     """
 
     source: str
@@ -59,6 +60,7 @@ class RawRow:
     size: tuple[float, float] | None = None
     other_file: str = ""
     box_format: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import csv
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class _Columns:
         box_format: Format of the box if the header states it.
         has_header: Whether the first row is a header.
         order: Names of the columns in a message.
+        group: Position of the name of the group; `None` if there is none.
     """
 
     count: int
@@ -77,6 +78,7 @@ class _Columns:
     box_format: str = ""
     has_header: bool = False
     order: str = ",".join(ANNOTATION_COLUMNS)
+    group: int | None = None
 
 
 def matches(path: Path) -> bool:
@@ -112,6 +114,8 @@ def _read_file(path: Path, source: str, context: ReadContext) -> Iterator[Found]
     if not peeked:
         return
     columns = _find_columns(path, [cells for _, cells in peeked], context)
+    if name := context.settings.csv.group:
+        columns = replace(columns, group=_position(path, peeked[0][1], name))
     if columns.order != _Columns.order:
         yield Decision(f"columns read as {columns.order}", source)
     for line, cells in chain(peeked[1:] if columns.has_header else peeked, rows):
@@ -147,6 +151,7 @@ def _row(
         box,
         stated_size(*(cells[index] for index in columns.size)) if columns.size else None,
         box_format=columns.box_format,
+        group="" if columns.group is None else cells[columns.group],
     )
 
 
@@ -252,6 +257,18 @@ def _configured(path: Path, first: Sequence[str], names: Sequence[str]) -> _Colu
         positions, has_header = [first.index(name) for name in names], True
     file, label, *box = positions
     return _Columns(len(first), file, label, tuple(box), has_header=has_header)
+
+
+def _position(path: Path, first: Sequence[str], name: str) -> int:
+    """Return the position of the column of the groups, given its name or number from 1."""
+    if name in first:
+        return first.index(name)
+    if name.isdecimal() and 1 <= int(name) <= len(first):
+        return int(name) - 1
+    raise AnnotationError(
+        f"{path}: has no column {name!r}, it has {', '.join(first)}; correct "
+        "dataset.annotations.csv.group"
+    )
 
 
 def _named(first: Sequence[str], csv_boxes: str, *, has_label: bool) -> _Columns | None:
