@@ -20,7 +20,12 @@ from mnist_localization.data.dataset_card import DatasetCard
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.files import write_text
-from mnist_localization.runtime import thread_variables, usable_cores
+from mnist_localization.runtime import (
+    cpu_fact,
+    instruction_sets,
+    thread_variables,
+    usable_cores,
+)
 
 _PACKAGES = ("tensorflow", "keras", "kedro", "numpy")
 
@@ -143,29 +148,13 @@ def _dataset(configuration: Configuration) -> str:
 def _machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
-        "processor": _cpu_fact("model name") or platform.processor() or "unknown processor",
-        "instruction_sets": _instruction_sets(_cpu_fact("flags")),
+        "processor": cpu_fact("model name") or platform.processor() or "unknown processor",
+        "instruction_sets": instruction_sets(cpu_fact("flags")),
         "cores": usable_cores(),
         "memory_gb": memory,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in _PACKAGES},
     }
-
-
-def _cpu_fact(name: str) -> str:
-    """Return a line of /proc/cpuinfo of the first core, or an empty text if there is none."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return ""
-    values = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
-    return next(values, "")
-
-
-def _instruction_sets(flags: str) -> list[str]:
-    """Return the vector instruction sets that determine the speed of TensorFlow's kernels."""
-    known = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX"}
-    return [title for flag, title in known.items() if flag in flags.split()]
 
 
 def _print_step(text: str) -> None:

@@ -24,6 +24,7 @@ from pydantic_core import to_jsonable_python
 
 from mnist_localization.config.results import WandbSettings
 from mnist_localization.data.dataset_card import DatasetCard
+from mnist_localization.datasets.session import Session
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.scores import Metrics, baseline_remarks
 from mnist_localization.run_lock import RunLock
@@ -94,9 +95,12 @@ class StorageHooks:
         atexit.register(self._release)
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Lock the data folder if a stage writes to it that other runs do not write to as well."""
         self._release()
+        _attach_session(run_params, pipeline, catalog)
         tags = {tag for node in pipeline.nodes for tag in node.tags}
         if "data_folder" in catalog and not tags <= _UNLOCKED:
             folder: Any = catalog["data_folder"]
@@ -253,6 +257,26 @@ def _tracking_line(receipt: Receipt) -> str:
         urls = [run.url for run in receipt.runs if run.url]
         return f"W&B:     {receipt.report_url or (urls[-1] if urls else 'online')}"
     return f"W&B:     recorded offline; with a key, upload it with: {receipt.sync_command}"
+
+
+def _attach_session(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Tell a stage that starts other runs the facts about this one."""
+    if "session" not in pipeline.inputs():
+        return
+    session: Any = catalog["session"]
+    data: Any = catalog["data_folder"]
+    raw: Any = catalog["raw_folder"]
+    env = run_params.get("env") or ""
+    session.attach(
+        Session(
+            project=Path(run_params["project_path"]),
+            env="" if env == _DEFAULT_ENV else env,
+            pipelines=",".join(run_params.get("pipeline_names") or ()),
+            runtime_params=run_params.get("runtime_params") or {},
+            data=data.folder.shown,
+            raw=raw.folder.shown,
+        )
+    )
 
 
 def _settings(context: KedroContext) -> WandbSettings:

@@ -40,6 +40,28 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cpu_fact(name: str) -> str:
+    """Return a line of /proc/cpuinfo of the first core, or an empty text if there is none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return ""
+    values = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
+    return next(values, "")
+
+
+def instruction_sets(flags: str) -> list[str]:
+    """Return the vector instruction sets that determine the speed of TensorFlow's kernels."""
+    known = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX"}
+    return [title for flag, title in known.items() if flag in flags.split()]
+
+
+def machine_text() -> str:
+    """Return the number of cores, the processor and its instruction sets as text."""
+    sets = " and ".join(instruction_sets(cpu_fact("flags"))) or "neither AVX2 nor AVX-512"
+    return f"{usable_cores()} cores, {cpu_fact('model name') or platform.processor()} ({sets})"
+
+
 def git_state(project_path: Path) -> dict[str, str | bool]:
     """Return commit and state of the working tree.
 

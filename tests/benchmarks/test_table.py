@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import _command, _instruction_sets, _parser
+from benchmarks.__main__ import _command, _parser, instruction_sets
 from benchmarks.processes import run_work
 from benchmarks.table import markdown
 from mnist_localization.errors import LocalizationError
@@ -73,9 +73,9 @@ def test_the_command_repeats_the_options_with_a_placeholder_for_the_address():
     assert _command(_parser().parse_args([])) == "make bench"
 
 
-def test_instruction_sets_are_read_from_the_flags_of_the_processor():
-    assert _instruction_sets("fpu sse4_2 avx2 avx512f avx512bw") == ["AVX2", "AVX-512"]
-    assert _instruction_sets("fpu avx") == []
+def testinstruction_sets_are_read_from_the_flags_of_the_processor():
+    assert instruction_sets("fpu sse4_2 avx2 avx512f avx512bw") == ["AVX2", "AVX-512"]
+    assert instruction_sets("fpu avx") == []
     older = copy.deepcopy(RESULT)
     older["machine"]["instruction_sets"] = []
     assert "(neither AVX2 nor AVX-512)" in markdown(older)

@@ -66,6 +66,26 @@ class CompareSettings(Settings):
     latest: Annotated[int, Field(ge=2)]
 
 
+class RepeatSettings(Settings):
+    """The section `repeat`."""
+
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_words)]
+    architectures: Annotated[
+        tuple[Annotated[str, registered_name("models/architectures")], ...],
+        BeforeValidator(_words),
+    ]
+    dataset_seeds: Annotated[tuple[int, ...], BeforeValidator(_words)]
+    folds: Annotated[int, Field(ge=0)]
+    keep: bool
+
+    @field_validator("folds")
+    @classmethod
+    def _check_folds(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold leaves no training images; set 0 or at least 2")
+        return folds
+
+
 class GallerySettings(Settings):
     """Numbers of test images to show, by kind."""
 

@@ -13,6 +13,7 @@ _MODULES = {
     "TrackerDataset": "folders",
     "LocalizerDataset": "localizer",
     "RunsDataset": "runs",
+    "SessionDataset": "session",
 }
 
 

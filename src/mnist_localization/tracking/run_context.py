@@ -120,19 +120,25 @@ class RunContext:
 
     def repeat_command(self) -> str:
         """Return the command that repeats the stages up to the evaluation."""
-        words = ["kedro", "run", "--pipelines=fetch,annotate,split,train,evaluate"]
-        if self.env:
-            words.append(f"--env={self.env}")
-        params = [
-            f"{name}={_parameter_text(value)}"
-            for name, value in flattened(self.runtime_params).items()
-        ]
-        if params:
-            words.append("--params=" + ",".join(params))
-        return shlex.join(words)
+        return kedro_command("fetch,annotate,split,train,evaluate", self.env, self.runtime_params)
 
     def _configured(self, name: str, variable: str) -> str:
         return getattr(self.settings, name, "") or os.environ.get(variable, "").strip()
+
+
+def kedro_command(pipelines: str, env: str, runtime_params: Mapping[str, Any]) -> str:
+    """Return the command `kedro run` with the given options, each empty one left out."""
+    words = ["kedro", "run"]
+    if pipelines:
+        words.append(f"--pipelines={pipelines}")
+    if env:
+        words.append(f"--env={env}")
+    params = [
+        f"{name}={_parameter_text(value)}" for name, value in flattened(runtime_params).items()
+    ]
+    if params:
+        words.append("--params=" + ",".join(params))
+    return shlex.join(words)
 
 
 def _parameter_text(value: Any) -> str:
