@@ -1,6 +1,7 @@
 """Scores of repeated trainings: one row per repetition, their summary, and a Markdown table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -74,7 +75,7 @@ def _code(name: object) -> str:
     return f"`{name}`"
 
 
-def differing(names: Sequence[dict[str, object]]) -> Iterator[str]:
+def differing(names: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a readable name for each repetition, of the values that differ between them."""
     varied = [key for key in names[0] if len({str(each[key]) for each in names}) > 1]
     for each in names:
