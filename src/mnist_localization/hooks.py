@@ -205,7 +205,7 @@ class SummaryHooks:
             for name in ("dataset_card", "metrics", "wandb_receipt")
             if name in saved
         }
-        pages = [name for name in ("html_report", "check_page") if name in saved]
+        pages = [name for name in ("html_report", "check_page", "comparison_page") if name in saved]
         page = dataset_place(catalog[pages[0]], Path(run_params["project_path"])) if pages else ""
         for line in summary_lines(results, page):
             logger.info(line)

@@ -1,26 +1,18 @@
-import logging
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
-from kedro_datasets.partitions import PartitionedDataset
 
 from mnist_localization.config.results import CompareSettings
-from mnist_localization.datasets import AtomicParquetDataset
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.runs import (
     RunRecord,
     chosen_records,
     comparison,
     run_record,
+    score_table,
     training_facts,
 )
 from mnist_localization.models.provenance import Provenance
-from mnist_localization.pipelines.compare import create_pipeline
-from support.project import Project
 from support.scoring_tables import make_metrics
 
 
@@ -80,17 +72,33 @@ def test_a_quantity_that_only_one_run_has_leaves_the_other_empty() -> None:
     assert table[table["quantity"] == "settings.crop"].iloc[0].tolist()[2:] == ["", "28"]
 
 
+def no_pointer(reference: str) -> str:
+    raise LocalizationError(f"there is no {reference} run")
+
+
 def test_the_latest_runs_are_selected_if_none_is_named() -> None:
-    records = [record("c", 0.3, 3), record("a", 0.1, 1), record("b", 0.2, 2)]
-    chosen = chosen_records(records, runs=(), latest=2)
+    records = [record("a", 0.1, 1), record("b", 0.2, 2), record("c", 0.3, 3)]
+    chosen = chosen_records(records, (), 2, no_pointer)
     assert [each.training.architecture for each in chosen] == ["b", "c"]
 
 
 def test_named_runs_are_selected_in_the_given_order() -> None:
     records = [record("a", 0.1, 1), record("b", 0.2, 2), record("c", 0.3, 3)]
     ends = records[0].run[-4:]
-    chosen = chosen_records(records, runs=("c-", ends), latest=2)
-    assert [each.training.architecture for each in chosen] == ["c", "a"]
+    chosen = chosen_records(records, ("c-", ends, "best"), 2, lambda _: records[1].run)
+    assert [each.training.architecture for each in chosen] == ["c", "a", "b"]
+
+
+def test_the_evaluations_of_one_split_are_compared_if_there_are_any() -> None:
+    def on(each: RunRecord, fingerprint: str) -> RunRecord:
+        dataset = each.dataset.model_copy(update={"fingerprint": fingerprint})
+        return each.model_copy(update={"dataset": dataset})
+
+    a, b = record("a", 0.1, 1), record("b", 0.2, 2)
+    shared = [on(a, "one"), on(b, "one"), on(b, "two")]
+    assert chosen_records(shared, (), 2, no_pointer) == shared[:2]
+    apart = [on(a, "one"), on(b, "two"), on(b, "three")]
+    assert chosen_records(apart, (), 2, no_pointer) == [apart[0], apart[2]]
 
 
 @pytest.mark.parametrize("runs", [("x",), ("a-", "a-"), ("",)])
@@ -99,66 +107,24 @@ def test_a_name_that_matches_no_run_or_several_is_an_error_that_lists_the_runs(
 ) -> None:
     records = [record("a", 0.1, 1), record("b", 0.2, 2)]
     with pytest.raises(LocalizationError, match=f"{records[0].run}, {records[1].run}"):
-        chosen_records(records, runs, latest=2)
+        chosen_records(records, runs, 2, no_pointer)
 
 
-def test_one_run_alone_cannot_be_compared() -> None:
-    with pytest.raises(LocalizationError, match="needs two evaluated runs, but on disk is: a-"):
-        chosen_records([record("a", 0.1, 1)], runs=(), latest=2)
+@pytest.mark.parametrize("runs", [(), ("a",)])
+def test_one_run_alone_cannot_be_compared(runs: tuple[str, ...]) -> None:
+    with pytest.raises(LocalizationError, match="needs two evaluated runs, but there is: a-"):
+        chosen_records([record("a", 0.1, 1)], runs, 2, no_pointer)
 
 
-def test_the_pipeline_compares_the_records_on_disk(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    history = PartitionedDataset(
-        path=str(tmp_path / "runs"),
-        dataset={
-            "type": "mnist_localization.datasets.TypedJSONDataset",
-            "model": "mnist_localization.evaluation.runs.RunRecord",
-            "stage": "evaluate",
-        },
-        filename_suffix=".json",
-    )
-    for each in (record("a", 0.5, 1), record("b", 0.75, 2)):
-        history.save({each.run: each})  # each by its own `kedro run`
-    (tmp_path / "runs" / ".part-c.json").write_text('{"half')
-    catalog = DataCatalog(
-        {
-            "run_history": history,
-            "params:compare": MemoryDataset(CompareSettings(runs=(), latest=2)),
-            "run_comparison": AtomicParquetDataset(filepath=str(tmp_path / "table.parquet")),
-        }
-    )
-    with caplog.at_level(logging.INFO, logger="mnist_localization"):
-        SequentialRunner().run(create_pipeline(), catalog)
-    table = catalog.load("run_comparison")
-    assert table.set_index("quantity").loc["mean_iou"].tolist() == ["scores", "0.5", "0.75"]
-    assert "mean_iou" in caplog.text
-
-
-def test_the_command_compares_the_runs_that_are_named(tmp_path: Path) -> None:
-    project = Project.make(tmp_path / "project")
-    folder = project.data / "08_reporting" / "runs"
-    folder.mkdir(parents=True)
-    records = [
-        record("a", 0.25, 1, settings={"epochs": 3, "optimizer": {"rate": 0.001}}),
-        record("a", 0.5, 2, settings={"epochs": 3, "optimizer": {"rate": 0.002}}),
-        record("b", 0.75, 3, settings={"epochs": 5, "optimizer": {"rate": 0.002}}),
-    ]
-    for each in records:
-        (folder / f"{each.run}.json").write_text(each.model_dump_json(), "utf-8")
-    first, _, last = (each.run for each in records)
-    said = project.run("--pipelines=compare", "--params", f"compare.runs={first} {last}")
-    table = pd.read_parquet(project.data / "08_reporting" / "run_comparison.parquet")
-    assert table.columns.tolist() == ["section", "quantity", first, last]
-    rows = {row[1]: row[2:] for row in table.itertuples(index=False, name=None)}
-    assert rows["settings.epochs"] == ("3", "5")
-    assert rows["settings.optimizer.rate"] == ("0.001", "0.002")
-    assert "settings.optimizer.rate" in said
+def test_scores_are_shown_with_their_intervals() -> None:
+    whole = run_record(make_metrics(), Provenance(), "f", "2026-01-01")
+    table = score_table([whole, record("a", 0.5, 1)])
+    assert table["Label accuracy"].tolist() == ["80.00 % (50.00 % to 95.00 %)", ""]
+    assert table["Mean IoU"].tolist() == ["0.8000", "0.5000"]
 
 
 def test_runs_are_named_by_a_list_or_by_the_words_of_a_text():
     # `--params` splits at commas, and reads digits alone as a number.
-    assert CompareSettings(runs="1a2b 5e6f", latest=2).runs == ("1a2b", "5e6f")
-    assert CompareSettings(runs=12345678, latest=2).runs == ("12345678",)
-    assert CompareSettings(runs=["a", "b"], latest=2).runs == ("a", "b")
+    assert CompareSettings(runs="1a2b 5e6f", latest=2, images=4).runs == ("1a2b", "5e6f")
+    assert CompareSettings(runs=12345678, latest=2, images=4).runs == ("12345678",)
+    assert CompareSettings(runs=["a", "b"], latest=2, images=4).runs == ("a", "b")

@@ -64,6 +64,7 @@ class CompareSettings(Settings):
 
     runs: Annotated[tuple[str, ...], BeforeValidator(_words)]
     latest: Annotated[int, Field(ge=2)]
+    images: Count
 
 
 class RepeatSettings(Settings):

@@ -1,19 +1,17 @@
 """Records of evaluated runs, and their comparison."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from mnist_localization.config.results import CompareSettings
 from mnist_localization.errors import LocalizationError
 from mnist_localization.evaluation.breakdowns import Result
-from mnist_localization.evaluation.scores import Metrics, ScoredSplit
+from mnist_localization.evaluation.metrics import Metric, all_metrics
+from mnist_localization.evaluation.scores import Interval, Metrics, ScoredSplit
 from mnist_localization.models.provenance import Provenance, run_name
-
-logger = logging.getLogger(__name__)
+from mnist_localization.models.runs import BEST, LATEST
 
 _TRAINING_FACTS = {
     "architecture",
@@ -33,6 +31,7 @@ class RunRecord(Result):
         evaluated_at: Time of the evaluation, ISO 8601.
         model_fingerprint: SHA-256 of the model's weights.
         scores: Key of a metric to its value, and the number of `images`.
+        intervals: Key of a metric to the low and high end of its 95 % interval.
         dataset: The images that were scored.
         training: Facts about the training that the model carries.
     """
@@ -41,6 +40,7 @@ class RunRecord(Result):
     evaluated_at: str
     model_fingerprint: str
     scores: dict[str, float | int]
+    intervals: dict[str, Interval]
     dataset: ScoredSplit
     training: Provenance
 
@@ -66,6 +66,7 @@ def run_record(
         evaluated_at=evaluated_at,
         model_fingerprint=model_fingerprint,
         scores={**metrics.scores, "images": metrics.images},
+        intervals=metrics.intervals,
         dataset=metrics.dataset,
         training=provenance,
     )
@@ -86,25 +87,6 @@ def training_facts(provenance: Provenance) -> dict[str, Any]:
     return flattened(provenance.settings) | facts
 
 
-def compare_runs(
-    settings: CompareSettings, run_history: dict[str, Callable[[], RunRecord]]
-) -> pd.DataFrame:
-    """Compare scores, dataset and training of evaluated runs; node of the pipeline `compare`.
-
-    Args:
-        settings: The section `compare`.
-        run_history: Name of a record to the function that loads it.
-
-    Returns:
-        The dataset `run_comparison`, see `comparison`.
-    """
-    # The last evaluation of each run.
-    records = list({record.run: record for record in load_records(run_history)}.values())
-    table = comparison(chosen_records(records, settings.runs, settings.latest))
-    logger.info("Comparison of runs:\n%s", table.to_string(index=False))
-    return table
-
-
 def load_records(run_history: Mapping[str, Callable[[], RunRecord]]) -> list[RunRecord]:
     """Load all records in the order of their evaluations.
 
@@ -118,42 +100,71 @@ def load_records(run_history: Mapping[str, Callable[[], RunRecord]]) -> list[Run
 
 
 def chosen_records(
-    records: Sequence[RunRecord], runs: Sequence[str], latest: int
+    records: Sequence[RunRecord],
+    runs: Sequence[str],
+    latest: int,
+    find: Callable[[str], str],
 ) -> list[RunRecord]:
     """Select the records to compare.
 
     Args:
-        records: All records.
-        runs: Names of runs, or their first or last characters; the records have this order.
-        latest: Number of latest records to select if no run is named, the earliest first.
+        records: All records, in the order of their evaluations.
+        runs: Names of runs, their first or last characters, `latest` or `best`; the result has
+            this order.
+        latest: Number of latest runs to select if no run is named, the earliest first.
+        find: Returns the name of the run that `latest` or `best` means.
+
+    Returns:
+        One record per run: those of the test split that all runs share and that was evaluated
+        last, or else the last record of each run.
 
     Raises:
-        LocalizationError: There are fewer than two records, or a name matches no record,
-            several, or one that was already selected.
+        LocalizationError: There are fewer than two runs, or a name matches no run, several, or
+            one that was already selected.
     """
-    by_time = sorted(records, key=lambda record: record.evaluated_at)
-    known = ", ".join(record.run for record in by_time) or "no run"
-    if not runs:
-        if len(by_time) < 2:
-            raise LocalizationError(
-                f"A comparison needs two evaluated runs, but on disk is: {known}; train and "
-                "evaluate again with other parameters"
-            )
-        return by_time[-latest:]
-    chosen: list[RunRecord] = []
-    for name in runs:
-        matching = [
-            record
-            for record in by_time
-            if record not in chosen and (record.run.startswith(name) or record.run.endswith(name))
-        ]
+    names = list(dict.fromkeys(record.run for record in reversed(records)))[::-1]
+    known = ", ".join(names) or "no run"
+    chosen: list[str] = []
+    for reference in runs:
+        pattern = find(reference) if reference in (LATEST, BEST) else reference
+        left = [name for name in names if name not in chosen]
+        matching = [name for name in left if name.startswith(pattern) or name.endswith(pattern)]
         if len(matching) != 1:
             raise LocalizationError(
-                f"compare.runs: {name!r} matches {len(matching)} of the remaining runs, but must "
-                f"match exactly one; on disk are: {known}"
+                f"compare.runs: {reference!r} matches {len(matching)} of the remaining runs, but "
+                f"must match exactly one; evaluated are: {known}"
             )
-        chosen.append(matching[0])
-    return chosen
+        chosen += matching
+    chosen = chosen or names[-latest:]
+    if len(chosen) < 2:
+        raise LocalizationError(
+            f"A comparison needs two evaluated runs, but there is: {known}; train and evaluate "
+            "again with other parameters, or name two in compare.runs"
+        )
+    by_split = {(record.run, record.dataset.fingerprint): record for record in records}
+    for record in reversed(records):
+        shared = [by_split.get((name, record.dataset.fingerprint)) for name in chosen]
+        if None not in shared:
+            return [each for each in shared if each is not None]
+    last = {record.run: record for record in records}
+    return [last[name] for name in chosen]
+
+
+def score_table(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return the headline scores with their 95 % intervals as text, one row per run."""
+    metrics = [metric for metric in all_metrics() if metric.headline]
+
+    def shown(record: RunRecord, metric: Metric) -> str:
+        if metric.key not in record.scores:
+            return ""
+        value = metric.text(record.scores[metric.key])
+        interval = record.intervals.get(metric.key)
+        return f"{value} ({' to '.join(map(metric.text, interval))})" if interval else value
+
+    return pd.DataFrame(
+        {"run": record.run, **{metric.title: shown(record, metric) for metric in metrics}}
+        for record in records
+    )
 
 
 def comparison(records: Sequence[RunRecord]) -> pd.DataFrame:
