@@ -7,19 +7,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from mnist_localization.reporting.charts import _drawing
-from mnist_localization.reporting.charts._drawing import DARK, LIGHT, MEDIUM, plotly_layout
+from mnist_localization.reporting.charts._drawing import plotly_layout
 
 # Validation metrics that are drawn, with the titles of their panels.
 _PANELS = {"val_label_accuracy": "Validation label accuracy", "val_bbox_mean_iou": "Validation IoU"}
-# Line styles, so that runs differ in grayscale too; they repeat after nine runs.
-_COLORS = (DARK, MEDIUM, LIGHT)
+# Colors that are visible on white and on black; dashes differ too, for grayscale. The pairs repeat
+# after nine runs.
+_COLORS = ("#4f8fd9", "#d1603d", "#2f9e6e")
 _DASHES = {"solid": "", "dash": "7 4", "dot": "2 3"}
 
 
 def _styles(count: int) -> list[tuple[str, str]]:
     """Return a color and the name of a dash for each run."""
     names = list(_DASHES)
-    return [(_COLORS[n % 3], names[n // 3 % 3]) for n in range(count)]
+    return [(_COLORS[n % 3], names[(n + n // 3) % 3]) for n in range(count)]
 
 
 def run_curves(histories: Mapping[str, pd.DataFrame]) -> Any:

@@ -189,7 +189,7 @@ def test_the_preview_of_the_model_lists_layers_types_shapes_and_parameters(viz):
 def test_datasets_of_pipelines_on_demand_have_a_layer(viz):
     nodes = {
         node["name"]: node
-        for pipeline in ("check", "compare", "export", "export_predictions")
+        for pipeline in ("check", "compare", "export", "export_predictions", "repeat")
         for node in viz.get(f"pipelines/{pipeline}")["nodes"]
     }
     for name in ("check_page", "run_comparison", "model_card", "predictions_voc"):
