@@ -229,7 +229,7 @@ def _look_at_the_flow(page):
     WebDriverWait(page, 30).until(lambda _: set(STAGES) <= set(_shown(page)))
     # The names appear one after the other while the diagram moves into place.
     WebDriverWait(page, 20).until(lambda _: layer_names(page) == LAYERS, layer_names(page))
-    assert {"dataset_sample", "localizer", "predictions", "metrics"} <= set(_shown(page))
+    assert {"dataset_sample", "runs", "predictions", "metrics"} <= set(_shown(page))
     assert "train_localizer" not in _shown(page)
 
 
