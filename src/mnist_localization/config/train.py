@@ -108,6 +108,7 @@ class _CommonSettings(Settings):
 
     architecture: ArchitectureName
     phases: tuple[PhaseSettings, ...]
+    class_weights: Literal["none", "balanced"] | dict[str, PositiveFloat]
     resume: bool
     deterministic: bool
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"]

@@ -33,6 +33,7 @@ from mnist_localization.training.callbacks import (
     is_patience_over,
 )
 from mnist_localization.training.checkpoint import Checkpoint, TrainingState
+from mnist_localization.training.class_weights import Weights, label_weights
 from mnist_localization.training.schedule import learning_rate
 
 logger = logging.getLogger(__name__)
@@ -149,7 +150,9 @@ def fit_network(
     if on_epoch_end is not None:
         callbacks.append(EpochEndCallback(on_epoch_end, network.localizer))
     callbacks.append(EpochLogger(settings.planned_epochs))
-    fit = _Fit(network, spec, train, validation, settings, seed, callbacks)
+    names = spec.provenance.class_names
+    weights = label_weights(settings.class_weights, train.labels, names)
+    fit = _Fit(network, spec, train, validation, settings, seed, callbacks, weights)
     if state.epochs:
         logger.info("Resuming after epoch %d of %d.", state.epochs, settings.planned_epochs)
         fit.prepare(settings.planned_phases[state.phase])
@@ -188,6 +191,7 @@ class _Fit:
     settings: ResolvedTrainSettings
     seed: int
     callbacks: Sequence[keras.callbacks.Callback]
+    label_weights: Weights | None
 
     def prepare(self, phase: PhaseSettings) -> None:
         """Freeze the layers of a phase and compile the model for it."""
@@ -201,7 +205,12 @@ class _Fit:
         validation = batches(self.validation, self.settings.batch_size)
         self.network.trainable.fit(
             training_batches(
-                self.network, self.train, self.settings, self.seed, first_epoch=state.epochs
+                self.network,
+                self.train,
+                self.settings,
+                self.seed,
+                first_epoch=state.epochs,
+                weights=self.label_weights,
             ),
             validation_data=_for_network(validation, self.network),
             steps_per_epoch=steps_per_epoch(len(self.train), self.settings.batch_size)[0],
@@ -274,6 +283,7 @@ def training_batches(
     settings: ResolvedTrainSettings,
     seed: int,
     first_epoch: int = 0,
+    weights: Weights | None = None,
 ) -> tf.data.Dataset:
     """Create the endless stream of batches that a network is fitted to.
 
@@ -283,9 +293,11 @@ def training_batches(
         settings: Section `train`.
         seed: Seed of order and augmentation.
         first_epoch: Index of the first epoch, from 0.
+        weights: Weight of each class in the loss of the label, or `None`.
 
     Returns:
-        Batches of inputs and targets for `network.trainable`.
+        Batches of inputs and targets for `network.trainable`, and of sample weights if classes
+        have weights.
     """
     steps, _ = steps_per_epoch(len(train), settings.batch_size)
     dataset = endless_batches(
@@ -296,7 +308,20 @@ def training_batches(
         augmentation=make_augmentation(train, settings.augmentation, seed),
         with_random_keys=network.takes_random_key,
     )
-    return _for_network(dataset, network)
+    return _weighted(_for_network(dataset, network), weights)
+
+
+def _weighted(dataset: tf.data.Dataset, weights: Weights | None) -> tf.data.Dataset:
+    """Add sample weights to batches of inputs and targets: that of the class for the label."""
+    if weights is None:
+        return dataset
+
+    def add(images: Any, targets: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        same = tf.ones_like(targets[LABEL], tf.float32)
+        of_class = tf.gather(weights, targets[LABEL])
+        return images, targets, dict.fromkeys(targets, same) | {LABEL: of_class}
+
+    return dataset.map(add)
 
 
 def _for_network(dataset: tf.data.Dataset, network: Network) -> tf.data.Dataset:
