@@ -7,6 +7,7 @@ from pydantic import Field, create_model, model_validator
 
 from mnist_localization.config import (
     NotNegative,
+    OptionalText,
     PositiveFloat,
     PositiveInt,
     Settings,
@@ -108,6 +109,7 @@ class _CommonSettings(Settings):
 
     architecture: ArchitectureName
     phases: tuple[PhaseSettings, ...]
+    initial_weights: OptionalText
     class_weights: Literal["none", "balanced"] | dict[str, PositiveFloat]
     resume: bool
     deterministic: bool

@@ -47,6 +47,7 @@ class Provenance(BaseModel):
         validation_fingerprint: SHA-256 of the validation split.
         validated_on: Split that the validation images were drawn from: `train`,
             `validation` or `test`.
+        initial_weights: Run, and fingerprint of the weights, that the training started from.
         class_names: Name of each class, in the order of the probabilities.
         images: Appearance of the training images.
     """
@@ -62,6 +63,7 @@ class Provenance(BaseModel):
     validation_images: int | None = None
     validation_fingerprint: str | None = None
     validated_on: str | None = None
+    initial_weights: str | None = None
     class_names: tuple[str, ...] = ()
     images: ImageFacts = ImageFacts()
 

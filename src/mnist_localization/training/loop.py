@@ -153,6 +153,8 @@ def fit_network(
     names = spec.provenance.class_names
     weights = label_weights(settings.class_weights, train.labels, names)
     fit = _Fit(network, spec, train, validation, settings, seed, callbacks, weights)
+    if not state.epochs and not settings.initial_weights:
+        logger.info("Weights are new; train.initial_weights=<run> starts from those of a run.")
     if state.epochs:
         logger.info("Resuming after epoch %d of %d.", state.epochs, settings.planned_epochs)
         fit.prepare(settings.planned_phases[state.phase])

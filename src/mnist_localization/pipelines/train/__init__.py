@@ -28,6 +28,7 @@ def create_pipeline() -> Pipeline:
                     "train_split",
                     "validation_split",
                     "training_checkpoints",
+                    "earlier_runs",
                     "tracker",
                 ],
                 outputs=["localizer", "training_history"],

@@ -41,6 +41,7 @@ def train_localizer(
     train_split: SplitDataset,
     validation_split: SplitDataset,
     training_checkpoints: Folder,
+    earlier_runs: Runs,
     tracker: Tracker,
 ) -> tuple[Any, pd.DataFrame]:
     """Build the configured architecture and fit it.
@@ -49,6 +50,7 @@ def train_localizer(
         The localizer (a Keras model) with the weights of the best epoch, and the history.
     """
     from mnist_localization.models.architecture import build_network, resolve_settings
+    from mnist_localization.training.initial_weights import load_initial_weights
     from mnist_localization.training.loop import (
         fit_network,
         hardware,
@@ -62,7 +64,8 @@ def train_localizer(
     if validation.meta.drawn_from == "test":
         logger.warning("This training validates on the test split.")
     resolved = resolve_settings(settings, len(train))
-    provenance = _provenance(resolved, dataset, seed, train, validation)
+    initial = earlier_runs.load(settings.initial_weights) if settings.initial_weights else None
+    provenance = _provenance(resolved, dataset, seed, train, validation, initial)
     key = training_key(provenance)
     checkpoint = training_checkpoints / key
     checkpoint.pull()
@@ -71,6 +74,9 @@ def train_localizer(
     spec = _spec(dataset, train, provenance)
     with hardware(resolved):
         network = build_network(resolved.architecture, resolved.of_architecture, spec)
+        if initial is not None:
+            shown = str(provenance.initial_weights)
+            load_initial_weights(network.trainable, initial, dataset.class_names, shown)
         result = fit_network(
             network,
             spec,
@@ -142,7 +148,11 @@ def _provenance(
     seed: int,
     train: ImageStore,
     validation: ImageStore,
+    initial: Any,
 ) -> Provenance:
+    from mnist_localization.models.saving import run_of
+
+    start = None if initial is None else f"{run_of(initial)} {model_fingerprint(initial):.12}"
     measured = np.linspace(0, len(train) - 1, min(_MEASURED, len(train))).astype(np.int64)
     return Provenance(
         architecture=settings.architecture,
@@ -154,6 +164,7 @@ def _provenance(
         validation_images=len(validation),
         validation_fingerprint=validation.meta.fingerprint,
         validated_on=validation.meta.drawn_from,
+        initial_weights=start,
         class_names=tuple(dataset.class_names),
         images=describe_images(
             train.read(measured),
