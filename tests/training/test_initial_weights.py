@@ -68,7 +68,5 @@ def test_layers_of_other_shapes_are_listed(caplog):
 
 
 def test_a_model_without_a_fitting_layer_is_an_error():
-    with pytest.raises(
-        ModelError, match="no layer of run x fits the model: stem .not in the other"
-    ):
+    with pytest.raises(ModelError, match="no layer of run x fits .* stem .not in the other"):
         load(network(1, architecture="glimpse"), network(2, ("x", "y")))

@@ -8,10 +8,12 @@ import pandas as pd
 
 from mnist_localization.config.data import SplitSettings
 from mnist_localization.config.results import EvaluateSettings, GallerySettings
+from mnist_localization.config.train import TrainSettings
 from mnist_localization.data.annotated_image import (
     GROUND_TRUTH,
     PREDICTIONS,
     AnnotatedImage,
+    Box,
     validate,
 )
 from mnist_localization.data.annotations.class_names import ClassNames
@@ -73,6 +75,42 @@ def annotation_sample(
         f"{store.meta.source}), random sample with true boxes"
     )
     return contact_sheet(images, class_names.root, title)
+
+
+def augmentation_sample(
+    train: TrainSettings,
+    settings: SplitSettings,
+    seed: int,
+    class_names: ClassNames,
+    train_split: SplitDataset,
+) -> Any:
+    """Draw a random sample of the training images as augmented in the first epoch.
+
+    All images of the sample are augmented, not only the configured share.
+    """
+    from mnist_localization.data.images.pipeline import random_keys
+    from mnist_localization.models.architecture import resolve_settings
+    from mnist_localization.training.augmentation import make_augmentation
+
+    store = train_split.store
+    configured = resolve_settings(train, len(store)).augmentation
+    rows = store.sample(settings.contact_sheet, seed)
+    images, boxes = store.read(rows), store.input_boxes[rows]
+    share, text = configured.share, "not augmented, because train.augmentation.share is 0"
+    if share > 0:
+        augment = make_augmentation(store, configured.model_copy(update={"share": 1.0}), seed)
+        assert augment is not None  # noqa: S101  # the share is not 0
+        images, boxes = augment(images, boxes, random_keys(seed, 0, rows))
+        text = f"augmented as {100 * share:g} % of the images of an epoch"
+    files = store.read_annotations(rows)["file"]
+    drawn = [
+        AnnotatedImage(file, image, {GROUND_TRUTH: (Box(tuple(box), label),)})
+        for file, image, box, label in zip(
+            files, images, boxes.clip(0, 1).tolist(), store.labels[rows].tolist(), strict=True
+        )
+    ]
+    title = f"{len(rows)} of {len(store):,} training images, {text}, with true boxes"
+    return contact_sheet(validate(drawn, class_names.root), class_names.root, title)
 
 
 def contact_sheet(

@@ -10,6 +10,7 @@ from mnist_localization.pipelines.train.nodes import (
     summarize_localizer,
     train_localizer,
 )
+from mnist_localization.reporting.contact_sheet import augmentation_sample
 
 
 def create_pipeline() -> Pipeline:
@@ -46,6 +47,18 @@ def create_pipeline() -> Pipeline:
                 inputs=["training_history", "training_checkpoints", "runs"],
                 outputs=None,
                 name="forget_checkpoint",
+            ),
+            Node(
+                func=augmentation_sample,
+                inputs=[
+                    "params:train",
+                    "params:split",
+                    "params:seed",
+                    "class_names",
+                    "train_split",
+                ],
+                outputs="augmented_sample",
+                name="draw_augmented_sample",
             ),
             Node(
                 func=plot_learning_curves,
