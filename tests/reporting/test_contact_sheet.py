@@ -18,6 +18,7 @@ from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.evaluation.predictions import prediction_table
 from mnist_localization.reporting.contact_sheet import (
     annotation_sample,
+    augmentation_sample,
     contact_sheet,
     prediction_sheets,
 )
@@ -169,6 +170,29 @@ def test_the_dataset_sample_depends_only_on_the_seed(split: Any) -> None:
     assert titles(2) == titles(2)
     assert titles(2) != titles(3)
     assert len(sample(split, 50, seed=2).legends[0].get_texts()) == 1
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+def test_the_augmented_sample_frames_the_scaled_objects(split: Any, scale: float) -> None:
+    changes = {"noise": 0, "brightness": 0, "contrast": 0, "clutter": False, "scale": scale}
+    train = section("train", augmentation={"share": 0.2, **changes})
+    figure = augmentation_sample(train, section("split"), 1, CLASS_NAMES, split)
+    sides = set()
+    for axes in (axes for axes in figure.axes if axes.images):
+        (frame,) = rectangles(axes)
+        rows, columns = np.nonzero(np.asarray(axes.images[0].get_array()) > 75)
+        assert frame.get_x() == pytest.approx(columns.min(), abs=1)
+        assert frame.get_x() + frame.get_width() == pytest.approx(columns.max() + 1, abs=1)
+        assert frame.get_y() == pytest.approx(rows.min(), abs=1)
+        sides.add(round(float(frame.get_width()), 3))
+    assert (len(sides) > 2) == (scale > 0)
+    assert "augmented as 20 % of the images of an epoch" in figure.get_suptitle()
+
+
+def test_without_augmentation_the_sample_says_so(split: Any) -> None:
+    train = section("train", augmentation={"share": 0})
+    figure = augmentation_sample(train, section("split"), 1, CLASS_NAMES, split)
+    assert "not augmented, because train.augmentation.share is 0" in figure.get_suptitle()
 
 
 def test_prediction_sheets_show_the_lowest_iou_first_and_a_random_sample(split: Any) -> None:
