@@ -44,7 +44,12 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published once; `page` is the HTML report."""
+    """Everything that is published once.
+
+    Attributes:
+        page: The HTML report.
+        is_best: Whether the model is that of the best run.
+    """
 
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
@@ -54,6 +59,7 @@ class Publication:
     dataset_card: DatasetCard
     localizer: Localizer
     page: str
+    is_best: bool = False
 
     def config(self) -> dict[str, Any]:
         """Return the facts about the data for the configuration of the run."""
