@@ -35,7 +35,7 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
         requested_source: The configured source; differs from `source` after a fallback.
         fallback_reason: Why the stand-in was made instead of the configured source, or `None`.
         folder: Folder of the source, relative to the raw folder.
-        root: Folder of the whole dataset, relative to the folder of the source.
+        root_folder: Folder of the whole dataset, relative to the folder of the source.
         files: Raw files by name.
         splits: `train` and, if the dataset has such sets, `validation` and `test`.
         train_images: Number of training images.
@@ -49,7 +49,7 @@ class DatasetCard(BaseModel, frozen=True, extra="forbid"):
     requested_source: str
     fallback_reason: str | None = None
     folder: str
-    root: str = "."
+    root_folder: str = "."
     files: dict[str, FileEntry]
     splits: dict[str, SplitFiles]
     train_images: int

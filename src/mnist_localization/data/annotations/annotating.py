@@ -133,7 +133,7 @@ def read_dataset(
         name: (folder / files.annotations, folder / files.images)
         for name, files in dataset_card.splits.items()
     }
-    root = folder / dataset_card.root
+    root = folder / dataset_card.root_folder
     dataset = name_classes(dataset, list(places.values()), root)
     return dataset, {
         name: read_annotations(*place, root, dataset, on_several) for name, place in places.items()

@@ -63,7 +63,9 @@ def fetch_local_folder(
                 images=_card_path(path, folder.path, own),
             )
         card_root = _card_path(root, folder.path, own)
-    return source.card("folder", files, splits, counts).model_copy(update={"root": card_root})
+    return source.card("folder", files, splits, counts).model_copy(
+        update={"root_folder": card_root}
+    )
 
 
 def _root(own: FolderSettings, project_folder: Path) -> Path:
