@@ -69,6 +69,7 @@ def test_length_and_batch_size_follow_the_number_of_images(
 
 def test_the_learning_rate_follows_the_batch_size_unless_it_is_set() -> None:
     assert resolved("base", batch_size=32).learning_rate == pytest.approx(0.002)
+    assert resolved("base", 1600, batch_size=64).learning_rate == pytest.approx(0.004)
     assert resolved("base", batch_size=512).learning_rate == pytest.approx(0.016)
     assert resolved("base", batch_size=32, learning_rate=0.5).learning_rate == 0.5
     assert resolved("base", 7200, epochs=3).planned_epochs == 3

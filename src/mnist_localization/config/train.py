@@ -172,16 +172,20 @@ class TrainSettings(_CommonSettings, _NullableDefaults):
     architectures: dict[ArchitectureName, dict[str, Any] | None] = Field(default_factory=dict)
 
     def with_defaults(
-        self, defaults: TrainingDefaults, of_architecture: Mapping[str, Any]
+        self,
+        defaults: TrainingDefaults,
+        scaled: TrainingDefaults,
+        of_architecture: Mapping[str, Any],
     ) -> ResolvedTrainSettings:
         """Fill the keys that are null.
 
         Args:
-            defaults: Training defaults of the architecture.
+            defaults: Training defaults of the architecture, for its reference number of images.
+            scaled: The same for the number of training images.
             of_architecture: Validated settings of the architecture.
         """
         given = self.model_dump(exclude={"architectures"}, exclude_none=True)
-        values = _merge(defaults.model_dump(), given)
+        values = _merge(scaled.model_dump(), given)
         if "learning_rate" not in given:
             values["learning_rate"] = defaults.rate_for(values["batch_size"])
         return ResolvedTrainSettings(**values, of_architecture=dict(of_architecture))

@@ -212,7 +212,8 @@ def resolve_settings(settings: TrainSettings, train_images: int) -> ResolvedTrai
     name = settings.architecture
     architecture = load_architecture(name)
     section = architecture.validate(name, settings.architectures.get(name) or {})
-    return settings.with_defaults(architecture.defaults_for(train_images), section.model_dump())
+    scaled = architecture.defaults_for(train_images)
+    return settings.with_defaults(architecture.training_defaults, scaled, section.model_dump())
 
 
 def build_network(name: str, settings: Mapping[str, Any], spec: ModelSpec) -> Network:
