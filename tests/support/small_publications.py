@@ -132,8 +132,6 @@ def settings(**changes: Any) -> WandbSettings:
             "group": "",
             "name": "",
             "tags": [],
-            "link_to": "",
-            "link_aliases": [],
             "timeout_s": 60.0,
             "epoch_sample": {"images": 4, "every": 1, "sets": [PREDICTIONS, GROUND_TRUTH]},
             **changes,
