@@ -309,10 +309,6 @@ class StubServer:
         found = membership(wanted["artifactID"], wanted["artifactPortfolioName"])
         return {"result": {"versionIndex": 0, "artifactMembership": found}}
 
-    def _on_fetch_org_info_from_entity(self, _: dict[str, Any]) -> dict[str, Any]:
-        organization = {"name": "Organization", "orgEntity": {"name": "organization"}}
-        return {"entity": {"organization": organization, "user": None}}
-
     # --- GraphQL of the public API --------------------------------------------------------
 
     def _on_get_default_entity(self, _: dict[str, Any]) -> dict[str, Any]:

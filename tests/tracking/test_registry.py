@@ -7,7 +7,7 @@ import pytest
 from support.small_publications import FOLDER, make_tracker, publication
 from support.wandb_stub import KEY, StubServer
 
-TARGET = "wandb-registry-model/digits"
+TARGET = "someone/models/digits"
 
 
 def publish(root: Path, *, is_best: bool = True, link_to: str = TARGET):
@@ -22,14 +22,13 @@ def test_the_best_run_is_linked_once(tmp_path: Path, account: StubServer) -> Non
     publish(tmp_path)
     ((artifact, target, aliases),) = account.links
     assert account.artifacts[artifact]["artifactCollectionName"] == "localizer"
-    assert (target, aliases) == (f"organization/{TARGET}", ["production"])
+    assert (target, aliases) == (TARGET, ["production"])
 
 
 def test_another_collection_is_linked_as_well(tmp_path: Path, account: StubServer) -> None:
     publish(tmp_path)
     publish(tmp_path, link_to="someone/models/others")
-    expected = [f"organization/{TARGET}", "someone/models/others"]
-    assert [target for _, target, _ in account.links] == expected
+    assert [target for _, target, _ in account.links] == [TARGET, "someone/models/others"]
 
 
 @pytest.mark.parametrize(("is_best", "link_to"), [(False, TARGET), (True, "")])

@@ -162,11 +162,6 @@ class Publication:
         run.log_artifact(artifact, aliases=["latest", alias, f"data-{fingerprint[:8]}"])
 
 
-def alias_of(content: str) -> str:
-    """Return the alias of the model artifact of a publication."""
-    return f"content-{content[:12]}"
-
-
 def dataset_name(card: DatasetCard) -> str:
     """Return name and alias of the dataset artifact; the alias identifies the dataset."""
     return f"{_DATASET}:data-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:12]}"

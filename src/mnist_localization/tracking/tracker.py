@@ -22,7 +22,6 @@ from mnist_localization.tracking.client import Client
 from mnist_localization.tracking.publication import (
     MODEL,
     Publication,
-    alias_of,
     dataset_name,
     flat_scores,
     log_dataset,
@@ -41,6 +40,11 @@ T = TypeVar("T")
 
 INDEX_FILE = "runs.json"
 _FINGERPRINTS = ("train_fingerprint", "validation_fingerprint")
+
+
+def _alias(content: str) -> str:
+    """Return the alias of the model artifact of a publication."""
+    return f"content-{content[:12]}"
 
 
 def _protected(action: str) -> Callable[[F], F]:
@@ -168,7 +172,7 @@ class Tracker:
         if is_online and all(run.uploaded for run in index.runs):
             self._save_report(publication)
         if publication.is_best:
-            self._link_best(f"{MODEL}:{alias_of(content)}", is_online=is_online)
+            self._link_best(f"{MODEL}:{_alias(content)}", is_online=is_online)
         command = None
         if not is_online or not index.report_url:
             command = self._client.redactor.text(self._context.publish_command())
@@ -297,7 +301,7 @@ class Tracker:
         missing = {epoch: loss for epoch, loss in losses.items() if epoch not in logged}
         publication.log_epochs(run, missing)
         entry.losses.update(missing)
-        alias = alias_of(content)
+        alias = _alias(content)
         entry.outputs = [f"{MODEL}:{alias}"]
         for other in index.runs:
             if other.has_scores and not any(name.startswith(MODEL) for name in other.inputs):
