@@ -33,7 +33,6 @@ class StubServer:
         files: Path of an upload to its bytes.
         artifacts: Artifact id to its description.
         uses: Pairs of a run and an artifact that it uses.
-        links: Artifact, collection and aliases of each link.
         reports: Id of each saved view to its last state.
         unknown: Queries without an answer.
         refuses_key: Whether every key is refused.
@@ -56,7 +55,6 @@ class StubServer:
         self.manifests: dict[str, dict[str, Any]] = {}
         self.reports: dict[str, dict[str, Any]] = {}
         self.uses: set[tuple[str, str]] = set()
-        self.links: list[tuple[str, str, list[str]]] = []
         self.unknown: list[str] = []
         self.keys: set[str] = set()
         self.refuses_key = False
@@ -299,15 +297,6 @@ class StubServer:
     def _on_use_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
         self.uses.add((said["runName"], said["artifactID"]))
         return {"useArtifact": {"artifact": {"id": said["artifactID"]}}}
-
-    def _on_link_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
-        wanted = said["input"]
-        parts = ("entityName", "projectName", "artifactPortfolioName")
-        aliases = [one["alias"] for one in wanted["aliases"]]
-        target = "/".join(wanted[part] for part in parts)
-        self.links.append((wanted["artifactID"], target, aliases))
-        found = membership(wanted["artifactID"], wanted["artifactPortfolioName"])
-        return {"result": {"versionIndex": 0, "artifactMembership": found}}
 
     # --- GraphQL of the public API --------------------------------------------------------
 

@@ -187,7 +187,5 @@ class WandbSettings(Settings):
     group: OptionalText
     name: OptionalText
     tags: tuple[str, ...]
-    link_to: OptionalText
-    link_aliases: Annotated[tuple[str, ...], BeforeValidator(_words)]
     timeout_s: PositiveFloat
     epoch_sample: EpochSampleSettings

@@ -44,12 +44,7 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published once.
-
-    Attributes:
-        page: The HTML report.
-        is_best: Whether the model is that of the best run.
-    """
+    """Everything that is published once; `page` is the HTML report."""
 
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
@@ -59,7 +54,6 @@ class Publication:
     dataset_card: DatasetCard
     localizer: Localizer
     page: str
-    is_best: bool = False
 
     def config(self) -> dict[str, Any]:
         """Return the facts about the data for the configuration of the run."""

@@ -85,13 +85,6 @@ class RunContext:
         given = (tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(","))
         return tags or tuple(tag for tag in given if tag)
 
-    @property
-    def link(self) -> tuple[str, tuple[str, ...]]:
-        """Return the collection of a registry for the best run, or an empty text, and aliases."""
-        if self.settings is None:
-            return "", ()
-        return self.settings.link_to, self.settings.link_aliases
-
     def name(self, group: str) -> str:
         """Return the display name of the run in a group."""
         return self._configured("name", "WANDB_NAME") or f"{self.job_type}-{group}"

@@ -63,7 +63,6 @@ class RunIndex(BaseModel):
         fingerprints: Fingerprints of the splits of the training.
         earlier: Runs of earlier trainings that the server does not have.
         published: Hash of the content that was published last; empty if there is none.
-        linked: Model, collection and aliases that were linked last; empty if there is none.
     """
 
     group: str
@@ -73,7 +72,6 @@ class RunIndex(BaseModel):
     runs: list[RunEntry] = []
     earlier: list[RunEntry] = []
     published: str = ""
-    linked: str = ""
     report_url: str = ""
 
     @classmethod

@@ -42,11 +42,6 @@ INDEX_FILE = "runs.json"
 _FINGERPRINTS = ("train_fingerprint", "validation_fingerprint")
 
 
-def _alias(content: str) -> str:
-    """Return the alias of the model artifact of a publication."""
-    return f"content-{content[:12]}"
-
-
 def _protected(action: str) -> Callable[[F], F]:
     """Return a decorator that turns errors of a method into one warning; see `protect`."""
 
@@ -171,8 +166,6 @@ class Tracker:
         is_online = bool(self.protect("use the server", lambda: self._client.is_online))
         if is_online and all(run.uploaded for run in index.runs):
             self._save_report(publication)
-        if publication.is_best:
-            self._link_best(f"{MODEL}:{_alias(content)}", is_online=is_online)
         command = None
         if not is_online or not index.report_url:
             command = self._client.redactor.text(self._context.publish_command())
@@ -301,7 +294,7 @@ class Tracker:
         missing = {epoch: loss for epoch, loss in losses.items() if epoch not in logged}
         publication.log_epochs(run, missing)
         entry.losses.update(missing)
-        alias = _alias(content)
+        alias = f"content-{content[:12]}"
         entry.outputs = [f"{MODEL}:{alias}"]
         for other in index.runs:
             if other.has_scores and not any(name.startswith(MODEL) for name in other.inputs):
@@ -336,29 +329,6 @@ class Tracker:
             return save_report(publication, entity, context.project, index.group, index.report_url)
 
         index.report_url = self._client.ask("save the report", save) or index.report_url
-
-    @_protected("link the model to the registry")
-    def _link_best(self, model: str, *, is_online: bool) -> None:
-        """Link the published model to the configured collection, once."""
-        context, index = self._context, self._current_index()
-        target, aliases = context.link
-        wanted = " ".join([model, target, *aliases])
-        if not target or index.linked == wanted:
-            return
-        if not is_online:
-            logger.info("W&B: the next online publication links the best run to %s", target)
-            return
-
-        def link() -> bool:
-            api = self._client.api()
-            path = f"{context.entity or api.default_entity}/{context.project}"
-            api.artifact(f"{path}/{model}").link(target, list(aliases))
-            return True
-
-        if self._client.ask("link the model to the registry", link):
-            index.linked = wanted
-            self._save(index)
-            logger.info("W&B: linked the best run to %s", target)
 
     def _follow_model(self, history: Callable[[], pd.DataFrame | None]) -> None:
         """Start a new index if the last one is of another training than the model.

@@ -63,6 +63,5 @@ def publish_results(
         dataset_card=dataset_card,
         localizer=localizer,
         page=page,
-        is_best=metrics.run != "" and metrics.run == runs.promotion().run,
     )
     return page, tracker.publish(publication)
