@@ -10,7 +10,7 @@ from mnist_localization.tracking import RunContext
 from mnist_localization.tracking import client as client_module
 from mnist_localization.tracking.client import Client
 from support.small_publications import settings
-from support.wandb_stub import StubServer
+from support.wandb_stub import KEY, StubServer
 
 LIMIT_S = 2.5
 # Time of a busy machine until a process has started.
@@ -106,3 +106,12 @@ def test_the_environment_is_restored(
     client.close()
     assert dict(os.environ) == before
     assert account.count("Viewer") == 0, "no request is needed to find the key"
+
+
+def test_a_key_at_the_end_of_a_truncated_message_is_removed(
+    client: Client, account: StubServer
+) -> None:
+    assert account.url
+    reason = client.reason(ValueError("x" * 290 + KEY))
+    assert reason.startswith("x" * 290 + "***")
+    assert "aaa" not in reason

@@ -115,7 +115,7 @@ class Client:
         except TimeoutError:
             self.give_up(f"cannot {action} at {self._url} within the limit wandb.timeout_s")
         except Exception as error:
-            self.give_up(f"cannot {action} at {self._url} ({self._reason(error)})")
+            self.give_up(f"cannot {action} at {self._url} ({self.reason(error)})")
         return None
 
     def log(self, run: "wandb.Run", work: Callable[[], None]) -> None:
@@ -135,6 +135,12 @@ class Client:
                 self.redactor.text(reason),
                 self.redactor.text(self._context.publish_command()),
             )
+
+    def reason(self, error: BaseException) -> str:
+        """Return the message of an error without secrets, in one line of limited length."""
+        text = " ".join(str(error).split()).partition(" Consider increasing the init_timeout")[0]
+        # Redacted first, because a part of a secret is not recognized.
+        return self.redactor.text(text)[:_ERROR_LENGTH] or type(error).__name__
 
     def sync(self, folders: Sequence[Path]) -> list[Path]:
         """Upload closed runs with `wandb sync`; return the folders that it marked as uploaded.
@@ -205,7 +211,7 @@ class Client:
         try:
             self._has_key = wandb.login(prompt=False, verify=False)
         except wandb.errors.AuthenticationError as error:
-            self.give_up(f"the API key is not valid ({self._reason(error)})")
+            self.give_up(f"the API key is not valid ({self.reason(error)})")
             return
         settings = wandb.setup().settings
         self._url = settings.base_url
@@ -278,7 +284,7 @@ class Client:
                         entry.inputs[name] = True
             except Exception as error:
                 if not self._is_lost:
-                    reason = self._reason(error)
+                    reason = self.reason(error)
                     logger.warning("W&B: run %s is not uploaded completely (%s)", entry.id, reason)
 
     def _share(self) -> float:
@@ -321,10 +327,6 @@ class Client:
             self._wait(wandb.teardown, _SHUTDOWN_S)
         except TimeoutError:
             _stop_services()
-
-    def _reason(self, error: BaseException) -> str:
-        text = " ".join(str(error).split()).partition(" Consider increasing the init_timeout")[0]
-        return self.redactor.text(text[:_ERROR_LENGTH] or type(error).__name__)
 
 
 def _stop_services() -> None:
