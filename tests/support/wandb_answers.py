@@ -3,11 +3,17 @@
 from typing import Any
 
 ENTITY = "someone"
+# An organization has an entity of its own, which owns its registries.
+ORGANIZATION = "Some Company"
+ORGANIZATION_ENTITY = "some-company"
 
 
-def membership(identity: str, name: str) -> dict[str, Any]:
+def membership(
+    identity: str, name: str, entity: str = ENTITY, project_name: str = "p"
+) -> dict[str, Any]:
     """Answer for one artifact, with the fields that the client requires."""
-    project = {"id": "project-1", "internalId": "1", "name": "p", "entity": {"name": ENTITY}}
+    owner = {"name": entity}
+    project = {"id": "project-1", "internalId": "1", "name": project_name, "entity": owner}
     collection = {"__typename": "ArtifactSequence", "name": name, "project": project}
     artifact = {
         "__typename": "Artifact",
@@ -39,6 +45,10 @@ def membership(identity: str, name: str) -> dict[str, Any]:
         "artifactCollection": collection,
         "artifact": artifact,
     }
+
+
+def organization() -> dict[str, Any]:
+    return {"name": ORGANIZATION, "orgEntity": {"name": ORGANIZATION_ENTITY}}
 
 
 def viewer() -> dict[str, Any]:

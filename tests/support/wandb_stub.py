@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from support.wandb_answers import ENTITY, membership, viewer
+from support.wandb_answers import ENTITY, membership, organization, viewer
 
 KEY = "a" * 40
 
@@ -22,6 +22,32 @@ class _QuietServer(ThreadingHTTPServer):
         """Ignore clients that close the connection."""
 
 
+def _handler(stub: "StubServer") -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def _serve(self) -> None:
+            if stub.drops:
+                self.close_connection = True
+                return
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            status, answer = stub.answer(self.command, self.path, body, self.headers)
+            data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = _serve
+
+    return Handler
+
+
 class StubServer:
     """Server of GraphQL, the file stream and uploads.
 
@@ -32,6 +58,8 @@ class StubServer:
         exit_codes: Run id to the exit code of a finished run.
         files: Path of an upload to its bytes.
         artifacts: Artifact id to its description.
+        links: Inputs of the links to registries, in order.
+        features: Names of the server features that are enabled.
         uses: Pairs of a run and an artifact that it uses.
         reports: Id of each saved view to its last state.
         unknown: Queries without an answer.
@@ -52,8 +80,9 @@ class StubServer:
         self.exit_codes: dict[str, int] = {}
         self.files: dict[str, bytes] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
-        self.manifests: dict[str, dict[str, Any]] = {}
         self.reports: dict[str, dict[str, Any]] = {}
+        self.links: list[dict[str, Any]] = []
+        self.features: tuple[str, ...] = ()
         self.uses: set[tuple[str, str]] = set()
         self.unknown: list[str] = []
         self.keys: set[str] = set()
@@ -67,31 +96,7 @@ class StubServer:
         self._lock = threading.RLock()
         self._narrow = threading.Lock()
         self._closing = threading.Event()
-        stub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def _serve(self) -> None:
-                if stub.drops:
-                    self.close_connection = True
-                    return
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length)
-                status, answer = stub.answer(self.command, self.path, body, self.headers)
-                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_PUT = _serve
-
-        self._server = _QuietServer(("127.0.0.1", 0), Handler)
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -175,7 +180,8 @@ class StubServer:
         return {"viewer": viewer()}
 
     def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"serverInfo": {"features": []}}
+        enabled = [{"name": name, "isEnabled": True} for name in self.features]
+        return {"serverInfo": {"features": enabled}}
 
     def _on_run_resume_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"model": {"bucket": None}}
@@ -287,6 +293,10 @@ class StubServer:
 
     def _on_artifact_membership_by_name(self, said: dict[str, Any]) -> dict[str, Any]:
         name, _, alias = said["name"].partition(":")
+        for number, link in enumerate(self.links):
+            if (link["artifactPortfolioName"], f"v{number}") == (name, alias):
+                answer = membership(link["artifactID"], name, said["entity"], said["project"])
+                return {"project": {"artifactCollectionMembership": answer}}
         for identity, artifact in reversed(self.artifacts.items()):
             aliases = {one["alias"] for one in artifact["aliases"]}
             known = name == artifact["artifactCollectionName"] and alias in aliases
@@ -297,6 +307,18 @@ class StubServer:
     def _on_use_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
         self.uses.add((said["runName"], said["artifactID"]))
         return {"useArtifact": {"artifact": {"id": said["artifactID"]}}}
+
+    def _on_fetch_org_info_from_entity(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"entity": {"organization": None, "user": {"organizations": [organization()]}}}
+
+    def _on_link_artifact(self, said: dict[str, Any]) -> dict[str, Any]:
+        link = said["input"]
+        self.links.append(link)
+        names = (link["artifactPortfolioName"], link["entityName"], link["projectName"])
+        answer: dict[str, Any] = {"versionIndex": len(self.links) - 1}
+        if self.features:
+            answer["artifactMembership"] = membership(link["artifactID"], *names)
+        return {"result": answer}
 
     # --- GraphQL of the public API --------------------------------------------------------
 
