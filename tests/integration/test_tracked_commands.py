@@ -101,6 +101,8 @@ wandb:
   name: ""
   tags: []
   timeout_s: 12.0
+  link_to: ""
+  link_aliases: []
   epoch_sample: {images: 4, every: 1, sets: [predictions]}
 """
 

@@ -1,6 +1,7 @@
 """Node of the stage `publish`, on a store as the split stage writes it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from mnist_localization.config.results import PublishSettings
 from mnist_localization.data.annotations.class_names import ClassNames
 from mnist_localization.data.boxes import BOX_COLUMNS, PREDICTED_BOX_COLUMNS
 from mnist_localization.errors import StaleError
+from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.evaluation.staleness import with_fingerprints
 from mnist_localization.pipelines.publish.nodes import publish_results
 from mnist_localization.tracking import Receipt
@@ -45,8 +47,8 @@ def predictions(store):
 class RecordingTracker:
     """Keeps the publication instead of publishing it."""
 
-    def publish(self, publication):
-        self.publication = publication
+    def publish(self, publication, best):
+        self.publication, self.best = publication, best
         return Receipt()
 
 
@@ -89,6 +91,22 @@ def test_page_and_wandb_show_the_same_images_of_the_test_split(dataset, store, p
     assert page.startswith("<!doctype html>")
     assert all(f"{item.annotated.file}: true class" in page for item in gallery)
     assert tracker.publication.page == page
+
+
+@pytest.mark.parametrize(("weight", "run"), [(1.0, "glimpse-1a2b3c4d"), (2.0, "")])
+def test_the_run_is_published_with_the_best_run_unless_its_scores_are_stale(
+    dataset, store, predictions, tmp_path, weight, run
+):
+    (tmp_path / "best.json").write_text('{"run": "glimpse-5e6f7a8b"}')
+    inputs: list[Any] = [
+        each.model_copy(update={"run": "glimpse-1a2b3c4d"}) if isinstance(each, Metrics) else each
+        for each in results(dataset, store, predictions, weight, on_stale="warn")
+    ]
+    inputs[-2] = runs_with(SmallLocalizer(weight), tmp_path)
+    tracker = RecordingTracker()
+    publish_results(*[*inputs, tracker])
+    assert tracker.publication.run == run
+    assert tracker.best == "glimpse-5e6f7a8b"
 
 
 def test_predictions_of_another_model_are_logged_or_refused(dataset, store, predictions, caplog):

@@ -7,6 +7,6 @@ from mnist_localization.folder import Folder
 from mnist_localization.models.runs import Runs
 
 
-def runs_with(latest: Any) -> Runs:
-    """Return runs of which only the latest model exists."""
-    return Runs(Folder(Path("no-runs")), Path(), lambda: latest)
+def runs_with(latest: Any, folder: Path = Path("no-runs")) -> Runs:
+    """Return runs of which only the latest model exists; the folder may name the best run."""
+    return Runs(Folder(folder), Path(), lambda: latest)

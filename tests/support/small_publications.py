@@ -63,7 +63,9 @@ def record(number: int) -> AnnotatedImage:
     )
 
 
-def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Publication:
+def publication(
+    value: float = 1.0, losses: Sequence[float] = (1.0, 0.5), run: str = ""
+) -> Publication:
     items = []
     chosen: list[tuple[Reason, ...]] = [("worst",), ("worst", "mistake"), ("mistake",)]
     chosen += [("random",), ("random",)]
@@ -99,6 +101,7 @@ def publication(value: float = 1.0, losses: Sequence[float] = (1.0, 0.5)) -> Pub
         dataset_card=CARD,
         localizer=SmallLocalizer(value),
         page="<!doctype html><title>report</title>",
+        run=run,
     )
 
 
@@ -133,6 +136,8 @@ def settings(**changes: Any) -> WandbSettings:
             "name": "",
             "tags": [],
             "timeout_s": 60.0,
+            "link_to": "",
+            "link_aliases": [],
             "epoch_sample": {"images": 4, "every": 1, "sets": [PREDICTIONS, GROUND_TRUTH]},
             **changes,
         }

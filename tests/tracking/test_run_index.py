@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_localization.tracking.run_index import RunEntry, RunIndex
+from mnist_localization.tracking.run_index import Link, RunEntry, RunIndex
 
 
 def entry(name: str, losses: dict[int, float] | None = None, **changes: object) -> RunEntry:
@@ -24,6 +24,13 @@ def test_a_loss_may_be_nan(tmp_path: Path) -> None:
     index = RunIndex.read(tmp_path / "runs.json")
     assert index is not None
     assert index.matches({1: float("nan")})
+
+
+def test_the_index_of_a_new_training_keeps_the_last_link() -> None:
+    link = Link(run="glimpse-1a2b3c4d", artifact="p/localizer:a", target="registry/digits")
+    before = RunIndex(group="g", link=link, runs=[entry("a", uploaded=True)])
+    assert RunIndex.create(before=before).link == link
+    assert RunIndex.create().link is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"group": 1}', '{"group": "g", "runs": [{}]}'])

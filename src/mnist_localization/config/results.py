@@ -5,7 +5,7 @@ The comments in `conf/base/parameters_*.yml` explain each parameter.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mnist_localization.config import (
     OptionalText,
@@ -22,8 +22,29 @@ _EXPORT_FORMATS = "export/formats"
 
 
 def _words(value: object) -> object:
-    """Split a text into words, because `--params` cannot pass a list."""
+    """Split a text into words, because `--params` cannot pass a list; `None` is an empty text."""
+    if value is None:
+        return ()
     return tuple(str(value).split()) if isinstance(value, str | int) else value
+
+
+def _registry_path(value: str) -> str:
+    """Require `project/collection`, optionally after an organization or entity."""
+    parts = value.split("/")
+    if value and (len(parts) not in (2, 3) or not all(map(str.strip, parts)) or ":" in value):
+        raise ValueError(
+            f"{value!r} is not a registry path; give <registry>/<collection>, optionally after "
+            "<organization>/ and without an alias, such as wandb-registry-model/mnist-localizer"
+        )
+    return value
+
+
+def _registry_aliases(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Require aliases that W&B accepts."""
+    for alias in value:
+        if not alias.strip() or set(alias) & set("/:"):
+            raise ValueError(f"the alias {alias!r} must be a text without `/` and `:`")
+    return value
 
 
 def _path_text(value: object) -> str:
@@ -43,6 +64,7 @@ NotNegative = Annotated[float, Field(ge=0.0)]
 PathText = Annotated[str, BeforeValidator(_path_text)]
 # Run, `latest`, `best` or path; see `models.runs.Runs`.
 ModelReference = Annotated[PathText, Field(min_length=1)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 FormatName = Annotated[str, registered_name(_EXPORT_FORMATS)]
 
 
@@ -62,7 +84,7 @@ class EvaluateSettings(Settings):
 class CompareSettings(Settings):
     """The section `compare`."""
 
-    runs: Annotated[tuple[str, ...], BeforeValidator(_words)]
+    runs: Words
     latest: Annotated[int, Field(ge=2)]
     images: Count
 
@@ -188,4 +210,6 @@ class WandbSettings(Settings):
     name: OptionalText
     tags: tuple[str, ...]
     timeout_s: PositiveFloat
+    link_to: Annotated[OptionalText, AfterValidator(_registry_path)]
+    link_aliases: Annotated[Words, AfterValidator(_registry_aliases)]
     epoch_sample: EpochSampleSettings

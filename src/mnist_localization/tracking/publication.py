@@ -44,7 +44,12 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published once; `page` is the HTML report."""
+    """Everything that is published once.
+
+    Attributes:
+        page: The HTML report.
+        run: Name of the kept run of the localizer and its scores; empty if it is unknown.
+    """
 
     class_names: Sequence[str]
     gallery: Sequence[GalleryItem]
@@ -54,6 +59,7 @@ class Publication:
     dataset_card: DatasetCard
     localizer: Localizer
     page: str
+    run: str = ""
 
     def config(self) -> dict[str, Any]:
         """Return the facts about the data for the configuration of the run."""
@@ -154,6 +160,11 @@ class Publication:
             for path in sorted(staging.iterdir()):
                 artifact.add_file(str(path))
         run.log_artifact(artifact, aliases=["latest", alias, f"data-{fingerprint[:8]}"])
+
+
+def model_name(content: str) -> str:
+    """Return name and alias of the model artifact; the alias identifies the published content."""
+    return f"{MODEL}:content-{content[:12]}"
 
 
 def dataset_name(card: DatasetCard) -> str:

@@ -54,6 +54,26 @@ class RunEntry(BaseModel):
         return self.uploaded and all(self.inputs.values())
 
 
+class Link(BaseModel):
+    """Link of a version of the model artifact to a registry.
+
+    Attributes:
+        run: Name of the kept run that trained the model.
+        artifact: The version as `project/name:alias`, after its entity if one is configured.
+        target: Registry path.
+        aliases: Aliases of the version in the registry.
+        is_made: Whether the server has made the link.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    artifact: str
+    target: str
+    aliases: tuple[str, ...] = ()
+    is_made: bool = False
+
+
 class RunIndex(BaseModel):
     """All runs of one training and what was published of it.
 
@@ -63,6 +83,8 @@ class RunIndex(BaseModel):
         fingerprints: Fingerprints of the splits of the training.
         earlier: Runs of earlier trainings that the server does not have.
         published: Hash of the content that was published last; empty if there is none.
+        link: Last link to a registry, also of an earlier training. Links before it are not kept,
+            because a link moves the aliases away from other versions.
     """
 
     group: str
@@ -72,18 +94,20 @@ class RunIndex(BaseModel):
     runs: list[RunEntry] = []
     earlier: list[RunEntry] = []
     published: str = ""
+    link: Link | None = None
     report_url: str = ""
 
     @classmethod
     def create(cls, group: str = "", key: str = "", before: "RunIndex | None" = None) -> "RunIndex":
         """Create the index of a new training; an empty group generates one.
 
-        Runs of the previous index that the server does not have are kept.
+        Runs of the previous index that the server does not have are kept, and its last link.
         """
         generated = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         known = (*before.earlier, *before.runs) if before else ()
         earlier = [run for run in known if not run.is_settled]
-        return cls(group=group or generated, key=key, earlier=earlier)
+        link = before.link if before else None
+        return cls(group=group or generated, key=key, earlier=earlier, link=link)
 
     @classmethod
     def read(cls, path: Path) -> "RunIndex | None":
@@ -149,6 +173,7 @@ class Receipt(BaseModel):
         mode: `online` if the server was reached.
         sync_command: Command that uploads what the server does not have, if anything is missing.
         unchanged: Whether the same content was published before.
+        linked: Registry path that the published model is linked to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,6 +184,7 @@ class Receipt(BaseModel):
     report_url: str | None = None
     sync_command: str | None = None
     unchanged: bool = False
+    linked: str | None = None
 
 
 def _is_same(one: float, other: float) -> bool:

@@ -19,6 +19,7 @@ from mnist_localization.evaluation.scores import Metrics
 from mnist_localization.models.provenance import Provenance
 from mnist_localization.runtime import git_state, versions
 from mnist_localization.tracking.client import Client
+from mnist_localization.tracking.model_link import ModelLink
 from mnist_localization.tracking.publication import (
     MODEL,
     Publication,
@@ -26,6 +27,7 @@ from mnist_localization.tracking.publication import (
     flat_scores,
     log_dataset,
     losses_of,
+    model_name,
     overlays,
 )
 from mnist_localization.tracking.run_context import RunContext
@@ -145,9 +147,10 @@ class Tracker:
         entry.has_scores = True
         self._save(self._current_index())
 
-    def publish(self, publication: Publication) -> Receipt:
-        """Publish, close the run, upload everything and save the report.
+    def publish(self, publication: Publication, best: str = "") -> Receipt:
+        """Publish, close the run, upload everything, save the report and link the best model.
 
+        `best` is the name of the best run, if there is one.
         Content that was published before opens no run. After a problem with W&B, everything is on
         disk for the next call.
         """
@@ -161,11 +164,15 @@ class Tracker:
             logger.info("W&B: nothing has changed since the last publication")
         elif self._record(publication, content):
             index.published = content
+        link = ModelLink(self._client, self._context, index, model_name(content))
+        if index.published == content:
+            link.request(publication.run, best)
         self.protect("close the run", self._close_run)
         self._upload(index.runs)
         is_online = bool(self.protect("use the server", lambda: self._client.is_online))
         if is_online and all(run.uploaded for run in index.runs):
             self._save_report(publication)
+        self.protect("link the model", link.make)
         command = None
         if not is_online or not index.report_url:
             command = self._client.redactor.text(self._context.publish_command())
@@ -176,9 +183,13 @@ class Tracker:
             report_url=index.report_url or None,
             sync_command=command,
             unchanged=unchanged,
+            linked=link.target,
         )
         # Last, because an old run that cannot be uploaded must not affect the receipt.
         self._upload(index.earlier)
+        # The best model may be one of an old run.
+        self.protect("link the model", link.make)
+        link.log_missing()
         index.earlier = [run for run in index.earlier if not run.uploaded]
         self.protect("save the run index", lambda: self._save(index))
         self.protect("close the client", self._client.close)
@@ -294,15 +305,15 @@ class Tracker:
         missing = {epoch: loss for epoch, loss in losses.items() if epoch not in logged}
         publication.log_epochs(run, missing)
         entry.losses.update(missing)
-        alias = f"content-{content[:12]}"
-        entry.outputs = [f"{MODEL}:{alias}"]
+        model = model_name(content)
+        entry.outputs = [model]
         for other in index.runs:
             if other.has_scores and not any(name.startswith(MODEL) for name in other.inputs):
-                other.inputs[f"{MODEL}:{alias}"] = False
+                other.inputs[model] = False
 
         def log() -> None:
             self._log_dataset(run, publication.dataset_card)
-            publication.log(run, self._folder, alias)
+            publication.log(run, self._folder, alias=model.partition(":")[2])
 
         self._client.log(run, log)
         return entry

@@ -48,9 +48,9 @@ def publish_results(
     # The history of the last training is a dataset; those of other runs are in their folders.
     history = training_history if is_latest else runs.history(evaluate.model)
     store, names = test_split.store, dataset.class_names
-    mismatches = stale_predictions(predictions, localizer, store.meta)
-    mismatches += stale_names(names, None, store.meta)
-    handle_stale(mismatches, evaluate.on_stale)
+    stale = stale_predictions(predictions, localizer, store.meta)
+    stale += stale_names(names, None, store.meta)
+    handle_stale(stale, evaluate.on_stale)
     gallery = collect(predictions, store, settings.gallery, names, seed)
     data = ChartData(metrics, predictions, baseline_predictions, dataset)
     page = render_page(data, gallery, history, dataset_card)
@@ -63,5 +63,6 @@ def publish_results(
         dataset_card=dataset_card,
         localizer=localizer,
         page=page,
+        run="" if stale else metrics.run,  # else the scores may be of another model
     )
-    return page, tracker.publish(publication)
+    return page, tracker.publish(publication, runs.promotion().run)
