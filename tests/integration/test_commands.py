@@ -149,6 +149,7 @@ def test_export_writes_checks_and_describes_the_model(ran):
     assert f"| Mean IoU | {project.metrics()['mean_iou']:.4f} |" in card
 
 
+@pytest.mark.slow
 def test_each_stage_alone_reproduces_the_results(ran):
     project, _ = ran
     metrics, history = project.metrics(), project.history()
@@ -174,6 +175,7 @@ def test_a_second_run_on_the_same_data_is_refused_but_not_a_prediction(ran):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(ran, tmp_path):
     project, _ = ran
     options = ("--pipelines=train", "--params", "train.epochs=6")

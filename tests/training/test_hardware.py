@@ -63,6 +63,7 @@ def test_xla_and_deterministic_operations_are_mutually_exclusive():
     ["devices=['CPU:0', 'CPU:1'], multi_gpu=True", "xla=True, deterministic=False"],
     ids=["two devices", "xla"],
 )
+@pytest.mark.slow
 def test_losses_are_similar_on_other_hardware(tmp_path, alone, how):
     # In another process, because devices and determinism are set once for a process.
     done = subprocess.run(
