@@ -1,7 +1,7 @@
 """Groups of images, such as those of one camera or patient, that no two splits share."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ import pandas as pd
 from mnist_localization.errors import AnnotationError
 
 Labels = npt.NDArray[np.int64]
+# Number of a group, its classes and their counts.
+_Group = tuple[int, Labels, Labels]
 
 # Value of `split.group_by` for the column `GROUP` of the annotation tables.
 BY_COLUMN = "column"
@@ -85,31 +87,41 @@ def hold_out_groups(
         AnnotationError: There is only one group.
     """
     totals = np.bincount(labels)
-    target, weight = share * totals, 1 / np.maximum(totals, 1) ** 2
-    found = np.zeros(len(totals))
+    weight = 1 / np.maximum(totals, 1) ** 2
     chosen = np.zeros(groups.max(initial=-1) + 1, dtype=bool)
     if len(chosen) < 2:
         raise AnnotationError(
             "split.group_by gives one group only, so none can be held out; correct the pattern"
         )
-    ordered = list(_in_order(labels, groups, seed))
-    closest, least = ordered[0][0], np.inf
+    _choose(list(_in_order(labels, groups, seed)), chosen, -share * totals, weight)
+    return chosen[groups]
+
+
+def _choose(
+    ordered: Sequence[_Group],
+    chosen: npt.NDArray[np.bool_],
+    excess: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+) -> None:
+    """Choose groups, and add their counts to the excess over the target."""
+
+    def change_of(group: int, classes: Labels, counts: Labels) -> float:
+        moved = -counts if chosen[group] else counts
+        return float(_change(excess[classes], moved, weight[classes]))
+
     for _ in range(_PASSES):
         has_moved = False
         for group, classes, counts in ordered:
-            moved = -counts if chosen[group] else counts
-            change = float(_change(found[classes] - target[classes], moved, weight[classes]))
-            if change < -_TOLERANCE:
+            if change_of(group, classes, counts) < -_TOLERANCE:
+                excess[classes] += -counts if chosen[group] else counts
                 chosen[group] = not chosen[group]
-                found[classes] += moved
                 has_moved = True
-            elif change < least:
-                closest, least = group, change
         if not has_moved:
             break
-    if not chosen.any():
-        chosen[closest] = True
-    return chosen[groups]
+    if chosen.all() or not chosen.any():
+        # At least one group is on each side: the one that does least harm.
+        least = min(ordered, key=lambda each: change_of(*each))[0]
+        chosen[least] = not chosen[least]
 
 
 def stratified_folds(
@@ -173,9 +185,7 @@ def _change(
     return change
 
 
-def _in_order(
-    labels: Labels, groups: npt.NDArray[np.int64], seed: int
-) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def _in_order(labels: Labels, groups: npt.NDArray[np.int64], seed: int) -> Iterator[_Group]:
     """Yield each group with its classes and their counts, large groups first, ties at random."""
     classes = int(labels.max(initial=0)) + 1
     keys, counts = np.unique(groups * classes + labels, return_counts=True)

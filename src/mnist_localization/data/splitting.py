@@ -83,9 +83,11 @@ def split_dataset(
         )
         return decode_split(spec, split_stores)
 
-    source = settings.validation.source
-    validation = decode("validation", "validation" if source == "given" else source)
-    return decode("train", "train"), validation, decode("test", "test")
+    # A fold is of the training images.
+    held_out = "train" if settings.fold else "test"
+    origins = {"train": "train", "given": "validation", "test": held_out}
+    validation = decode("validation", origins[settings.validation.source])
+    return decode("train", "train"), validation, decode("test", held_out)
 
 
 def divide_rows(
