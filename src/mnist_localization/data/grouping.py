@@ -93,7 +93,8 @@ def hold_out_groups(
         raise AnnotationError(
             "split.group_by gives one group only, so none can be held out; correct the pattern"
         )
-    _choose(list(_in_order(labels, groups, seed)), chosen, -share * totals, weight)
+    excess = (-share * totals).astype(np.float64)
+    _choose(list(_in_order(labels, groups, seed)), chosen, excess, weight)
     return chosen[groups]
 
 
