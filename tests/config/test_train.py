@@ -6,7 +6,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
-from mnist_localization.config.train import ResolvedTrainSettings, TrainSettings
+from mnist_localization.config.train import PRESETS, ResolvedTrainSettings, TrainSettings
 from mnist_localization.models.architecture import resolve_settings
 from mnist_localization.settings import CONFIG_LOADER_ARGS
 from support.project import ROOT
@@ -50,7 +50,8 @@ def test_null_keys_take_the_defaults_of_the_architecture() -> None:
     base, notebook = resolved("base").to_json(), resolved("report2020").to_json()
     assert {key: base[key] for key in OWN} == OWN
     assert {key: notebook[key] for key in NOTEBOOK} == NOTEBOOK
-    assert notebook["augmentation"]["share"] == 0.0
+    assert base["augmentation"] == PRESETS["digits"].model_dump()
+    assert notebook["augmentation"] == PRESETS["none"].model_dump()
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,17 @@ def test_parameters_override_single_defaults_at_any_depth() -> None:
 
 
 def test_a_falsy_parameter_overrides_a_default() -> None:
-    settings = resolved("base", weight_decay=0, augmentation={"clutter": False})
+    settings = resolved("base", weight_decay=0, augmentation={"combine": False, "clutter": 0})
     assert settings.weight_decay == 0.0
-    assert settings.augmentation.clutter is False
+    assert (settings.augmentation.combine, settings.augmentation.clutter) == (False, 0)
+
+
+def test_a_preset_replaces_all_defaults_and_single_parameters_override_it() -> None:
+    settings = resolved("base", augmentation={"preset": "photos", "rotation": 30})
+    assert settings.augmentation == PRESETS["photos"].model_copy(update={"rotation": 30.0})
+    settings = resolved("base", architecture="report2020", augmentation={"noise": 0.1})
+    assert settings.augmentation == PRESETS["none"].model_copy(update={"noise": 0.1})
+    assert resolved("test").augmentation == PRESETS["digits"]
 
 
 def test_another_architecture_brings_its_own_defaults() -> None:
@@ -100,7 +109,8 @@ def test_another_architecture_brings_its_own_defaults() -> None:
         ({"epochs": 0}, "epochs"),
         ({"loss_weights": {"bbox": -1}}, r"loss_weights\.bbox"),
         ({"augmentation": {"contrast": 1}}, r"augmentation\.contrast"),
-        ({"augmentation": {"shear": 1}}, r"augmentation\.shear"),
+        ({"augmentation": {"shear": 61}}, r"augmentation\.shear"),
+        ({"augmentation": {"preset": "photo"}}, "'digits', 'photos' or 'none'"),
         ({"epoch": 3}, "epoch"),
         ({"bbox_loss": "l7"}, "'l7'.*mse"),
         ({"architecture": "glimps"}, "'glimps'.*glimpse, report2020"),

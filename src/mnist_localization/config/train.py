@@ -37,14 +37,85 @@ class LossWeights(Settings):
 
 
 class AugmentationSettings(Settings):
-    """Share of the training images that are augmented, and the strength of each change."""
+    """Share of the training images that are augmented, and the strength of each change.
 
+    A strength of 0 turns a change off.
+    """
+
+    preset: Literal["digits", "photos", "none"]
     share: Fraction
-    noise: Fraction
+    combine: bool
+    flip: Fraction
+    translation: Fraction
+    scale: NotNegative
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)]
+    shear: Annotated[float, Field(ge=0.0, le=60.0)]
+    clutter: Annotated[int, Field(ge=0)]
+    cutout: Fraction
+    blur: Annotated[float, Field(ge=0.0, le=10.0)]
     brightness: Fraction
     contrast: Share
-    clutter: bool
-    scale: NotNegative
+    color: Fraction
+    noise: Fraction
+
+
+# Values of `train.augmentation` by `preset`; single parameters override them.
+PRESETS = {
+    # Symbols on a plain background, which a flip or a rotation would turn into other symbols.
+    "digits": AugmentationSettings(
+        preset="digits",
+        share=0.2,
+        combine=False,
+        flip=0.0,
+        translation=0.0,
+        scale=0.5,
+        rotation=0.0,
+        shear=0.0,
+        clutter=8,
+        cutout=0.0,
+        blur=0.0,
+        brightness=0.25,
+        contrast=0.6,
+        color=0.0,
+        noise=0.2,
+    ),
+    # Few photographs of objects that look alike from the left and from the right.
+    "photos": AugmentationSettings(
+        preset="photos",
+        share=0.9,
+        combine=True,
+        flip=0.5,
+        translation=0.2,
+        scale=0.3,
+        rotation=5.0,
+        shear=3.0,
+        clutter=4,
+        cutout=0.4,
+        blur=1.0,
+        brightness=0.2,
+        contrast=0.4,
+        color=0.4,
+        noise=0.05,
+    ),
+    # Every change is off, so that a single parameter turns a single change on.
+    "none": AugmentationSettings(
+        preset="none",
+        share=1.0,
+        combine=True,
+        flip=0.0,
+        translation=0.0,
+        scale=0.0,
+        rotation=0.0,
+        shear=0.0,
+        clutter=0,
+        cutout=0.0,
+        blur=0.0,
+        brightness=0.0,
+        contrast=0.0,
+        color=0.0,
+        noise=0.0,
+    ),
+}
 
 
 class PhaseSettings(Settings):
@@ -179,12 +250,16 @@ class TrainSettings(_CommonSettings, _NullableDefaults):
     ) -> ResolvedTrainSettings:
         """Fill the keys that are null.
 
+        A preset of the augmentation replaces all defaults of the augmentation.
+
         Args:
             defaults: Training defaults of the architecture, for its reference number of images.
             scaled: The same for the number of training images.
             of_architecture: Validated settings of the architecture.
         """
         given = self.model_dump(exclude={"architectures"}, exclude_none=True)
+        if preset := given.get("augmentation", {}).get("preset"):
+            scaled = scaled.model_copy(update={"augmentation": PRESETS[preset]})
         values = _merge(scaled.model_dump(), given)
         if "learning_rate" not in given:
             values["learning_rate"] = defaults.rate_for(values["batch_size"])

@@ -1,4 +1,4 @@
-"""Perturbations of images that test how robust a localizer is, and that augment training images.
+"""Perturbations of images that test how robust a localizer is.
 
 Images are uint8 0..255, `[height, width, channels]`; the given image is not changed. Amounts are
 shares of the full scale.
@@ -29,8 +29,8 @@ CLUTTER_PIECES = 8
 FRAGMENT_SIDE = 8  # pixels
 
 _FRAGMENTS = 512
-# Brighter pixels count as part of an object, darker ones as background.
-_BRIGHT = FULL_SCALE // 2
+# Rows and columns of an object that are examined at least, if it has so many.
+_GRID = 32
 
 
 @dataclass(frozen=True)
@@ -172,29 +172,57 @@ def _window(start: float, end: float, step: float, size: int) -> slice:
     return slice(max(0, math.floor(start - margin)), min(size, math.ceil(end + margin)))
 
 
-def cut_fragments(store: ImageStore, seed: int) -> Pixels:
-    """Cut square pieces of a split's objects, each around a bright pixel within a box.
+def bright_pixels(content: Pixels) -> npt.NDArray[np.bool_]:
+    """Return which pixels of `[height, width, channels]` are in the upper half of the scale."""
+    bright: npt.NDArray[np.bool_] = content.max(axis=2) > FULL_SCALE // 2
+    return bright
+
+
+def distinct_pixels(content: Pixels) -> npt.NDArray[np.bool_]:
+    """Return which pixels of `[height, width, channels]` differ most from their median color.
+
+    Of large contents, only pixels on a grid are examined.
+    """
+    step = max(1, min(content.shape[:2]) // _GRID)
+    examined = content[::step, ::step]
+    difference = np.abs(examined - np.median(examined, axis=(0, 1))).max(axis=2)
+    distinct = np.zeros(content.shape[:2], np.bool_)
+    distinct[::step, ::step] = difference > difference.max() / 2
+    return distinct
+
+
+def cut_fragments(
+    store: ImageStore,
+    seed: int,
+    *,
+    side: int = FRAGMENT_SIDE,
+    find: Callable[[Pixels], npt.NDArray[np.bool_]] = bright_pixels,
+) -> Pixels:
+    """Cut square pieces of a split's objects, each around a pixel within a box.
 
     Args:
-        store: The split. In a box without bright pixels, a piece is cut anywhere.
+        store: The split.
         seed: Seed of the draw.
+        side: Side of a piece in pixels, at most that of the images.
+        find: Returns the pixels of the content of a box around which a piece may be cut. If there
+            are none, a piece is cut around any pixel.
 
     Returns:
-        `[n, 8, 8, channels]`, uint8.
+        `[n, side, side, channels]`, uint8.
     """
     generator = np.random.default_rng(seed)
     height, width, channels = store.shape
     rows = np.sort(generator.integers(len(store), size=_FRAGMENTS))
     boxes = pixel_corners(store.read_input_corners()[rows], height, width)
-    pieces = np.empty((_FRAGMENTS, FRAGMENT_SIDE, FRAGMENT_SIDE, channels), np.uint8)
+    pieces = np.empty((_FRAGMENTS, side, side, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
         left, top, right, bottom = map(int, _with_minimal_sides(np.round(box), height, width))
-        bright = image[top:bottom, left:right].max(axis=2) > _BRIGHT
-        ys, xs = np.nonzero(bright if bright.any() else np.ones_like(bright))
+        found = find(image[top:bottom, left:right])
+        ys, xs = np.nonzero(found if found.any() else np.ones_like(found))
         chosen = generator.integers(len(ys))
-        y = np.clip(top + ys[chosen] - FRAGMENT_SIDE // 2, 0, height - FRAGMENT_SIDE)
-        x = np.clip(left + xs[chosen] - FRAGMENT_SIDE // 2, 0, width - FRAGMENT_SIDE)
-        piece[:] = image[y : y + FRAGMENT_SIDE, x : x + FRAGMENT_SIDE]
+        y = np.clip(top + ys[chosen] - side // 2, 0, height - side)
+        x = np.clip(left + xs[chosen] - side // 2, 0, width - side)
+        piece[:] = image[y : y + side, x : x + side]
     return pieces
 
 

@@ -3,21 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mnist_localization.config.train import PRESETS
 from mnist_localization.data.images.pipeline import endless_batches, random_keys
 from mnist_localization.data.images.store import ImageStore
 from mnist_localization.training.augmentation import make_augmentation
-from support.settings import section
 from support.small_stores import make_store
 
 IMAGES = 30
-AUGMENTATION = {
-    "share": 0.7,
-    "noise": 0.2,
-    "brightness": 0.2,
-    "contrast": 0.5,
-    "clutter": True,
-    "scale": 0.5,
-}
+AUGMENTATION = PRESETS["digits"].model_copy(update={"share": 0.7, "translation": 0.3})
 # An image, its box and its random key.
 Seen = tuple[bytes, bytes, bytes]
 
@@ -29,13 +22,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
 
 def seen(store: ImageStore, steps: int, epoch: int, first_epoch: int = 0) -> list[Seen]:
     """Return what a training sees in an epoch, in order, if it starts at another epoch."""
-    settings = section("train", augmentation=AUGMENTATION).augmentation
     batches = endless_batches(
         store,
         steps,
         seed=5,
         first_epoch=first_epoch,
-        augmentation=make_augmentation(store, settings, 5),
+        augmentation=make_augmentation(store, AUGMENTATION, 5),
         with_random_keys=True,
     )
     found = []
@@ -55,12 +47,13 @@ def test_augmented_images_do_not_depend_on_interruptions(store: ImageStore) -> N
 
 
 def test_augmented_images_do_not_depend_on_their_order(store: ImageStore) -> None:
-    settings = section("train", augmentation=AUGMENTATION).augmentation
-    augment = make_augmentation(store, settings, 5)
+    augment = make_augmentation(store, AUGMENTATION, 5)
     assert augment is not None
     rows = np.arange(IMAGES)
     keys = random_keys(5, 1, rows)
-    images, boxes = augment(store.read(rows), store.input_boxes, keys)
+    images, boxes = (
+        tensor.numpy() for tensor in augment(store.read(rows), store.input_boxes, keys)
+    )
     in_order = {
         (image.tobytes(), box.tobytes(), key.tobytes())
         for image, box, key in zip(images, boxes, keys, strict=True)

@@ -17,8 +17,8 @@ Boxes = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 # Random keys [n, 2] of images, from `random_keys`.
 RandomKeys = npt.NDArray[np.uint32]
-# Function from images, relative boxes and random keys to new images and boxes.
-Augmentation = Callable[[Pixels, Boxes, RandomKeys], tuple[Pixels, Boxes]]
+# Function from tensors of images, relative boxes and random keys to new images and boxes.
+Augmentation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 # Batches in flight, which bound the memory of a pipeline.
 _PREFETCHED = 4
@@ -125,7 +125,7 @@ def endless_batches(
         steps: Number of batches per epoch; their sizes differ by one image at most.
         seed: Seed of order and augmentation.
         first_epoch: Index of the first epoch, from 0.
-        augmentation: Function that augments images and boxes.
+        augmentation: Function that augments images and boxes, in TensorFlow operations.
         with_random_keys: Whether batches contain the random keys of their images.
 
     Returns:
@@ -142,20 +142,22 @@ def endless_batches(
         return numbers.map(lambda number: (epoch, order[ends[number] : ends[number + 1]]))
 
     def read_rows(epoch: np.int64, rows: Indices) -> tuple[Pixels, Indices, Boxes, RandomKeys]:
-        images, boxes = store.read(rows), store.input_boxes[rows]
         keys = random_keys(seed, int(epoch), rows)
-        if augmentation is not None:
-            images, boxes = augmentation(images, boxes, keys)
-        return images, store.labels[rows], boxes, keys
+        return store.read(rows), store.labels[rows], store.input_boxes[rows], keys
 
     def read(epoch: tf.Tensor, rows: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
         images, labels, boxes, keys = tf.numpy_function(
             read_rows, [epoch, rows], (tf.uint8, tf.int64, tf.float32, tf.uint32)
         )
-        images = tf.ensure_shape(images, (None, *store.shape))
+        images, keys = (
+            tf.ensure_shape(images, (None, *store.shape)),
+            tf.ensure_shape(keys, (None, 2)),
+        )
         targets = _targets(labels, boxes)
+        if augmentation is not None:
+            images, targets["bbox"] = augmentation(images, targets["bbox"], keys)
         if with_random_keys:
-            return {"image": images, "random_key": tf.ensure_shape(keys, (None, 2))}, targets
+            return {"image": images, "random_key": keys}, targets
         return images, targets
 
     positions = tf.data.Dataset.counter(start=first_epoch).flat_map(one_epoch)

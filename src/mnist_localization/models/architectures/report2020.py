@@ -5,7 +5,7 @@ import keras
 
 from mnist_localization.config import PositiveInt, Settings, Share
 from mnist_localization.config.train import (
-    AugmentationSettings,
+    PRESETS,
     EarlyStoppingSettings,
     LossWeights,
     TrainingDefaults,
@@ -71,9 +71,7 @@ ARCHITECTURE = Architecture(
         schedule="constant",
         bbox_loss="mse",
         loss_weights=LossWeights(label=1.0, bbox=1.0),
-        augmentation=AugmentationSettings(
-            share=0.0, noise=0.2, brightness=0.25, contrast=0.6, clutter=True, scale=0.5
-        ),
+        augmentation=PRESETS["none"],
         early_stopping=EarlyStoppingSettings(
             monitor="val_loss", mode="min", patience=10, min_delta=0.0
         ),

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mnist_localization.config import PositiveFloat, PositiveInt, Settings, Share
 from mnist_localization.config.train import (
-    AugmentationSettings,
+    PRESETS,
     EarlyStoppingSettings,
     LossWeights,
     TrainingDefaults,
@@ -267,9 +267,7 @@ ARCHITECTURE = Architecture(
         schedule="cosine",
         bbox_loss="pixel",
         loss_weights=LossWeights(label=1.0, bbox=0.03),
-        augmentation=AugmentationSettings(
-            share=0.2, noise=0.2, brightness=0.25, contrast=0.6, clutter=True, scale=0.5
-        ),
+        augmentation=PRESETS["digits"],
         early_stopping=EarlyStoppingSettings(
             monitor="val_loss", mode="min", patience=10, min_delta=0.0
         ),

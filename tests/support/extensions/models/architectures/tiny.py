@@ -11,7 +11,7 @@ from keras import ops
 
 from mnist_localization.config import Settings
 from mnist_localization.config.train import (
-    AugmentationSettings,
+    PRESETS,
     EarlyStoppingSettings,
     LossWeights,
     TrainingDefaults,
@@ -111,9 +111,7 @@ ARCHITECTURE = Architecture(
         schedule="constant",
         bbox_loss="giou",
         loss_weights=LossWeights(label=1.0, bbox=1.0),
-        augmentation=AugmentationSettings(
-            share=0.0, noise=0.0, brightness=0.0, contrast=0.0, clutter=False, scale=0.0
-        ),
+        augmentation=PRESETS["none"],
         early_stopping=EarlyStoppingSettings(
             monitor="val_loss", mode="min", patience=0, min_delta=0.0
         ),
