@@ -84,8 +84,8 @@ def make_augmentation(
         augmented. An image is changed alike in every batch, and the images that are not chosen
         keep their bits.
     """
-    changes = _changes(store, settings, seed)
-    return _Augmentation(settings, changes) if changes and settings.share else None
+    changes = _changes(store, settings, seed) if settings.share else []
+    return _Augmentation(settings, changes) if changes else None
 
 
 class _Augmentation:

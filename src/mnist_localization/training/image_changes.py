@@ -59,14 +59,16 @@ def cut_out(images: Any, boxes: Any, random: Any, limit: float) -> Any:
         random: `[n, 4]`.
         limit: Largest side of the rectangle, relative to that of the box.
     """
-    _, height, width, _ = images.shape
+    _, height, width, channels = images.shape
     sides = boxes[:, 2:] - boxes[:, :2]
     middle = boxes[:, :2] + random[:, :2] * sides
     half = random[:, 2:] * sides * (limit / 2.0)
     erased = tf.concat([middle - half, middle + half], axis=1)
     in_rows, in_columns = covered(erased, np.arange(height), np.arange(width), height, width)
-    is_erased = (in_rows[:, :, None] & in_columns[:, None, :])[..., None]
-    return tf.where(is_erased, tf.cast(estimate_background(images), tf.uint8), images)
+    # All of one shape, because a choice between shapes takes several times longer.
+    is_erased = in_rows[:, :, None] & tf.repeat(in_columns, channels, axis=1)[:, None, :]
+    background = tf.tile(tf.cast(estimate_background(images), tf.uint8), (1, height, 1, 1))
+    return tf.where(tf.reshape(is_erased, tf.shape(images)), background, images)
 
 
 def blur(images: Any, random: Any, limit: float) -> Any:
