@@ -15,6 +15,7 @@ from _parameters import ROOT, cell, parameter_tables, yaml_text
 
 from mnist_localization import backend  # noqa: F401  # isort: skip
 
+from mnist_localization.config.train import PRESETS
 from mnist_localization.evaluation.metrics import all_metrics
 from mnist_localization.registry import load_modules
 
@@ -51,6 +52,16 @@ def training_defaults() -> str:
         for key in keys
     ]
     return table(("key", *map(_code, defaults)), rows)
+
+
+def augmentation_presets() -> str:
+    """Return a table of the presets of the augmentation."""
+    values = {name: preset.model_dump(exclude={"preset"}) for name, preset in PRESETS.items()}
+    rows = [
+        (f"`train.augmentation.{key}`", *(_code(yaml_text(each[key])) for each in values.values()))
+        for key in values["none"]
+    ]
+    return table(("key", *map(_code, values)), rows)
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -130,6 +141,7 @@ def _code(text: str) -> str:
 
 GENERATORS: dict[str, Callable[[], str]] = {
     "annotation_formats": annotation_formats,
+    "augmentation_presets": augmentation_presets,
     "architectures": partial(described_modules, "models/architectures"),
     "charts": charts,
     "export_formats": export_formats,
