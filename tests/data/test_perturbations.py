@@ -21,6 +21,8 @@ from mnist_localization.data.perturbations import (
 )
 from support.small_stores import SIDE, make_store
 
+FRAGMENT_SIDE = 3  # pixels: 8 % of a side
+
 
 @pytest.fixture
 def square() -> np.ndarray:
@@ -61,14 +63,18 @@ def test_contrast_scales_the_differences_from_the_mean(square: np.ndarray) -> No
     assert changed.mean() == pytest.approx(square.mean(), abs=0.5)
 
 
-def test_clutter_adds_fragments_and_hides_nothing(square: np.ndarray) -> None:
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_clutter_adds_fragments_and_hides_nothing(square: np.ndarray, is_inverted: bool) -> None:
     fragments = np.full((3, 8, 8, 1), 150, np.uint8)
+    if is_inverted:
+        square, fragments = 255 - square, 255 - fragments
+    given = square.copy()
     changed = add_clutter(square, fragments, np.random.default_rng(1))
-    assert (changed >= square).all()
-    added = (changed != square).sum()
+    background = given[0, 0, 0]
+    assert (abs(changed - float(background)) >= abs(given - float(background))).all()
+    added = (changed != given).sum()
     assert 64 < added <= CLUTTER_PIECES * 64
-    assert square.max() == 200
-    assert square.sum() == 20_000
+    np.testing.assert_array_equal(square, given)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
@@ -136,7 +142,7 @@ def test_a_split_of_thin_boxes_can_be_perturbed(
     store.annotations.assign(**dict(zip(BOX_COLUMNS, thin, strict=True))).to_parquet(path)
     store = ImageStore(path.parent)
     fragments = cut_fragments(store, 1)
-    assert fragments.shape == (512, 8, 8, 1)
+    assert fragments.shape == (512, FRAGMENT_SIDE, FRAGMENT_SIDE, 1)
     for perturbation in standard_perturbations(fragments):
         images = PerturbedImages(store, perturbation, seed=5)
         assert images.read(np.arange(4)).shape == (4, SIDE, SIDE, 1)
@@ -147,10 +153,16 @@ def test_a_split_of_thin_boxes_can_be_perturbed(
 def test_fragments_are_cut_from_the_objects(tmp_path: Path) -> None:
     store = make_store(tmp_path, count=6, seed=1)
     fragments = cut_fragments(store, seed=2)
-    assert fragments.shape[1:] == (8, 8, 1)
+    assert fragments.shape[1:] == (FRAGMENT_SIDE, FRAGMENT_SIDE, 1)
     assert (fragments.reshape(len(fragments), -1).max(axis=1) >= 150).all()
     np.testing.assert_array_equal(fragments, cut_fragments(store, seed=2))
     assert (fragments != cut_fragments(store, seed=3)).any()
+
+
+def test_fragments_of_dark_objects_on_light_ground_show_the_objects(tmp_path: Path) -> None:
+    store = make_store(tmp_path, count=6, seed=1, is_inverted=True)
+    fragments = cut_fragments(store, seed=2)
+    assert (fragments.reshape(len(fragments), -1).min(axis=1) <= 105).all()
 
 
 def test_a_perturbed_image_depends_on_its_row_and_the_seed_only(tmp_path: Path) -> None:

@@ -174,8 +174,9 @@ def test_the_dataset_sample_depends_only_on_the_seed(split: Any) -> None:
 
 @pytest.mark.parametrize("scale", [0.0, 0.5])
 def test_the_augmented_sample_frames_the_scaled_objects(split: Any, scale: float) -> None:
-    changes = {"noise": 0, "brightness": 0, "contrast": 0, "clutter": False, "scale": scale}
-    train = section("train", augmentation={"share": 0.2, **changes})
+    train = section(
+        "train", augmentation={"preset": "none", "share": 0.2, "scale": scale, "blur": 0.1}
+    )
     figure = augmentation_sample(train, section("split"), 1, CLASS_NAMES, split)
     sides = set()
     for axes in (axes for axes in figure.axes if axes.images):
@@ -189,10 +190,13 @@ def test_the_augmented_sample_frames_the_scaled_objects(split: Any, scale: float
     assert "augmented as 20 % of the images of an epoch" in figure.get_suptitle()
 
 
-def test_without_augmentation_the_sample_says_so(split: Any) -> None:
-    train = section("train", augmentation={"share": 0})
+@pytest.mark.parametrize("changes", [{"share": 0}, {"preset": "none"}])
+def test_without_augmentation_the_sample_says_so(split: Any, changes: dict[str, Any]) -> None:
+    train = section("train", augmentation=changes)
     figure = augmentation_sample(train, section("split"), 1, CLASS_NAMES, split)
-    assert "not augmented, because train.augmentation.share is 0" in figure.get_suptitle()
+    assert (
+        "not augmented, because train.augmentation turns off all changes" in figure.get_suptitle()
+    )
 
 
 def test_prediction_sheets_show_the_lowest_iou_first_and_a_random_sample(split: Any) -> None:

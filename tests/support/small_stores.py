@@ -1,4 +1,4 @@
-"""Small image stores for tests: a bright square on black; its size is its class."""
+"""Small image stores for tests: a bright square on black, or a dark one on white."""
 
 from pathlib import Path
 
@@ -14,7 +14,9 @@ SIDE = 40
 CLASS_SIDES = (8, 16)
 
 
-def make_store(folder: Path, count: int, seed: int, split: str = "train") -> ImageStore:
+def make_store(
+    folder: Path, count: int, seed: int, split: str = "train", is_inverted: bool = False
+) -> ImageStore:
     """Write a store of `count` images of 40x40 pixels, two classes."""
     random = np.random.default_rng(seed)
     images = folder / f"{split}_images"
@@ -26,7 +28,7 @@ def make_store(folder: Path, count: int, seed: int, split: str = "train") -> Ima
         x, y = random.integers(0, SIDE - side + 1, size=2)
         pixels = np.zeros((SIDE, SIDE), np.uint8)
         pixels[y : y + side, x : x + side] = random.integers(150, 256)
-        Image.fromarray(pixels).save(images / f"{number}.png")
+        Image.fromarray(255 - pixels if is_inverted else pixels).save(images / f"{number}.png")
         box = np.array([x, y, x + side, y + side]) / SIDE
         rows.append((f"{number}.png", label, *box))
     annotations = pd.DataFrame(rows, columns=["file", "label", "xmin", "ymin", "xmax", "ymax"])

@@ -26,11 +26,12 @@ from mnist_localization.data.images.store import ImageStore
 
 FULL_SCALE = 255
 CLUTTER_PIECES = 8
-FRAGMENT_SIDE = 8  # pixels
 
+# Side of a fragment of clutter, relative to the shorter side of the image.
+_FRAGMENT_SIDE = 0.08
 _FRAGMENTS = 512
-# Rows and columns of an object that are examined at least, if it has so many.
-_GRID = 32
+# Pixels of each side of an image from which its background is estimated.
+_BORDER_PIXELS = 25
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def change_contrast(image: Pixels, factor: float) -> Pixels:
 
 
 def add_clutter(image: Pixels, fragments: Pixels, generator: np.random.Generator) -> Pixels:
-    """Draw fragments at random places; the brighter pixel wins.
+    """Draw fragments at random places, but keep pixels that differ more from the background.
 
     Args:
         image: The image.
@@ -98,6 +99,7 @@ def add_clutter(image: Pixels, fragments: Pixels, generator: np.random.Generator
         generator: Draws fragments and places.
     """
     result = image.copy()
+    background = background_color(image)
     height, width, _ = image.shape
     side = fragments.shape[1]
     # One call per array, because a call takes longer than drawing these few numbers.
@@ -107,8 +109,24 @@ def add_clutter(image: Pixels, fragments: Pixels, generator: np.random.Generator
     )
     for number, y, x in zip(drawn, ys, xs, strict=True):
         place = result[y : y + side, x : x + side]
-        np.maximum(place, fragments[number], out=place)
+        fragment = fragments[number]
+        is_seen = _distance(fragment, background) > _distance(place, background)
+        np.copyto(place, fragment, where=is_seen[..., None])
     return result
+
+
+def background_color(image: Pixels) -> npt.NDArray[np.int16]:
+    """Return the median color of the outermost pixels, `[channels]`."""
+    rows, columns = (max(1, side // _BORDER_PIXELS) for side in image.shape[:2])
+    sides = [image[0, ::columns], image[-1, ::columns], image[::rows, 0], image[::rows, -1]]
+    median: npt.NDArray[np.int16] = np.median(np.concatenate(sides), axis=0).astype(np.int16)
+    return median
+
+
+def _distance(pixels: Pixels, background: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Return the largest difference of a channel from the background, `[height, width]`."""
+    distance: npt.NDArray[np.int16] = np.abs(pixels - background).max(axis=2)
+    return distance
 
 
 def scale_box(box: FloatArray, factor: float, height: int, width: int) -> FloatArray:
@@ -172,53 +190,29 @@ def _window(start: float, end: float, step: float, size: int) -> slice:
     return slice(max(0, math.floor(start - margin)), min(size, math.ceil(end + margin)))
 
 
-def bright_pixels(content: Pixels) -> npt.NDArray[np.bool_]:
-    """Return which pixels of `[height, width, channels]` are in the upper half of the scale."""
-    bright: npt.NDArray[np.bool_] = content.max(axis=2) > FULL_SCALE // 2
-    return bright
+def cut_fragments(store: ImageStore, seed: int) -> Pixels:
+    """Cut square pieces of a split's objects.
 
-
-def distinct_pixels(content: Pixels) -> npt.NDArray[np.bool_]:
-    """Return which pixels of `[height, width, channels]` differ most from their median color.
-
-    Of large contents, only pixels on a grid are examined.
-    """
-    step = max(1, min(content.shape[:2]) // _GRID)
-    examined = content[::step, ::step]
-    difference = np.abs(examined - np.median(examined, axis=(0, 1))).max(axis=2)
-    distinct = np.zeros(content.shape[:2], np.bool_)
-    distinct[::step, ::step] = difference > difference.max() / 2
-    return distinct
-
-
-def cut_fragments(
-    store: ImageStore,
-    seed: int,
-    *,
-    side: int = FRAGMENT_SIDE,
-    find: Callable[[Pixels], npt.NDArray[np.bool_]] = bright_pixels,
-) -> Pixels:
-    """Cut square pieces of a split's objects, each around a pixel within a box.
+    Each is cut around a pixel within a box that differs from the background of the image by more
+    than half of the largest difference.
 
     Args:
         store: The split.
         seed: Seed of the draw.
-        side: Side of a piece in pixels, at most that of the images.
-        find: Returns the pixels of the content of a box around which a piece may be cut. If there
-            are none, a piece is cut around any pixel.
 
     Returns:
         `[n, side, side, channels]`, uint8.
     """
     generator = np.random.default_rng(seed)
     height, width, channels = store.shape
+    side = max(1, round(_FRAGMENT_SIDE * min(height, width)))
     rows = np.sort(generator.integers(len(store), size=_FRAGMENTS))
     boxes = pixel_corners(store.read_input_corners()[rows], height, width)
     pieces = np.empty((_FRAGMENTS, side, side, channels), np.uint8)
     for piece, image, box in zip(pieces, store.read(rows), boxes, strict=True):
         left, top, right, bottom = map(int, _with_minimal_sides(np.round(box), height, width))
-        found = find(image[top:bottom, left:right])
-        ys, xs = np.nonzero(found if found.any() else np.ones_like(found))
+        distance = _distance(image[top:bottom, left:right], background_color(image))
+        ys, xs = np.nonzero(distance >= distance.max() / 2)
         chosen = generator.integers(len(ys))
         y = np.clip(top + ys[chosen] - side // 2, 0, height - side)
         x = np.clip(left + xs[chosen] - side // 2, 0, width - side)

@@ -88,6 +88,7 @@ def augmentation_sample(
 
     All images of the sample are augmented, not only the configured share.
     """
+    # TensorFlow is imported only when the sheet is drawn.
     from mnist_localization.data.images.pipeline import random_keys
     from mnist_localization.models.architecture import resolve_settings
     from mnist_localization.training.augmentation import make_augmentation
@@ -96,12 +97,12 @@ def augmentation_sample(
     configured = resolve_settings(train, len(store)).augmentation
     rows = store.sample(settings.contact_sheet, seed)
     images, boxes = store.read(rows), store.input_boxes[rows]
-    share, text = configured.share, "not augmented, because train.augmentation.share is 0"
-    if share > 0:
-        augment = make_augmentation(store, configured.model_copy(update={"share": 1.0}), seed)
-        assert augment is not None  # noqa: S101  # the share is not 0
-        images, boxes = augment(images, boxes, random_keys(seed, 0, rows))
-        text = f"augmented as {100 * share:g} % of the images of an epoch"
+    text = "not augmented, because train.augmentation turns off all changes"
+    all_of_them = configured.model_copy(update={"share": 1.0})
+    if configured.share and (augment := make_augmentation(store, all_of_them, seed)):
+        changed = augment(images, boxes, random_keys(seed, 0, rows))
+        images, boxes = (tensor.numpy() for tensor in changed)
+        text = f"augmented as {100 * configured.share:g} % of the images of an epoch"
     files = store.read_annotations(rows)["file"]
     drawn = [
         AnnotatedImage(file, image, {GROUND_TRUTH: (Box(tuple(box), label),)})

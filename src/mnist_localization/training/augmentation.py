@@ -11,7 +11,7 @@ import tensorflow as tf
 from mnist_localization.config.train import AugmentationSettings
 from mnist_localization.data.images.pipeline import Augmentation
 from mnist_localization.data.images.store import ImageStore
-from mnist_localization.data.perturbations import cut_fragments, distinct_pixels
+from mnist_localization.data.perturbations import cut_fragments
 from mnist_localization.training import affine, image_changes
 
 # Function from images, boxes and random numbers to new images and boxes.
@@ -20,8 +20,6 @@ _Apply = Callable[[Any, Any, Any], tuple[Any, Any]]
 # Random numbers of an image: which change of its content and of its pixels it gets. Each change has
 # one more, and those that it draws from.
 _CONTENT, _PIXELS, _FIRST_OWN = range(3)
-# Side of a fragment of clutter, relative to the shorter side of the image.
-_FRAGMENT_SIDE = 0.08
 
 
 @dataclass(frozen=True)
@@ -199,11 +197,10 @@ def _affine(settings: AugmentationSettings, height: int, width: int) -> _Change 
 
 
 def _clutter(store: ImageStore, pieces: int, seed: int) -> _Change:
-    side = max(1, round(_FRAGMENT_SIDE * min(store.shape[:2])))
-    fragments = tf.constant(cut_fragments(store, seed, side=side, find=distinct_pixels))
+    fragments = tf.constant(cut_fragments(store, seed))
 
     def apply(images: Any, boxes: Any, random: Any) -> tuple[Any, Any]:
-        return image_changes.add_clutter(images, boxes, random, fragments), boxes
+        return image_changes.add_clutter(images, random, fragments), boxes
 
     return _Change("clutter", 3 * pieces, apply)
 

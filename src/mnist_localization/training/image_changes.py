@@ -22,12 +22,11 @@ _GRAY = (0.299, 0.587, 0.114)
 _LARGEST_TURN = math.pi / 4
 
 
-def add_clutter(images: Any, boxes: Any, random: Any, fragments: Any) -> Any:
-    """Draw fragments at random places outside of the boxes.
+def add_clutter(images: Any, random: Any, fragments: Any) -> Any:
+    """Draw fragments at random places, but keep pixels that differ more from the background.
 
     Args:
         images: The images.
-        boxes: Relative corners of the objects, `[n, 4]`.
         random: `[n, 3 * pieces]`.
         fragments: Pieces of objects, uint8 `[m, side, side, channels]`.
     """
@@ -40,13 +39,14 @@ def add_clutter(images: Any, boxes: Any, random: Any, fragments: Any) -> Any:
     first_row = tf.range(tf.shape(images)[0])[:, None, None] * height
     positions = ((first_row + y) * width)[:, :, :, None] + x[:, :, None, :]
     flat = tf.reshape(images, (-1, channels))
-    in_rows, in_columns = covered(boxes[:, None, :], y, x, height, width)
-    new = tf.where(
-        (in_rows[:, :, :, None] & in_columns[:, :, None, :])[..., None],
-        tf.gather(flat, positions),
-        tf.gather(fragments, chosen),
+    old, new = tf.gather(flat, positions), tf.gather(fragments, chosen)
+    background = estimate_background(images)[:, :, None, :1]
+    old_distance, distance = (
+        tf.reduce_max(tf.abs(tf.cast(pixels, tf.float32) - background), axis=-1, keepdims=True)
+        for pixels in (old, new)
     )
-    changed = tf.tensor_scatter_nd_update(flat, positions[..., None], new)
+    drawn = tf.where(distance > old_distance, new, old)
+    changed = tf.tensor_scatter_nd_update(flat, positions[..., None], drawn)
     return tf.reshape(changed, tf.shape(images))
 
 
