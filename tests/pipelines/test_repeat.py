@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mnist_localization.pipelines.repeat.nodes import plan
 PARAMETERS = {
     "seed": 7,
     "train": {"architecture": "glimpse", "epochs": 2},
-    "fetch": {"synthetic": {"seed": 28}},
+    "fetch": {"source": "synthetic", "synthetic": {"seed": 28}},
     "split": {"fold": ""},
     "wandb": {"mode": "auto"},
 }
@@ -52,6 +53,20 @@ def test_a_folder_depends_on_what_determines_the_scores_and_on_nothing_else():
     assert planned({**PARAMETERS, "wandb": {"mode": "online"}}, seeds=(4,))[0].place == one.place
     longer = {**PARAMETERS, "train": {"architecture": "glimpse", "epochs": 9}}
     assert planned(longer, seeds=(4,))[0].place != one.place
+
+
+def test_a_changed_file_of_the_user_makes_a_new_folder(tmp_path):
+    fetch = PARAMETERS["fetch"] | {"source": "folder", "folder": {"path": str(tmp_path)}}
+    parameters = PARAMETERS | {"fetch": fetch}
+    table = tmp_path / "annotations.csv"
+    table.write_text("a.png,0")
+    first = planned(parameters)[0].place
+    assert planned(parameters)[0].place == first
+    table.write_text("a.png,1")
+    os.utime(table, (1, 1))
+    second = planned(parameters)[0].place
+    (tmp_path / "a.png").write_bytes(b"")
+    assert len({first, second, planned(parameters)[0].place}) == 3
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def plan(
     }
     facts = [dict(zip(values, each, strict=True)) for each in itertools.product(*values.values())]
     relevant = {key: value for key, value in parameters.items() if key not in _IRRELEVANT}
+    relevant["files"] = _state_of_files(parameters["fetch"])
     planned = []
     for name, each in zip(differing(facts), facts, strict=True):
         changes = {
@@ -119,8 +120,8 @@ def plan(
             "fetch": {"synthetic": {"seed": each["dataset_seed"]}},
             "split": {"fold": each["fold"]},
         }
-        # The hash is of all that determines the scores, so that a changed parameter, and it alone,
-        # makes a new folder.
+        # The hash is of all that determines the scores, so that a changed parameter or file, and
+        # nothing else, makes a new folder.
         content = json.dumps(_merged(relevant, changes), sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:8]
         folder = f"09_repetitions/{each['architecture']}-seed-{each['seed']}-{digest}"
@@ -129,6 +130,18 @@ def plan(
         params = _merged(session.runtime_params, changes)
         planned.append(Repetition(name, each, params, place, data_folder / folder / "run.log"))
     return planned
+
+
+def _state_of_files(fetch: Mapping[str, Any]) -> str:
+    """Return a hash of names, sizes and times of the user's own files; empty for other sources."""
+    if fetch["source"] != "folder" or not (folder := fetch["folder"]["path"]):
+        return ""
+    files, path = fsspec.url_to_fs(folder)
+    digest = hashlib.sha256()
+    for name, facts in sorted(files.find(path, detail=True).items()):
+        changed = facts.get("mtime") or facts.get("ETag") or facts.get("LastModified")
+        digest.update(f"{name}\0{facts['size']}\0{changed}\n".encode())
+    return digest.hexdigest()
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
