@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mnist_localization.config.train import PRESETS, AugmentationSettings
@@ -162,6 +162,7 @@ def transformed(image, box, numbers, strengths) -> tuple[np.ndarray, np.ndarray]
 
 @settings(deadline=None)
 @given(SIDES, PLACES, NUMBERS, STRENGTHS, st.sampled_from([(230, 10), (20, 240)]))
+@example((21, 21), (0.0, 0.0), [0.0] * 6, only(scale=1.0), (230, 10))
 def test_a_painted_rectangle_and_its_box_move_together(sides, place, numbers, strengths, tones):
     light, dark = tones
     image, box = painted(sides, place, light, dark)
@@ -169,8 +170,9 @@ def test_a_painted_rectangle_and_its_box_move_together(sides, place, numbers, st
     coverage = (moved.astype(float) - dark) / (light - dark)
     np.testing.assert_allclose(painted_box(coverage, above=0.4), corners, atol=0.75)
     width, height = corners[2:] - corners[:2]
-    # The edges are blurred, and at the border half of the blur is outside of the image.
-    assert coverage.sum() == pytest.approx(width * height, abs=0.5 * (width + height))
+    # Sampled edges make a side up to half a pixel longer or shorter; 0.2 is for rounded tones.
+    tolerance = 0.5 * (width + height) + 0.25 + 0.2
+    assert coverage.sum() == pytest.approx(width * height, abs=tolerance)
 
 
 @settings(deadline=None)
