@@ -156,3 +156,23 @@ def test_groups_are_read_from_a_column_of_a_csv(tmp_path):
     wrong = section("dataset", annotations={"format": "csv", "csv": {"group": "patient"}})
     with pytest.raises(AnnotationError, match="has no column 'patient'"):
         read_annotations(tmp_path / "boxes.csv", tmp_path / "images", tmp_path, wrong)
+
+
+def test_columns_of_a_csv_without_header_are_given_by_number(tmp_path):
+    (tmp_path / "images").mkdir()
+    # The first row contains a 7, which is no name of a column.
+    rows = [f"{number}.png,7,0.1,0.1,0.5,0.5,camera {number % 5}" for number in range(40)]
+    for number in range(40):
+        (tmp_path / "images" / f"{number}.png").touch()
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    names = tuple("0123456789")
+
+    def read(**csv):
+        dataset = section("dataset", class_names=names, annotations={"format": "csv", "csv": csv})
+        return read_annotations(tmp_path / "boxes.csv", tmp_path / "images", tmp_path, dataset)
+
+    # YAML and `--params` give numbers as integers.
+    found = read(columns=[1, 2, 3, 4, 5, 6], group=7).table
+    assert sorted(set(found["group"])) == [f"camera {number}" for number in range(5)]
+    with pytest.raises(AnnotationError, match="has no column 'camera', it has 7 columns and no"):
+        read(columns=["1", "2", "3", "4", "5", "6"], group="camera")

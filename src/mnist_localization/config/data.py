@@ -7,7 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from mnist_localization.config import (
     FileName,
@@ -40,6 +47,9 @@ OnSeveral = Literal["error", "largest", "drop_image"]
 
 class CsvSettings(Settings):
     """Columns and delimiter of an annotation CSV."""
+
+    # Columns may be given by number.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     columns: tuple[str, ...]
     group: str = ""

@@ -115,7 +115,8 @@ def _read_file(path: Path, source: str, context: ReadContext) -> Iterator[Found]
         return
     columns = _find_columns(path, [cells for _, cells in peeked], context)
     if name := context.settings.csv.group:
-        columns = replace(columns, group=_position(path, peeked[0][1], name))
+        header = peeked[0][1] if columns.has_header else []
+        columns = replace(columns, group=_position(path, header, columns.count, name))
     if columns.order != _Columns.order:
         yield Decision(f"columns read as {columns.order}", source)
     for line, cells in chain(peeked[1:] if columns.has_header else peeked, rows):
@@ -259,15 +260,15 @@ def _configured(path: Path, first: Sequence[str], names: Sequence[str]) -> _Colu
     return _Columns(len(first), file, label, tuple(box), has_header=has_header)
 
 
-def _position(path: Path, first: Sequence[str], name: str) -> int:
+def _position(path: Path, header: Sequence[str], count: int, name: str) -> int:
     """Return the position of the column of the groups, given its name or number from 1."""
-    if name in first:
-        return first.index(name)
-    if name.isdecimal() and 1 <= int(name) <= len(first):
+    if name in header:
+        return header.index(name)
+    if name.isdecimal() and 1 <= int(name) <= count:
         return int(name) - 1
+    found = ", ".join(header) if header else f"{count} columns and no header"
     raise AnnotationError(
-        f"{path}: has no column {name!r}, it has {', '.join(first)}; correct "
-        "dataset.annotations.csv.group"
+        f"{path}: has no column {name!r}, it has {found}; correct dataset.annotations.csv.group"
     )
 
 
